@@ -1,0 +1,45 @@
+# xpu_proto(NAME SRCS a/b.proto ... [DEPS other_proto_libs] [GRPC])
+# Paths are relative to proto/. C++ is generated into the build tree and included as "a/b.pb.h".
+# GRPC adds NAME_grpc with the service stubs ("a/b.grpc.pb.h"), a target of its own so that what needs
+# only the messages does not link gRPC.
+set(XPU_PROTO_OUT ${CMAKE_BINARY_DIR}/proto-gen)
+file(MAKE_DIRECTORY ${XPU_PROTO_OUT})
+
+function(xpu_proto name)
+  cmake_parse_arguments(A "GRPC;LITE" "" "SRCS;DEPS" ${ARGN})
+  set(proto_dir ${CMAKE_SOURCE_DIR}/proto)
+  set(messages "")
+  set(stubs "")
+  foreach(src IN LISTS A_SRCS)
+    string(REGEX REPLACE "\\.proto$" "" stem ${src})
+    set(out ${XPU_PROTO_OUT}/${stem})
+    add_custom_command(
+      OUTPUT ${out}.pb.cc ${out}.pb.h
+      COMMAND ${PROTOC} -I${proto_dir} --cpp_out=${XPU_PROTO_OUT} ${src}
+      DEPENDS ${proto_dir}/${src} COMMENT "protoc ${src}" VERBATIM)
+    list(APPEND messages ${out}.pb.cc ${out}.pb.h)
+    if(A_GRPC)
+      add_custom_command(
+        OUTPUT ${out}.grpc.pb.cc ${out}.grpc.pb.h
+        COMMAND ${PROTOC} -I${proto_dir} --grpc_out=generate_mock_code=false:${XPU_PROTO_OUT}
+                --plugin=protoc-gen-grpc=${GRPC_CPP_PLUGIN} ${src}
+        DEPENDS ${proto_dir}/${src} COMMENT "protoc --grpc ${src}" VERBATIM)
+      list(APPEND stubs ${out}.grpc.pb.cc ${out}.grpc.pb.h)
+    endif()
+  endforeach()
+  add_library(${name} STATIC ${messages})
+  target_include_directories(${name} SYSTEM PUBLIC ${XPU_PROTO_OUT})
+  if(A_LITE)
+    target_link_libraries(${name} PUBLIC protobuf::libprotobuf-lite ${A_DEPS})
+  else()
+    target_link_libraries(${name} PUBLIC protobuf::libprotobuf ${A_DEPS})
+  endif()
+  target_compile_options(${name} PRIVATE -w)
+  set_target_properties(${name} PROPERTIES XPU_LAYER 0)
+  if(A_GRPC)
+    add_library(${name}_grpc STATIC ${stubs})
+    target_link_libraries(${name}_grpc PUBLIC ${name} gRPC::grpc++)
+    target_compile_options(${name}_grpc PRIVATE -w)
+    set_target_properties(${name}_grpc PROPERTIES XPU_LAYER 0)
+  endif()
+endfunction()

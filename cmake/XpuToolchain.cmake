@@ -1,0 +1,43 @@
+# Compiler settings that hold for every target of the project.
+
+# Dev: optimised enough that tests on real OVS are quick, light on debug info so that links are too.
+set(CMAKE_C_FLAGS_DEV "-O1 -g1" CACHE STRING "C flags of the Dev build type")
+set(CMAKE_CXX_FLAGS_DEV "-O1 -g1" CACHE STRING "C++ flags of the Dev build type")
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g1 -DNDEBUG" CACHE STRING "" FORCE)
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG" CACHE STRING "" FORCE)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Dev CACHE STRING "" FORCE)
+endif()
+
+set(XPU_SANITIZE "" CACHE STRING "Sanitizers for the whole build, as -fsanitize= takes them")
+option(XPU_WERROR "Treat warnings as errors" ON)
+
+add_compile_options(-Wall -Wextra -Wno-missing-field-initializers)
+add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>
+                    $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual>)
+if(XPU_WERROR)
+  add_compile_options(-Werror)
+endif()
+if(XPU_SANITIZE)
+  add_compile_options(-fsanitize=${XPU_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${XPU_SANITIZE})
+  # GCC's flow analysis reports false positives in instrumented library headers.
+  add_compile_options(-Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds)
+  if(XPU_SANITIZE MATCHES "thread")
+    add_compile_options(-Wno-tsan)
+  endif()
+endif()
+
+find_program(XPU_LLD ld.lld)
+if(XPU_LLD)
+  add_link_options(-fuse-ld=lld)
+endif()
+add_link_options(-Wl,--as-needed)
+
+find_program(XPU_CCACHE ccache)
+if(XPU_CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${XPU_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${XPU_CCACHE})
+endif()
+
+include_directories(${CMAKE_SOURCE_DIR})

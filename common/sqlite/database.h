@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace xpu {
+
+// One prepared statement; bind, step, read, in that order. Must not outlive its Database. Parameters count from
+// 1, columns from 0.
+class Statement {
+ public:
+  ~Statement();
+  Statement(Statement&&) noexcept;
+  Statement& operator=(Statement&&) = delete;
+
+  Statement& Bind(int parameter, int64_t value);
+  Statement& Bind(int parameter, absl::string_view text);
+  Statement& BindBlob(int parameter, absl::string_view bytes);
+  Statement& BindNull(int parameter);
+
+  // True: a row can be read. False: done.
+  absl::StatusOr<bool> Step();
+  // For statements without rows.
+  absl::Status Run();
+  // Makes it ready to be bound and run again.
+  void Reset();
+
+  int64_t Int(int column) const;
+  std::string Text(int column) const;
+  std::string Blob(int column) const;
+  bool IsNull(int column) const;
+
+ private:
+  friend class Database;
+  Statement(sqlite3* db, sqlite3_stmt* statement) : db_(db), statement_(statement) {}
+  sqlite3* db_;
+  sqlite3_stmt* statement_;
+};
+
+// A SQLite database in WAL mode. Not thread-safe: the owner serialises. Errors: ResourceExhausted (disk full),
+// DataLoss (the file is damaged or no database), AlreadyExists (a constraint), FailedPrecondition (another
+// process holds it), Internal; each with the file's name and SQLite's words.
+class Database {
+ public:
+  struct Options {
+    // With `full_sync` a commit survives a loss of power; without, only a kill -9 of the process.
+    bool full_sync = false;
+  };
+
+  // Opens or makes the file (":memory:" for none) and brings its schema up to date: migration i takes it from
+  // user_version i to i + 1, in a transaction of its own. A file from a newer program is FailedPrecondition.
+  static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& path,
+                                                        const std::vector<std::string>& migrations,
+                                                        const Options& options);
+  static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& path,
+                                                        const std::vector<std::string>& migrations);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  // A mistake in `sql` is Internal.
+  absl::StatusOr<Statement> Prepare(absl::string_view sql);
+  // One or more statements without parameters or rows.
+  absl::Status Execute(const std::string& sql);
+  // Runs `work` in a transaction that is committed if it returns OK and rolled back otherwise.
+  absl::Status Transaction(const std::function<absl::Status()>& work);
+  // Rows that the last INSERT, UPDATE or DELETE changed.
+  int64_t Changes() const;
+
+ private:
+  Database(sqlite3* db, std::string path) : db_(db), path_(std::move(path)) {}
+  sqlite3* db_;
+  std::string path_;
+};
+
+}  // namespace xpu

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/event_loop.h"
+#include "common/base/ip_address.h"
+#include "common/base/mac_address.h"
+#include "common/sys/net_namespaces.h"
+
+namespace xpu {
+
+// A network interface as rtnetlink reports it (rtnetlink(7)).
+struct Link {
+  int ifindex = 0;
+  std::string name;
+  // "veth", "bridge", …; empty for hardware.
+  std::string kind;
+  MacAddress mac;
+  // Bytes of layer 3.
+  uint32_t mtu = 0;
+  bool up = false;       // IFF_UP
+  bool carrier = false;  // IFF_LOWER_UP
+  // IFLA_IFALIAS; stays with the interface when it moves to another namespace.
+  std::string alias;
+  // IFLA_PARENT_DEV_NAME: PCI address of the device behind it; empty for virtual ones.
+  std::string parent_device;
+};
+
+struct Route {
+  IpPrefix destination;  // length 0: default route
+  std::optional<IpAddress> gateway;
+};
+
+// Several changes of one interface that the kernel makes in one request. Fields that are not set stay.
+struct LinkChange {
+  std::optional<std::string> name;
+  std::optional<MacAddress> mac;
+  std::optional<uint32_t> mtu;
+  std::optional<bool> up;
+  std::optional<std::string> alias;
+  // Moves the interface into this namespace; name and the rest apply there.
+  std::shared_ptr<NetNamespace> net_namespace;
+};
+
+// rtnetlink of one network namespace. Safe from any thread; calls of one object are serialised, so take one
+// object per worker where work is to be parallel. Errors carry the kernel's words and what was asked.
+class Netlink {
+ public:
+  virtual ~Netlink() = default;
+
+  virtual absl::StatusOr<std::vector<Link>> ListLinks() = 0;
+  // NotFound if there is none.
+  virtual absl::StatusOr<Link> GetLink(const std::string& name) = 0;
+  virtual absl::StatusOr<Link> GetLinkByIndex(int ifindex) = 0;
+  // NotFound if the interface is gone; AlreadyExists if the name is taken (in the target namespace).
+  virtual absl::Status ChangeLink(int ifindex, const LinkChange& change) = 0;
+  // NotFound if the interface is gone.
+  virtual absl::Status DeleteLink(int ifindex) = 0;
+  // Makes a pair of veth; the peer in `peer_namespace` if that is not null. AlreadyExists if a name is taken.
+  virtual absl::Status CreateVeth(const std::string& name, const MacAddress& mac, const std::string& peer_name,
+                                  const MacAddress& peer_mac,
+                                  const std::shared_ptr<NetNamespace>& peer_namespace) = 0;
+
+  // IPv6 addresses are added without duplicate address detection. Adding what is there is OK.
+  virtual absl::Status AddAddress(int ifindex, const InterfaceAddress& address) = 0;
+  // Removing what is not there is OK.
+  virtual absl::Status DeleteAddress(int ifindex, const InterfaceAddress& address) = 0;
+  // Global addresses only; link-local ones are left out.
+  virtual absl::StatusOr<std::vector<InterfaceAddress>> ListAddresses(int ifindex) = 0;
+  // Adding what is there is OK.
+  virtual absl::Status AddRoute(int ifindex, const Route& route) = 0;
+
+  // Calls `changed` on the loop for each interface that appears, changes or vanishes (then with `gone` true),
+  // beginning with those that are there. After an overrun of the kernel's buffer every interface is told again.
+  class Monitor {
+   public:
+    virtual ~Monitor() = default;
+  };
+  virtual absl::StatusOr<std::unique_ptr<Monitor>> MonitorLinks(
+      EventLoop& loop, std::function<void(const Link& link, bool gone)> changed) = 0;
+};
+
+// Makes a Netlink for a namespace (null: that of the process).
+class NetlinkFactory {
+ public:
+  virtual ~NetlinkFactory() = default;
+  virtual absl::StatusOr<std::unique_ptr<Netlink>> Open(const std::shared_ptr<NetNamespace>& ns) = 0;
+};
+
+}  // namespace xpu

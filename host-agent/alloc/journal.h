@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/ip_address.h"
+#include "common/base/mac_address.h"
+#include "common/base/pci_address.h"
+
+namespace xpu {
+
+// What a row of the journal says about a function. A function without a row is free.
+enum class ClaimState {
+  // Given to a container that has not started yet; its representor is isolated.
+  kClaimed,
+  // Being put into a pod, or in it.
+  kAttached,
+  // Being taken back: whatever is left of it on the host or the DPU has yet to go.
+  kUndoing,
+};
+const char* ClaimStateName(ClaimState state);
+
+// One attachment: which container, which interface in it. The key of CNI (specification 1.0.0, section 2).
+struct Attachment {
+  std::string container_id;
+  std::string ifname;
+  // Path of the namespace, as CNI_NETNS gave it.
+  std::string netns;
+  std::string pod_namespace;
+  std::string pod_name;
+  // Name of the network as the CNI configuration calls it, and the Network resource behind it.
+  std::string cni_network;
+  std::string network_namespace;
+  std::string network;
+  friend bool operator==(const Attachment&, const Attachment&) = default;
+};
+
+// All that is needed to undo a claim with nothing else at hand.
+struct ClaimRow {
+  PciAddress function;
+  ClaimState state = ClaimState::kClaimed;
+  // Counts up with each claim of this function, for ever.
+  int64_t claim = 0;
+  // Name of the card, and id of the bridge port at its xPU agent.
+  std::string card;
+  std::string port;
+  // The interface as it was before it was moved.
+  std::string host_ifname;
+  MacAddress host_mac;
+  uint32_t host_mtu = 0;
+  // MAC in the pod and at the bridge port.
+  MacAddress mac;
+  // Empty while only claimed.
+  std::optional<Attachment> attachment;
+  std::vector<InterfaceAddress> addresses;
+  std::vector<IpAddress> gateways;
+  uint32_t mtu = 0;
+  // While undoing: what is still to be done.
+  bool host_pending = false;
+  bool dpu_pending = false;
+  friend bool operator==(const ClaimRow&, const ClaimRow&) = default;
+};
+
+// Where claims are written before anything is done about them. Safe from any thread. When a call that changes
+// something returns OK, the change outlives a kill -9 of the process.
+// Errors: ResourceExhausted (disk full: nothing was changed), DataLoss (the file is damaged), Internal.
+class Journal {
+ public:
+  virtual ~Journal() = default;
+
+  // All rows, in the order of the addresses.
+  virtual absl::StatusOr<std::vector<ClaimRow>> Load() = 0;
+  // Starts a claim of a function that has no row: gives the next claim number, writes and returns the row.
+  // AlreadyExists if it has one. `row.claim` is ignored.
+  virtual absl::StatusOr<ClaimRow> Begin(const ClaimRow& row) = 0;
+  // Replaces the row of the same function and claim; NotFound if there is none.
+  virtual absl::Status Write(const ClaimRow& row) = 0;
+  // Ends the claim: the row goes, the claim number stays remembered. No row is OK.
+  virtual absl::Status End(const PciAddress& function, int64_t claim) = 0;
+};
+
+}  // namespace xpu

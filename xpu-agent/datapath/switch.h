@@ -1,0 +1,94 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace xpu {
+
+// One flow, in the syntax of ovs-ofctl(8) as Open vSwitch itself prints it, so that what was asked for and what
+// the switch reports can be compared letter by letter.
+struct FlowKey {
+  uint8_t table = 0;
+  uint16_t priority = 0;
+  // E.g. "arp,reg0=0x1,arp_tpa=10.0.0.1,arp_op=1"; empty matches everything.
+  std::string match;
+  friend auto operator<=>(const FlowKey&, const FlowKey&) = default;
+};
+// Key → actions, e.g. "load:0x1->NXM_NX_REG0[],goto_table:10" or "drop".
+using FlowTable = std::map<FlowKey, std::string>;
+
+// A port of ours on the switch.
+struct SwitchPort {
+  // Name of the interface: the representor.
+  std::string name;
+  // OpenFlow port number; 0 while the switch has not given one.
+  uint32_t ofport = 0;
+  // Why the switch could not open it; empty if it could.
+  std::string error;
+  friend auto operator<=>(const SwitchPort&, const SwitchPort&) = default;
+};
+
+// What is on the switch and ours. Ports and flows of others are not in it.
+struct SwitchSnapshot {
+  std::map<std::string, SwitchPort> ports;
+  FlowTable flows;
+  friend bool operator==(const SwitchSnapshot&, const SwitchSnapshot&) = default;
+};
+
+struct PortAdd {
+  std::string name;
+  // OpenFlow port number to ask for.
+  uint32_t ofport = 0;
+  friend auto operator<=>(const PortAdd&, const PortAdd&) = default;
+};
+
+// A change of the switch. Flow changes are one atomic bundle, port changes one OVSDB transaction.
+struct SwitchPlan {
+  std::vector<std::string> port_deletes;
+  std::vector<PortAdd> port_adds;
+  std::vector<FlowKey> flow_deletes;
+  // Adds a flow, or replaces the actions of the one with that key.
+  FlowTable flow_puts;
+
+  bool empty() const {
+    return port_deletes.empty() && port_adds.empty() && flow_deletes.empty() && flow_puts.empty();
+  }
+};
+
+// What became of a plan.
+struct ApplyResult {
+  // OK if the bundle was committed; otherwise nothing of the flows was changed and this says why (the flow that
+  // the switch refused is named).
+  absl::Status flows;
+  // OK if the transaction was committed and the switch has acted on it.
+  absl::Status ports;
+};
+
+// A switch that belongs to this agent. Real: Open vSwitch over OVSDB and OpenFlow. One thread calls Snapshot()
+// and Apply(); they block, bounded by the implementation's deadline.
+class Switch {
+ public:
+  virtual ~Switch() = default;
+
+  // `changed` is called, on any thread, whenever Snapshot() may differ from the last one for another reason than
+  // Apply(): connected, connection lost, a port got its number or an error, someone changed our flows. Called
+  // once, before anything else.
+  virtual void Start(std::function<void()> changed) = 0;
+
+  // Unavailable while there is no connection.
+  virtual absl::StatusOr<SwitchSnapshot> Snapshot() = 0;
+
+  // Removes flows first, then ports, then adds ports, then flows, and returns when the switch has confirmed.
+  // A port that was added has its number, or its error, in the next Snapshot(). A failure of the ports does not
+  // keep the flows from being tried. Unavailable in both fields while there is no connection.
+  virtual ApplyResult Apply(const SwitchPlan& plan) = 0;
+};
+
+}  // namespace xpu

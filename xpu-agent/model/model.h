@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/ip_address.h"
+#include "common/base/mac_address.h"
+
+namespace xpu {
+
+// What the switch should do, as the OPI objects say. Plain values with no behaviour: services change them, the
+// planner reads them, the store keeps them.
+
+struct LogicalBridge {
+  std::string id;
+  uint32_t vlan_id = 0;
+  std::optional<uint32_t> vni;
+  std::optional<InterfaceAddress> vtep;
+  // Tells the network apart in the switch; given once, never used again while flows of it may exist. 1 to 2^24-1.
+  uint32_t network_key = 0;
+  std::vector<IpPrefix> prefixes;
+  std::vector<IpAddress> gateways;
+  uint32_t mtu = 1500;
+  friend bool operator==(const LogicalBridge&, const LogicalBridge&) = default;
+};
+
+enum class BridgePortType { kAccess, kTrunk };
+
+struct BridgePort {
+  std::string id;
+  MacAddress mac;
+  BridgePortType type = BridgePortType::kAccess;
+  // Ids of logical bridges; empty: isolated.
+  std::vector<std::string> logical_bridges;
+  // Interface on the DPU that stands for the function; empty if there is none now.
+  std::string representor;
+  // OpenFlow port number asked for; unique, 1 to 0xfeff.
+  uint32_t ofport = 0;
+  // Bound by the PortService: only these addresses pass. Not bound: only the MAC is checked.
+  bool bound = false;
+  std::vector<InterfaceAddress> addresses;
+  // Claim number; 0 for clients without claims.
+  int64_t claim = 0;
+  friend bool operator==(const BridgePort&, const BridgePort&) = default;
+};
+
+struct Model {
+  std::map<std::string, LogicalBridge> bridges;
+  std::map<std::string, BridgePort> ports;
+  friend bool operator==(const Model&, const Model&) = default;
+};
+
+}  // namespace xpu
