@@ -10,20 +10,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/api/resource_kind.h"
 #include "nlohmann/json.hpp"
 
 namespace xpu {
-
-// A kind as the API's URLs name it.
-struct ResourceKind {
-  std::string group;    // "xpu.opiproject.org"; empty for the core group
-  std::string version;  // "v1alpha1"
-  std::string kind;     // "Netdev"
-  std::string plural;   // "netdevs"
-
-  std::string ApiVersion() const { return group.empty() ? version : group + "/" + version; }
-  friend auto operator<=>(const ResourceKind&, const ResourceKind&) = default;
-};
 
 struct ResourceName {
   std::string ns;  // empty for kinds without namespaces, and in lists for all namespaces
