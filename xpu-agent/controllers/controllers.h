@@ -1,0 +1,53 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/base/backoff.h"
+#include "common/base/clock.h"
+#include "common/kube/resource_store.h"
+
+namespace xpu {
+
+class OpiClient;
+
+struct ControllerOptions {
+  // Name of this agent's card, as in Netdev.spec.card.
+  std::string card;
+  // Delays after an error, of an object and of a broken watch.
+  Backoff::Options backoff;
+  // Not owned; null for the system's.
+  Clock* clock = nullptr;
+};
+
+// The xPU agent's controllers: turn the Network and Netdev resources of a card into OPI calls and write what
+// came of it into their status. They use an OPI agent like any other client would, so it may be this process's
+// own or another vendor's bridge.
+//
+// Network → LogicalBridge "<namespace>.<name>" with its subnets; the finalizer "xpu.opiproject.org/<card>-network"
+// keeps a Network until its bridge is gone. Netdev of this card → bridge port, isolated or bound; the finalizer
+// "xpu.opiproject.org/port" keeps it until the port is released.
+//
+// All is level-triggered: what was missed while the store or the OPI agent was away is made up for when it is
+// back. An error stays with the object it belongs to, is shown in its condition "Ready", and is tried again with
+// a growing delay.
+class Controllers {
+ public:
+  // Starts threads and returns at once, whether or not store and agent can be reached. `store` and `opi` are not
+  // owned and must outlive the object. Takes the place of opi's connection observer. InvalidArgument if the card
+  // has no name.
+  static absl::StatusOr<std::unique_ptr<Controllers>> Start(const ControllerOptions& options,
+                                                            ResourceStore& store, OpiClient& opi);
+  // Stops; waits for calls that are under way.
+  ~Controllers();
+  Controllers(const Controllers&) = delete;
+  Controllers& operator=(const Controllers&) = delete;
+
+ private:
+  struct State;
+  explicit Controllers(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace xpu
