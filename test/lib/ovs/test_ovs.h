@@ -1,0 +1,74 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "test/lib/ovs/child_process.h"
+#include "test/lib/ovs/test_netns.h"
+
+namespace xpu::testing {
+
+// A private Open vSwitch: ovsdb-server and ovs-vswitchd with all their files in a temporary folder, in a network
+// namespace of their own or one that is given. The database starts empty. Everything is gone when this is.
+//
+// Bridges need datapath_type=netdev (AddBridge does that): the kernel's datapath is neither needed nor touched.
+class TestOvs {
+ public:
+  // With a namespace of its own, both daemons running.
+  static absl::StatusOr<std::unique_ptr<TestOvs>> Start();
+  // In `netns`, which must outlive this.
+  static absl::StatusOr<std::unique_ptr<TestOvs>> StartIn(TestNetns& netns);
+  ~TestOvs();
+
+  // Where the switch's ports live.
+  TestNetns& netns() { return *netns_; }
+  const std::string& dir() const { return dir_; }
+  // For an OVSDB client: "unix:/…/db.sock".
+  std::string remote() const { return "unix:" + dir_ + "/db.sock"; }
+  // The folder with the OpenFlow sockets, <bridge>.mgmt.
+  const std::string& openflow_dir() const { return dir_; }
+
+  // As kill -9 does. The Start functions return when the daemon serves; both may be called in any order.
+  void KillVswitchd() { vswitchd_.Kill(); }
+  absl::Status StartVswitchd();
+  void KillOvsdbServer() { ovsdb_server_.Kill(); }
+  absl::Status StartOvsdbServer();
+  ChildProcess& vswitchd() { return vswitchd_; }
+  ChildProcess& ovsdb_server() { return ovsdb_server_; }
+
+  // The tools of Open vSwitch, aimed at this one. Ofctl speaks OpenFlow 1.5 and 1.4; name bridges plainly:
+  // Ofctl({"dump-flows", "--no-stats", "br0"}).
+  absl::StatusOr<std::string> Ofctl(std::vector<std::string> args) const;
+  absl::StatusOr<std::string> Vsctl(std::vector<std::string> args) const;
+  // Commands to ovs-vswitchd, e.g. {"ofproto/trace", "br0", "in_port=1,…"}.
+  absl::StatusOr<std::string> Appctl(std::vector<std::string> args) const;
+
+  // A bridge as the agent makes it (secure, OpenFlow 1.4 and 1.5), and a port on it; for tests that come without
+  // an agent. Port numbers are 1 to 0xfeff.
+  absl::Status AddBridge(const std::string& bridge);
+  absl::Status AddPort(const std::string& bridge, const std::string& interface, int ofport);
+  // What the bridge has, in the form the tools print: one flow a line, without statistics.
+  absl::StatusOr<std::vector<std::string>> DumpFlows(const std::string& bridge) const;
+  // The end of the log of ovs-vswitchd, for messages of failed tests.
+  std::string VswitchdLog() const;
+
+ private:
+  TestOvs() = default;
+  absl::Status StartAll();
+  absl::StatusOr<ChildProcess> StartDaemon(const std::string& program, std::vector<std::string> args);
+  absl::StatusOr<std::string> Tool(const std::string& program, std::vector<std::string> args) const;
+
+  std::unique_ptr<TestNetns> own_netns_;
+  TestNetns* netns_ = nullptr;
+  std::string dir_;
+  // Each start of a daemon logs into a file of its own, so that "it serves" is never read from an old log.
+  int starts_ = 0;
+  std::string vswitchd_log_;
+  ChildProcess ovsdb_server_;
+  ChildProcess vswitchd_;
+};
+
+}  // namespace xpu::testing
