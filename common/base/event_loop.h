@@ -6,6 +6,8 @@
 
 #include "absl/time/time.h"
 
+struct event_base;
+
 namespace xpu {
 
 // One thread's loop over file descriptors, timers and posted work; wraps libevent. The thread that calls Run()
@@ -18,7 +20,7 @@ class EventLoop {
   // Cancels when it goes away. Empty by default.
   class Handle {
    public:
-    Handle() = default;
+    Handle();
     ~Handle();
     Handle(Handle&&) noexcept;
     Handle& operator=(Handle&&) noexcept;
@@ -54,7 +56,7 @@ class EventLoop {
   [[nodiscard]] Handle OnSignal(int signal, std::function<void()> work);
 
   // The event_base, for libraries that take one (evhttp).
-  struct event_base* base();
+  event_base* base();
 
  private:
   struct State;
