@@ -43,7 +43,7 @@ struct Attachment {
 struct ClaimRow {
   PciAddress function;
   ClaimState state = ClaimState::kClaimed;
-  // Counts up with each claim of this function, for ever.
+  // Counts up with each claim of this function, for ever; Begin gives it.
   int64_t claim = 0;
   // Name of the card, and id of the bridge port at its xPU agent.
   std::string card;
@@ -54,8 +54,14 @@ struct ClaimRow {
   uint32_t host_mtu = 0;
   // MAC in the pod and at the bridge port.
   MacAddress mac;
+  // The interface does not say which PCI function it is of (emulated cards: a veth), so it is known by its
+  // alias.
+  bool known_by_alias = false;
   // Empty while only claimed.
   std::optional<Attachment> attachment;
+  // The attachment is complete; only from then on may the runtime have been told of it.
+  bool confirmed = false;
+  // Until confirmed: what was asked for, as single addresses. Then: what the card gave, with prefix lengths.
   std::vector<InterfaceAddress> addresses;
   std::vector<IpAddress> gateways;
   uint32_t mtu = 0;
@@ -67,6 +73,12 @@ struct ClaimRow {
 
 // Where claims are written before anything is done about them. Safe from any thread. When a call that changes
 // something returns OK, the change outlives a kill -9 of the process.
+//
+// It need not outlive a loss of power, which takes the pods and their namespaces with it: at start, rows
+// whose interface is not where they say are undone, and ports that the xPU agent holds for a claim that no
+// row holds are released. Claim numbers must not come again even then, as the xPU agent refuses one that is
+// over; so they follow the clock (milliseconds since 1970) unless the last one was higher.
+//
 // Errors: ResourceExhausted (disk full: nothing was changed), DataLoss (the file is damaged), Internal.
 class Journal {
  public:
@@ -74,7 +86,7 @@ class Journal {
 
   // All rows, in the order of the addresses.
   virtual absl::StatusOr<std::vector<ClaimRow>> Load() = 0;
-  // Starts a claim of a function that has no row: gives the next claim number, writes and returns the row.
+  // Starts a claim of a function that has no row: gives a claim number, writes and returns the row.
   // AlreadyExists if it has one. `row.claim` is ignored.
   virtual absl::StatusOr<ClaimRow> Begin(const ClaimRow& row) = 0;
   // Replaces the row of the same function and claim; NotFound if there is none.

@@ -1,0 +1,211 @@
+#include "host-agent/alloc/allocator.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+
+namespace xpu {
+namespace {
+
+// What is wrong with a row that was read, empty if nothing.
+std::string FindFault(const ClaimRow& row) {
+  if (row.claim <= 0) return "its claim number is not positive";
+  switch (row.state) {
+    case ClaimState::kClaimed:
+      if (row.attachment || row.confirmed) return "it is only claimed but has an attachment";
+      return "";
+    case ClaimState::kAttached:
+      if (!row.attachment) return "it is attached to nothing";
+      return "";
+    case ClaimState::kUndoing:
+      if (!row.host_pending && !row.dpu_pending) return "it is being undone with nothing to do";
+      return "";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string DescribeHolder(const ClaimRow& row) {
+  if (!row.attachment) return "a container that has not started yet";
+  std::string pod;
+  if (!row.attachment->pod_name.empty()) {
+    pod = absl::StrCat("pod ", row.attachment->pod_namespace, "/", row.attachment->pod_name, ", ");
+  }
+  return absl::StrCat(pod, "container ", row.attachment->container_id, ", interface ",
+                      row.attachment->ifname);
+}
+
+absl::StatusOr<std::unique_ptr<Allocator>> Allocator::Open(Journal& journal) {
+  auto allocator = std::unique_ptr<Allocator>(new Allocator(journal));
+  XPU_ASSIGN_OR_RETURN(const std::vector<ClaimRow> rows, journal.Load());
+  absl::MutexLock lock(&allocator->mu_);
+  for (const ClaimRow& row : rows) {
+    std::string fault = FindFault(row);
+    if (row.attachment && !allocator->attachments_.emplace(KeyOf(*row.attachment), row.function).second) {
+      fault = "its attachment has another function too";
+    }
+    if (!fault.empty()) {
+      return absl::DataLossError(absl::StrCat("the journal's row of function ", row.function.ToString(),
+                                              " makes no sense: ", fault,
+                                              "; move the journal away and start again"));
+    }
+    allocator->rows_.emplace(row.function, row);
+  }
+  return allocator;
+}
+
+absl::StatusOr<ClaimRow> Allocator::Begin(const ClaimRow& wanted) {
+  ClaimRow row = wanted;
+  {
+    absl::MutexLock lock(&mu_);
+    if (const auto it = rows_.find(row.function); it != rows_.end()) {
+      return absl::FailedPreconditionError(absl::StrCat("function ", row.function.ToString(), " is ",
+                                                        ClaimStateName(it->second.state), " for ",
+                                                        DescribeHolder(it->second)));
+    }
+    if (row.attachment) XPU_RETURN_IF_ERROR(CheckAttachmentFree(row.function, *row.attachment));
+    row.state = row.attachment ? ClaimState::kAttached : ClaimState::kClaimed;
+    row.confirmed = row.host_pending = row.dpu_pending = false;
+    XPU_ASSIGN_OR_RETURN(row, journal_.Begin(row));
+    rows_[row.function] = row;
+    if (row.attachment) attachments_[KeyOf(*row.attachment)] = row.function;
+  }
+  TellObservers(row.function);
+  return row;
+}
+
+absl::StatusOr<ClaimRow> Allocator::Attach(const PciAddress& function, int64_t claim,
+                                           const Attachment& attachment, const MacAddress& mac,
+                                           const std::vector<InterfaceAddress>& asked) {
+  ClaimRow row;
+  {
+    absl::MutexLock lock(&mu_);
+    XPU_ASSIGN_OR_RETURN(row, RowOfClaim(function, claim));
+    if (row.state != ClaimState::kClaimed) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "function ", function.ToString(), " is ", ClaimStateName(row.state), " for ", DescribeHolder(row)));
+    }
+    XPU_RETURN_IF_ERROR(CheckAttachmentFree(function, attachment));
+    row.state = ClaimState::kAttached;
+    row.attachment = attachment;
+    row.mac = mac;
+    row.addresses = asked;
+    XPU_RETURN_IF_ERROR(Write(row));
+  }
+  TellObservers(function);
+  return row;
+}
+
+absl::StatusOr<ClaimRow> Allocator::Confirm(const PciAddress& function, int64_t claim,
+                                            const Confirmation& confirmation) {
+  ClaimRow row;
+  {
+    absl::MutexLock lock(&mu_);
+    XPU_ASSIGN_OR_RETURN(row, RowOfClaim(function, claim));
+    if (row.state != ClaimState::kAttached) {
+      return absl::FailedPreconditionError(absl::StrCat("function ", function.ToString(), " is ",
+                                                        ClaimStateName(row.state), ", not attached"));
+    }
+    row.confirmed = true;
+    row.addresses = confirmation.addresses;
+    row.gateways = confirmation.gateways;
+    row.mtu = confirmation.mtu;
+    XPU_RETURN_IF_ERROR(Write(row));
+  }
+  TellObservers(function);
+  return row;
+}
+
+absl::StatusOr<ClaimRow> Allocator::Undo(const PciAddress& function, int64_t claim) {
+  ClaimRow row;
+  {
+    absl::MutexLock lock(&mu_);
+    XPU_ASSIGN_OR_RETURN(row, RowOfClaim(function, claim));
+    if (row.state == ClaimState::kUndoing) return row;
+    row.state = ClaimState::kUndoing;
+    row.host_pending = row.dpu_pending = true;
+    XPU_RETURN_IF_ERROR(Write(row));
+  }
+  TellObservers(function);
+  return row;
+}
+
+absl::Status Allocator::Undone(const PciAddress& function, int64_t claim, bool host_done, bool dpu_done) {
+  {
+    absl::MutexLock lock(&mu_);
+    XPU_ASSIGN_OR_RETURN(ClaimRow row, RowOfClaim(function, claim));
+    if (row.state != ClaimState::kUndoing) {
+      return absl::FailedPreconditionError(absl::StrCat("function ", function.ToString(), " is ",
+                                                        ClaimStateName(row.state), ", not being undone"));
+    }
+    const ClaimRow before = row;
+    if (host_done) row.host_pending = false;
+    if (dpu_done) row.dpu_pending = false;
+    if (row == before) return absl::OkStatus();
+    if (row.host_pending || row.dpu_pending) {
+      XPU_RETURN_IF_ERROR(Write(row));
+    } else {
+      XPU_RETURN_IF_ERROR(journal_.End(function, claim));
+      rows_.erase(function);
+      if (row.attachment) attachments_.erase(KeyOf(*row.attachment));
+    }
+  }
+  TellObservers(function);
+  return absl::OkStatus();
+}
+
+std::optional<ClaimRow> Allocator::Find(const PciAddress& function) const {
+  absl::MutexLock lock(&mu_);
+  const auto it = rows_.find(function);
+  return it == rows_.end() ? std::nullopt : std::optional<ClaimRow>(it->second);
+}
+
+std::optional<ClaimRow> Allocator::FindAttachment(const std::string& container_id,
+                                                  const std::string& ifname) const {
+  absl::MutexLock lock(&mu_);
+  const auto it = attachments_.find({container_id, ifname});
+  return it == attachments_.end() ? std::nullopt : std::optional<ClaimRow>(rows_.at(it->second));
+}
+
+std::vector<ClaimRow> Allocator::Rows() const {
+  absl::MutexLock lock(&mu_);
+  std::vector<ClaimRow> rows;
+  for (const auto& [function, row] : rows_) rows.push_back(row);
+  return rows;
+}
+
+void Allocator::Observe(std::function<void(const PciAddress&)> changed) {
+  observers_.push_back(std::move(changed));
+}
+
+absl::Status Allocator::CheckAttachmentFree(const PciAddress& function, const Attachment& attachment) const {
+  const auto it = attachments_.find(KeyOf(attachment));
+  if (it == attachments_.end() || it->second == function) return absl::OkStatus();
+  return absl::AlreadyExistsError(absl::StrCat("interface ", attachment.ifname, " of container ",
+                                               attachment.container_id, " is function ",
+                                               it->second.ToString(), " already; DEL it first"));
+}
+
+absl::StatusOr<ClaimRow> Allocator::RowOfClaim(const PciAddress& function, int64_t claim) const {
+  const auto it = rows_.find(function);
+  if (it == rows_.end() || it->second.claim != claim) {
+    return absl::NotFoundError(
+        absl::StrCat("claim ", claim, " of function ", function.ToString(), " is over"));
+  }
+  return it->second;
+}
+
+absl::Status Allocator::Write(const ClaimRow& row) {
+  XPU_RETURN_IF_ERROR(journal_.Write(row));
+  rows_[row.function] = row;
+  if (row.attachment) attachments_[KeyOf(*row.attachment)] = row.function;
+  return absl::OkStatus();
+}
+
+void Allocator::TellObservers(const PciAddress& function) const {
+  for (const auto& changed : observers_) changed(function);
+}
+
+}  // namespace xpu

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "host-agent/alloc/journal.h"
+
+namespace xpu {
+
+// What the card gave an attachment.
+struct Confirmation {
+  std::vector<InterfaceAddress> addresses;
+  std::vector<IpAddress> gateways;
+  uint32_t mtu = 0;
+};
+
+// Which function is whose: the journal's rows in memory, and the only one that writes them. It keeps these:
+//   - a function is claimed at most once, and belongs to at most one attachment;
+//   - an attachment (container and interface name) has at most one function;
+//   - states follow one another as free → claimed → attached → undoing → free, where free may become attached
+//   at
+//     once and anything may become undoing;
+//   - memory never says what the journal does not: a change that could not be written did not happen.
+//
+// Safe from any thread. It knows nothing of interfaces and cards: who calls it acts after it has answered.
+class Allocator {
+ public:
+  // Reads the journal, which is not owned and must outlive the object. Errors of Journal::Load; DataLoss if
+  // the rows break a rule from above.
+  static absl::StatusOr<std::unique_ptr<Allocator>> Open(Journal& journal);
+
+  // Starts a claim; with row.attachment set, as attached to it. Returns the row with its claim number.
+  //   FailedPrecondition  the function is somebody's: the message says whose
+  //   AlreadyExists       the attachment has another function
+  absl::StatusOr<ClaimRow> Begin(const ClaimRow& row);
+  // Gives a claimed function to an attachment that asks for `asked` addresses and uses `mac`.
+  //   FailedPrecondition  the function is not (or no longer) just claimed
+  //   AlreadyExists       as above
+  absl::StatusOr<ClaimRow> Attach(const PciAddress& function, int64_t claim, const Attachment& attachment,
+                                  const MacAddress& mac, const std::vector<InterfaceAddress>& asked);
+  // The attachment is complete. FailedPrecondition unless it is attached under that claim.
+  absl::StatusOr<ClaimRow> Confirm(const PciAddress& function, int64_t claim,
+                                   const Confirmation& confirmation);
+  // Host and card are to be brought back to what they were; both are pending from now on. A claim that is
+  // being undone already stays as it is. NotFound if there is no such claim.
+  absl::StatusOr<ClaimRow> Undo(const PciAddress& function, int64_t claim);
+  // Part of the undoing is done; with both parts done the function is free. NotFound if there is no such
+  // claim; FailedPrecondition if it is not being undone.
+  absl::Status Undone(const PciAddress& function, int64_t claim, bool host_done, bool dpu_done);
+
+  std::optional<ClaimRow> Find(const PciAddress& function) const;
+  // Also while it is being undone.
+  std::optional<ClaimRow> FindAttachment(const std::string& container_id, const std::string& ifname) const;
+  // In the order of the functions.
+  std::vector<ClaimRow> Rows() const;
+
+  // Calls `changed` after each change of a function's row, on the thread that made it. Must be called before
+  // other threads use the object; `changed` may call Find and Rows.
+  void Observe(std::function<void(const PciAddress& function)> changed);
+
+ private:
+  explicit Allocator(Journal& journal) : journal_(journal) {}
+
+  // Both parts of FindAttachment's key.
+  using AttachmentKey = std::pair<std::string, std::string>;
+  static AttachmentKey KeyOf(const Attachment& attachment) {
+    return {attachment.container_id, attachment.ifname};
+  }
+  absl::Status CheckAttachmentFree(const PciAddress& function, const Attachment& attachment) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // The row of that claim, or why it is not there.
+  absl::StatusOr<ClaimRow> RowOfClaim(const PciAddress& function, int64_t claim) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // Writes the journal and then memory.
+  absl::Status Write(const ClaimRow& row) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellObservers(const PciAddress& function) const ABSL_LOCKS_EXCLUDED(mu_);
+
+  Journal& journal_;
+  std::vector<std::function<void(const PciAddress&)>> observers_;
+  // Held while the journal is written, so that the two cannot differ.
+  mutable absl::Mutex mu_;
+  std::map<PciAddress, ClaimRow> rows_ ABSL_GUARDED_BY(mu_);
+  std::map<AttachmentKey, PciAddress> attachments_ ABSL_GUARDED_BY(mu_);
+};
+
+// "pod default/web-1 (container 3f2a…, interface net1)", for messages.
+std::string DescribeHolder(const ClaimRow& row);
+
+}  // namespace xpu
