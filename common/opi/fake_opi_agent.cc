@@ -1,0 +1,358 @@
+#include "common/opi/fake_opi_agent.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/base/mac_address.h"
+#include "common/base/status_macros.h"
+#include "common/opi/opi_names.h"
+#include "google/protobuf/util/message_differencer.h"
+
+namespace xpu {
+namespace {
+
+using google::protobuf::util::MessageDifferencer;
+
+absl::Status CheckUnicast(const std::string& field, const std::string& bytes) {
+  absl::StatusOr<MacAddress> mac = MacAddress::FromBytes(bytes);
+  if (mac.ok() && mac->IsUnicast()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(field, ": must be the 6 octets of a unicast MAC address"));
+}
+
+}  // namespace
+
+absl::StatusOr<evpn::LogicalBridge> FakeOpiAgent::CreateLogicalBridge(const std::string& id,
+                                                                      const evpn::LogicalBridgeSpec& spec) {
+  XPU_RETURN_IF_ERROR(Annotate(CheckOpiId(id), "logical_bridge_id"));
+  if (spec.vlan_id() < 1 || spec.vlan_id() > 4094) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("logical_bridge.spec.vlan_id: ", spec.vlan_id(), " is not from 1 to 4094"));
+  }
+  if (spec.has_vni() && (spec.vni() < 1 || spec.vni() > 0xffffff)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("logical_bridge.spec.vni: ", spec.vni(), " is not from 1 to 16777215"));
+  }
+  if (auto it = bridges_.find(id); it != bridges_.end()) {
+    if (MessageDifferencer::Equals(it->second.spec, spec)) return Show(id, it->second);
+    return absl::AlreadyExistsError(absl::StrCat(LogicalBridgeName(id), " is there with another spec"));
+  }
+  for (const auto& [other, bridge] : bridges_) {
+    if (bridge.spec.vlan_id() == spec.vlan_id()) {
+      return absl::AlreadyExistsError(absl::StrCat("logical_bridge.spec.vlan_id: ", spec.vlan_id(), " is that of ",
+                                                   LogicalBridgeName(other)));
+    }
+    if (spec.has_vni() && bridge.spec.has_vni() && bridge.spec.vni() == spec.vni()) {
+      return absl::AlreadyExistsError(
+          absl::StrCat("logical_bridge.spec.vni: ", spec.vni(), " is that of ", LogicalBridgeName(other)));
+    }
+  }
+  Bridge& bridge = bridges_[id];
+  bridge.spec = spec;
+  return Show(id, bridge);
+}
+
+absl::StatusOr<evpn::LogicalBridge> FakeOpiAgent::GetLogicalBridge(const std::string& name) const {
+  XPU_ASSIGN_OR_RETURN(std::string id, LogicalBridgeId(name));
+  auto it = bridges_.find(id);
+  if (it == bridges_.end()) return absl::NotFoundError(absl::StrCat("there is no ", LogicalBridgeName(id)));
+  return Show(id, it->second);
+}
+
+std::vector<evpn::LogicalBridge> FakeOpiAgent::ListLogicalBridges() const {
+  std::vector<evpn::LogicalBridge> all;
+  for (const auto& [id, bridge] : bridges_) all.push_back(Show(id, bridge));
+  return all;
+}
+
+absl::Status FakeOpiAgent::DeleteLogicalBridge(const std::string& name) {
+  XPU_ASSIGN_OR_RETURN(std::string id, LogicalBridgeId(name));
+  std::vector<std::string> users;
+  for (const auto& [port_id, port] : ports_) {
+    for (const std::string& bridge : port.spec.logical_bridges()) {
+      if (bridge == LogicalBridgeName(id)) users.push_back(BridgePortName(port_id));
+    }
+  }
+  if (!users.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(LogicalBridgeName(id), " is used by ", absl::StrJoin(users, ", ")));
+  }
+  bridges_.erase(id);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ClaimOrder> FakeOpiAgent::Order(const std::string& id, int64_t claim, ClaimUse use) const {
+  auto mark = marks_.find(id);
+  auto port = ports_.find(id);
+  return OrderClaim(BridgePortName(id), mark == marks_.end() ? ClaimMark{} : mark->second,
+                    port == ports_.end() ? nullptr : &port->second.claim, claim, use);
+}
+
+absl::Status FakeOpiAgent::CheckMac(const std::string& port, const std::string& bridge,
+                                    const std::string& mac) const {
+  for (const auto& [id, other] : ports_) {
+    if (id == port || other.spec.mac_address() != mac) continue;
+    const auto& bridges = other.spec.logical_bridges();
+    if (std::find(bridges.begin(), bridges.end(), bridge) != bridges.end()) {
+      return absl::AlreadyExistsError(absl::StrCat("mac_address: ", MacAddress::FromBytes(mac)->ToString(),
+                                                   " is that of ", BridgePortName(id), " in ", bridge));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<evpn::BridgePort> FakeOpiAgent::CreateBridgePort(const std::string& id,
+                                                                const evpn::BridgePortSpec& asked,
+                                                                int64_t claim) {
+  XPU_RETURN_IF_ERROR(Annotate(CheckOpiId(id), "bridge_port_id"));
+  XPU_RETURN_IF_ERROR(CheckUnicast("bridge_port.spec.mac_address", asked.mac_address()));
+  if (asked.ptype() != evpn::BRIDGE_PORT_TYPE_ACCESS && asked.ptype() != evpn::BRIDGE_PORT_TYPE_TRUNK) {
+    return absl::InvalidArgumentError("bridge_port.spec.ptype: must be ACCESS or TRUNK");
+  }
+  if (asked.ptype() == evpn::BRIDGE_PORT_TYPE_ACCESS && asked.logical_bridges_size() > 1) {
+    return absl::InvalidArgumentError("bridge_port.spec.logical_bridges: an ACCESS port is in one bridge");
+  }
+  evpn::BridgePortSpec spec = asked;
+  for (std::string& name : *spec.mutable_logical_bridges()) {
+    absl::StatusOr<std::string> bridge = LogicalBridgeId(name);
+    XPU_RETURN_IF_ERROR(Annotate(bridge.status(), "bridge_port.spec.logical_bridges"));
+    name = LogicalBridgeName(*bridge);
+    if (!bridges_.contains(*bridge)) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("bridge_port.spec.logical_bridges: there is no ", name));
+    }
+  }
+  XPU_ASSIGN_OR_RETURN(ClaimOrder order, Order(id, claim, ClaimUse::kHold));
+  auto it = ports_.find(id);
+  if (it != ports_.end() && order == ClaimOrder::kCurrent) {
+    evpn::BridgePortSpec same = it->second.spec;
+    // What BindPort added is not for a repeated Create to undo.
+    if (it->second.bound && spec.logical_bridges().empty()) same.clear_logical_bridges();
+    if (MessageDifferencer::Equals(same, spec)) return Show(id, it->second);
+    return absl::AlreadyExistsError(absl::StrCat(BridgePortName(id), " is there with another spec"));
+  }
+  for (const std::string& bridge : spec.logical_bridges()) {
+    XPU_RETURN_IF_ERROR(CheckMac(id, bridge, spec.mac_address()));
+  }
+  marks_[id] = MarkAfter(marks_[id], claim, false);
+  return Show(id, ports_[id] = Port{.spec = spec, .claim = claim});
+}
+
+absl::StatusOr<evpn::BridgePort> FakeOpiAgent::GetBridgePort(const std::string& name) const {
+  XPU_ASSIGN_OR_RETURN(std::string id, BridgePortId(name));
+  auto it = ports_.find(id);
+  if (it == ports_.end()) return absl::NotFoundError(absl::StrCat("there is no ", BridgePortName(id)));
+  return Show(id, it->second);
+}
+
+std::vector<evpn::BridgePort> FakeOpiAgent::ListBridgePorts() const {
+  std::vector<evpn::BridgePort> all;
+  for (const auto& [id, port] : ports_) all.push_back(Show(id, port));
+  return all;
+}
+
+absl::Status FakeOpiAgent::GiveBack(const std::string& id, int64_t claim, bool remove) {
+  XPU_ASSIGN_OR_RETURN(ClaimOrder order, Order(id, claim, ClaimUse::kGiveBack));
+  if (order == ClaimOrder::kOver) return absl::OkStatus();
+  if (remove || order == ClaimOrder::kNewer) {
+    ports_.erase(id);
+  } else if (auto it = ports_.find(id); it != ports_.end() && it->second.bound) {
+    it->second.bound = false;
+    it->second.addresses.clear();
+    it->second.spec.clear_logical_bridges();
+  }
+  marks_[id] = MarkAfter(marks_[id], claim, remove);
+  return absl::OkStatus();
+}
+
+absl::Status FakeOpiAgent::DeleteBridgePort(const std::string& name, int64_t claim) {
+  XPU_ASSIGN_OR_RETURN(std::string id, BridgePortId(name));
+  return GiveBack(id, claim, true);
+}
+
+absl::Status FakeOpiAgent::UnbindPort(const agent::v1::UnbindPortRequest& request) {
+  absl::StatusOr<std::string> id = BridgePortId(request.bridge_port());
+  XPU_RETURN_IF_ERROR(Annotate(id.status(), "bridge_port"));
+  return GiveBack(*id, request.claim(), request.release());
+}
+
+absl::StatusOr<agent::v1::Subnets> FakeOpiAgent::SetSubnets(const agent::v1::Subnets& subnets) {
+  absl::StatusOr<std::string> id = LogicalBridgeId(subnets.logical_bridge());
+  XPU_RETURN_IF_ERROR(Annotate(id.status(), "subnets.logical_bridge"));
+  auto it = bridges_.find(*id);
+  if (it == bridges_.end()) return absl::NotFoundError(absl::StrCat("there is no ", LogicalBridgeName(*id)));
+  Bridge next = it->second;
+  next.prefixes.clear();
+  next.gateways.clear();
+  next.mtu = subnets.mtu() == 0 ? 1500 : subnets.mtu();
+  if (next.mtu < 1280 || next.mtu > 9216) {
+    return absl::InvalidArgumentError(absl::StrCat("subnets.mtu: ", next.mtu, " is not from 1280 to 9216"));
+  }
+  for (const std::string& text : subnets.prefixes()) {
+    absl::StatusOr<IpPrefix> prefix = IpPrefix::Parse(text);
+    XPU_RETURN_IF_ERROR(Annotate(prefix.status(), "subnets.prefixes"));
+    next.prefixes.push_back(*prefix);
+  }
+  auto inside = [&next](const IpAddress& address) {
+    return std::any_of(next.prefixes.begin(), next.prefixes.end(),
+                       [&](const IpPrefix& prefix) { return prefix.Contains(address); });
+  };
+  for (const std::string& text : subnets.gateways()) {
+    absl::StatusOr<IpAddress> gateway = IpAddress::Parse(text);
+    XPU_RETURN_IF_ERROR(Annotate(gateway.status(), "subnets.gateways"));
+    if (!inside(*gateway)) {
+      return absl::InvalidArgumentError(absl::StrCat("subnets.gateways: ", text, " is in no prefix"));
+    }
+    next.gateways.push_back(*gateway);
+  }
+  for (const auto& [port_id, port] : ports_) {
+    if (!port.bound || port.spec.logical_bridges(0) != LogicalBridgeName(*id)) continue;
+    for (const InterfaceAddress& address : port.addresses) {
+      if (!inside(address.address)) {
+        return absl::FailedPreconditionError(absl::StrCat(
+            "subnets.prefixes: ", BridgePortName(port_id), " has ", address.ToString(), ", unbind it first"));
+      }
+    }
+  }
+  it->second = next;
+  agent::v1::Subnets answer;
+  answer.set_logical_bridge(LogicalBridgeName(*id));
+  for (const IpPrefix& prefix : next.prefixes) answer.add_prefixes(prefix.ToString());
+  for (const IpAddress& gateway : next.gateways) answer.add_gateways(gateway.ToString());
+  answer.set_mtu(next.mtu);
+  return answer;
+}
+
+bool FakeOpiAgent::IsTaken(const std::string& bridge, const IpAddress& address,
+                           const std::string& except_port) const {
+  for (const auto& [id, port] : ports_) {
+    if (id == except_port || !port.bound || port.spec.logical_bridges(0) != bridge) continue;
+    for (const InterfaceAddress& taken : port.addresses) {
+      if (taken.address == address) return true;
+    }
+  }
+  return false;
+}
+
+absl::StatusOr<std::vector<InterfaceAddress>> FakeOpiAgent::Choose(
+    const std::string& bridge_id, const std::string& port, const agent::v1::BindPortRequest& request) const {
+  const Bridge& bridge = bridges_.at(bridge_id);
+  const std::string bridge_name = LogicalBridgeName(bridge_id);
+  std::vector<InterfaceAddress> chosen;
+  std::set<IpFamily> served;
+  for (const std::string& text : request.addresses()) {
+    absl::StatusOr<IpAddress> address = IpAddress::Parse(text);
+    XPU_RETURN_IF_ERROR(Annotate(address.status(), "addresses"));
+    auto prefix = std::find_if(bridge.prefixes.begin(), bridge.prefixes.end(),
+                               [&](const IpPrefix& p) { return p.Contains(*address); });
+    if (prefix == bridge.prefixes.end()) {
+      return absl::InvalidArgumentError(absl::StrCat("addresses: ", text, " is in no prefix of ", bridge_name));
+    }
+    if (IsTaken(bridge_name, *address, port)) {
+      return absl::AlreadyExistsError(absl::StrCat("addresses: ", text, " is another port's"));
+    }
+    chosen.push_back({*address, prefix->length()});
+    served.insert(address->family());
+  }
+  for (const IpPrefix& prefix : bridge.prefixes) {
+    if (served.contains(prefix.family())) continue;
+    bool found = false;
+    IpAddress last = prefix.Last();
+    // Network and broadcast address are nobody's (IPv6: the first is all routers').
+    for (IpAddress a(prefix.family(), prefix.First().value() + 1); a < last;
+         a = IpAddress(prefix.family(), a.value() + 1)) {
+      bool gateway = std::find(bridge.gateways.begin(), bridge.gateways.end(), a) != bridge.gateways.end();
+      if (gateway || IsTaken(bridge_name, a, port)) continue;
+      chosen.push_back({a, prefix.length()});
+      served.insert(prefix.family());
+      found = true;
+      break;
+    }
+    bool more = std::any_of(bridge.prefixes.begin(), bridge.prefixes.end(), [&](const IpPrefix& other) {
+      return other.family() == prefix.family() && &other > &prefix;
+    });
+    if (!found && !more) {
+      return absl::ResourceExhaustedError(absl::StrCat("no address left in ", prefix.ToString()));
+    }
+  }
+  return chosen;
+}
+
+absl::StatusOr<agent::v1::PortBinding> FakeOpiAgent::BindPort(const agent::v1::BindPortRequest& request) {
+  absl::StatusOr<std::string> id = BridgePortId(request.bridge_port());
+  XPU_RETURN_IF_ERROR(Annotate(id.status(), "bridge_port"));
+  absl::StatusOr<std::string> bridge = LogicalBridgeId(request.logical_bridge());
+  XPU_RETURN_IF_ERROR(Annotate(bridge.status(), "logical_bridge"));
+  XPU_RETURN_IF_ERROR(CheckUnicast("mac_address", request.mac_address()));
+  XPU_ASSIGN_OR_RETURN(ClaimOrder order, Order(*id, request.claim(), ClaimUse::kHold));
+  const std::string bridge_name = LogicalBridgeName(*bridge);
+  if (!bridges_.contains(*bridge)) return absl::NotFoundError(absl::StrCat("there is no ", bridge_name));
+  if (missing_.contains(*id) || !PortFunction::FromPortId(*id).ok()) {
+    return absl::NotFoundError(absl::StrCat("there is no function behind ", BridgePortName(*id)));
+  }
+  auto it = ports_.find(*id);
+  if (it != ports_.end() && it->second.bound && order == ClaimOrder::kCurrent) {
+    const Port& port = it->second;
+    bool same = port.spec.logical_bridges(0) == bridge_name && port.spec.mac_address() == request.mac_address();
+    for (const std::string& text : request.addresses()) {
+      absl::StatusOr<IpAddress> address = IpAddress::Parse(text);
+      XPU_RETURN_IF_ERROR(Annotate(address.status(), "addresses"));
+      same = same && std::any_of(port.addresses.begin(), port.addresses.end(),
+                                 [&](const InterfaceAddress& a) { return a.address == *address; });
+    }
+    if (same) return ShowBinding(*id, port);
+    return absl::AlreadyExistsError(
+        absl::StrCat(BridgePortName(*id), " is bound otherwise, to ", port.spec.logical_bridges(0),
+                     "; unbind it first"));
+  }
+  XPU_RETURN_IF_ERROR(CheckMac(*id, bridge_name, request.mac_address()));
+  XPU_ASSIGN_OR_RETURN(std::vector<InterfaceAddress> addresses, Choose(*bridge, *id, request));
+  Port port{.bound = true, .addresses = std::move(addresses), .claim = request.claim()};
+  port.spec.set_mac_address(request.mac_address());
+  port.spec.set_ptype(evpn::BRIDGE_PORT_TYPE_ACCESS);
+  port.spec.add_logical_bridges(bridge_name);
+  marks_[*id] = MarkAfter(marks_[*id], request.claim(), false);
+  return ShowBinding(*id, ports_[*id] = std::move(port));
+}
+
+std::vector<agent::v1::PortBinding> FakeOpiAgent::ListPortBindings() const {
+  std::vector<agent::v1::PortBinding> all;
+  for (const auto& [id, port] : ports_) {
+    if (port.bound) all.push_back(ShowBinding(id, port));
+  }
+  return all;
+}
+
+evpn::LogicalBridge FakeOpiAgent::Show(const std::string& id, const Bridge& bridge) const {
+  evpn::LogicalBridge out;
+  out.set_name(LogicalBridgeName(id));
+  *out.mutable_spec() = bridge.spec;
+  out.mutable_status()->set_oper_status(evpn::LB_OPER_STATUS_UP);
+  return out;
+}
+
+evpn::BridgePort FakeOpiAgent::Show(const std::string& id, const Port& port) const {
+  evpn::BridgePort out;
+  out.set_name(BridgePortName(id));
+  *out.mutable_spec() = port.spec;
+  out.mutable_status()->set_oper_status(missing_.contains(id) ? evpn::BP_OPER_STATUS_DOWN
+                                                              : evpn::BP_OPER_STATUS_UP);
+  return out;
+}
+
+agent::v1::PortBinding FakeOpiAgent::ShowBinding(const std::string& id, const Port& port) const {
+  const std::string& bridge_name = port.spec.logical_bridges(0);
+  const Bridge& bridge = bridges_.at(*LogicalBridgeId(bridge_name));
+  agent::v1::PortBinding out;
+  out.set_bridge_port(BridgePortName(id));
+  out.set_logical_bridge(bridge_name);
+  out.set_mac_address(port.spec.mac_address());
+  for (const InterfaceAddress& address : port.addresses) out.add_addresses(address.ToString());
+  for (const IpAddress& gateway : bridge.gateways) out.add_gateways(gateway.ToString());
+  out.set_mtu(bridge.mtu);
+  out.set_claim(port.claim);
+  return out;
+}
+
+}  // namespace xpu

@@ -1,0 +1,184 @@
+#include "common/opi/fake_opi_client.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace xpu {
+
+FakeOpiClient::FakeOpiClient() : notifier_([this] { Notify(); }) {}
+
+FakeOpiClient::~FakeOpiClient() {
+  {
+    absl::MutexLock lock(&mu_);
+    stop_ = true;
+  }
+  notifier_.join();
+}
+
+void FakeOpiClient::FailCall(const std::string& method, int n, const absl::Status& status, When when) {
+  absl::MutexLock lock(&mu_);
+  faults_.push_back({method, n, status, when});
+}
+
+void FakeOpiClient::SetConnected(bool connected) {
+  absl::MutexLock lock(&mu_);
+  if (connected_ == connected) return;
+  connected_ = connected;
+  if (observer_) news_.push_back(connected);
+}
+
+void FakeOpiClient::BlockCalls(const std::string& method) {
+  absl::MutexLock lock(&mu_);
+  blocked_[method] = true;
+}
+
+void FakeOpiClient::ReleaseCalls(const std::string& method) {
+  absl::MutexLock lock(&mu_);
+  blocked_[method] = false;
+}
+
+bool FakeOpiClient::WaitForBlocked(const std::string& method, int n, absl::Duration deadline) {
+  absl::MutexLock lock(&mu_);
+  auto enough = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return held_[method] >= n; };
+  return mu_.AwaitWithTimeout(absl::Condition(&enough), deadline);
+}
+
+int FakeOpiClient::Calls(const std::string& method) const {
+  absl::MutexLock lock(&mu_);
+  auto it = calls_.find(method);
+  return it == calls_.end() ? 0 : it->second;
+}
+
+void FakeOpiClient::RemoveFunction(const std::string& port_id) {
+  absl::MutexLock lock(&mu_);
+  agent_.RemoveFunction(port_id);
+}
+
+void FakeOpiClient::ForgetAll() {
+  absl::MutexLock lock(&mu_);
+  agent_ = FakeOpiAgent();
+}
+
+template <typename Result>
+Result FakeOpiClient::Call(const std::string& method, const std::function<Result()>& effect) {
+  absl::MutexLock lock(&mu_);
+  ++calls_[method];
+  if (blocked_[method]) {
+    ++held_[method];
+    auto released = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !blocked_[method]; };
+    mu_.Await(absl::Condition(&released));
+    --held_[method];
+  }
+  if (!connected_) return absl::UnavailableError("no connection to the xPU agent (fake)");
+  absl::Status lost;
+  for (auto fault = faults_.begin(); fault != faults_.end();) {
+    if (fault->method != method || --fault->countdown > 0) {
+      ++fault;
+      continue;
+    }
+    Fault due = std::move(*fault);
+    fault = faults_.erase(fault);
+    if (due.when == When::kBefore) return due.status;
+    lost = due.status;
+  }
+  Result result = effect();
+  if (!lost.ok()) return lost;
+  return result;
+}
+
+absl::StatusOr<evpn::LogicalBridge> FakeOpiClient::CreateLogicalBridge(const std::string& id,
+                                                                       const evpn::LogicalBridgeSpec& spec) {
+  return Call<absl::StatusOr<evpn::LogicalBridge>>(
+      "CreateLogicalBridge",
+      [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.CreateLogicalBridge(id, spec); });
+}
+
+absl::StatusOr<evpn::LogicalBridge> FakeOpiClient::GetLogicalBridge(const std::string& name) {
+  return Call<absl::StatusOr<evpn::LogicalBridge>>(
+      "GetLogicalBridge", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.GetLogicalBridge(name); });
+}
+
+absl::StatusOr<std::vector<evpn::LogicalBridge>> FakeOpiClient::ListLogicalBridges() {
+  return Call<absl::StatusOr<std::vector<evpn::LogicalBridge>>>(
+      "ListLogicalBridges", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.ListLogicalBridges(); });
+}
+
+absl::Status FakeOpiClient::DeleteLogicalBridge(const std::string& name) {
+  return Call<absl::Status>("DeleteLogicalBridge", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return agent_.DeleteLogicalBridge(name);
+  });
+}
+
+absl::StatusOr<evpn::BridgePort> FakeOpiClient::CreateBridgePort(const std::string& id,
+                                                                 const evpn::BridgePortSpec& spec,
+                                                                 int64_t claim) {
+  return Call<absl::StatusOr<evpn::BridgePort>>(
+      "CreateBridgePort",
+      [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.CreateBridgePort(id, spec, claim); });
+}
+
+absl::StatusOr<evpn::BridgePort> FakeOpiClient::GetBridgePort(const std::string& name) {
+  return Call<absl::StatusOr<evpn::BridgePort>>(
+      "GetBridgePort", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.GetBridgePort(name); });
+}
+
+absl::StatusOr<std::vector<evpn::BridgePort>> FakeOpiClient::ListBridgePorts() {
+  return Call<absl::StatusOr<std::vector<evpn::BridgePort>>>(
+      "ListBridgePorts", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.ListBridgePorts(); });
+}
+
+absl::Status FakeOpiClient::DeleteBridgePort(const std::string& name, int64_t claim) {
+  return Call<absl::Status>("DeleteBridgePort", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return agent_.DeleteBridgePort(name, claim);
+  });
+}
+
+absl::StatusOr<agent::v1::Subnets> FakeOpiClient::SetSubnets(const agent::v1::Subnets& subnets) {
+  return Call<absl::StatusOr<agent::v1::Subnets>>(
+      "SetSubnets", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.SetSubnets(subnets); });
+}
+
+absl::StatusOr<agent::v1::PortBinding> FakeOpiClient::BindPort(const agent::v1::BindPortRequest& request) {
+  return Call<absl::StatusOr<agent::v1::PortBinding>>(
+      "BindPort", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.BindPort(request); });
+}
+
+absl::Status FakeOpiClient::UnbindPort(const agent::v1::UnbindPortRequest& request) {
+  return Call<absl::Status>("UnbindPort",
+                            [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.UnbindPort(request); });
+}
+
+absl::StatusOr<std::vector<agent::v1::PortBinding>> FakeOpiClient::ListPortBindings() {
+  return Call<absl::StatusOr<std::vector<agent::v1::PortBinding>>>(
+      "ListPortBindings", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.ListPortBindings(); });
+}
+
+void FakeOpiClient::ObserveConnection(std::function<void(bool connected)> changed) {
+  absl::MutexLock lock(&mu_);
+  news_.clear();
+  observer_ = nullptr;
+  auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !notifying_; };
+  mu_.Await(absl::Condition(&idle));
+  observer_ = std::move(changed);
+  if (observer_) news_ = {connected_};
+}
+
+void FakeOpiClient::Notify() {
+  absl::MutexLock lock(&mu_);
+  while (true) {
+    auto due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return stop_ || !news_.empty(); };
+    mu_.Await(absl::Condition(&due));
+    if (stop_) return;
+    bool connected = news_.front();
+    news_.pop_front();
+    std::function<void(bool)> observer = observer_;
+    notifying_ = true;
+    mu_.Unlock();
+    observer(connected);
+    mu_.Lock();
+    notifying_ = false;
+  }
+}
+
+}  // namespace xpu

@@ -1,0 +1,70 @@
+#include "common/opi/fake_opi_client.h"
+
+#include <memory>
+#include <thread>
+
+#include "common/opi/opi_client_contract.h"
+#include "gtest/gtest.h"
+
+namespace xpu {
+namespace {
+
+class FakeHarness : public OpiClientHarness {
+ public:
+  FakeHarness() { client_.RemoveFunction("host0-99"); }
+  OpiClient& client() override { return client_; }
+  void Disconnect() override { client_.SetConnected(false); }
+  void Reconnect() override { client_.SetConnected(true); }
+
+ private:
+  FakeOpiClient client_;
+};
+
+std::unique_ptr<OpiClientHarness> MakeFake() { return std::make_unique<FakeHarness>(); }
+INSTANTIATE_TEST_SUITE_P(Fake, OpiClientContract, testing::Values(&MakeFake));
+
+evpn::LogicalBridgeSpec Spec() {
+  evpn::LogicalBridgeSpec spec;
+  spec.set_vlan_id(10);
+  return spec;
+}
+
+TEST(FakeOpiClient, FailsTheNthCallBeforeItsEffect) {
+  FakeOpiClient opi;
+  opi.FailCall("CreateLogicalBridge", 2, absl::InternalError("told to"));
+  EXPECT_TRUE(opi.CreateLogicalBridge("a", Spec()).ok());
+  EXPECT_EQ(opi.CreateLogicalBridge("b", Spec()).status(), absl::InternalError("told to"));
+  EXPECT_EQ(opi.GetLogicalBridge("b").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(opi.CreateLogicalBridge("a", Spec()).ok());
+  EXPECT_EQ(opi.Calls("CreateLogicalBridge"), 3);
+}
+
+TEST(FakeOpiClient, FailsACallAfterItsEffect) {
+  FakeOpiClient opi;
+  opi.FailCall("CreateLogicalBridge", 1, absl::DeadlineExceededError("lost"), FakeOpiClient::When::kAfter);
+  EXPECT_EQ(opi.CreateLogicalBridge("a", Spec()).status(), absl::DeadlineExceededError("lost"));
+  EXPECT_TRUE(opi.GetLogicalBridge("a").ok());
+}
+
+TEST(FakeOpiClient, HoldsCallsUntilTheyAreReleased) {
+  FakeOpiClient opi;
+  opi.BlockCalls("CreateLogicalBridge");
+  absl::Status status = absl::UnknownError("not called");
+  std::thread thread([&] { status = opi.CreateLogicalBridge("a", Spec()).status(); });
+  EXPECT_TRUE(opi.WaitForBlocked("CreateLogicalBridge", 1));
+  EXPECT_EQ(opi.GetLogicalBridge("a").status().code(), absl::StatusCode::kNotFound);
+  opi.ReleaseCalls("CreateLogicalBridge");
+  thread.join();
+  EXPECT_EQ(status, absl::OkStatus());
+  EXPECT_TRUE(opi.GetLogicalBridge("a").ok());
+}
+
+TEST(FakeOpiClient, ForgetsEverythingWhenTold) {
+  FakeOpiClient opi;
+  ASSERT_TRUE(opi.CreateLogicalBridge("a", Spec()).ok());
+  opi.ForgetAll();
+  EXPECT_EQ(opi.GetLogicalBridge("a").status().code(), absl::StatusCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace xpu

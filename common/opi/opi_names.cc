@@ -1,0 +1,73 @@
+#include "common/opi/opi_names.h"
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/base/status_macros.h"
+
+namespace xpu {
+namespace {
+
+constexpr absl::string_view kBridges = "logicalBridges/";
+constexpr absl::string_view kPorts = "bridgePorts/";
+constexpr absl::string_view kEvpnBridges = "//network.opiproject.org/bridges/";
+constexpr absl::string_view kEvpnPorts = "//network.opiproject.org/ports/";
+
+absl::StatusOr<std::string> IdIn(absl::string_view name, absl::string_view own, absl::string_view evpn) {
+  absl::string_view id = name;
+  if (!absl::ConsumePrefix(&id, own)) absl::ConsumePrefix(&id, evpn);
+  if (absl::Status status = CheckOpiId(id); !status.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", name, "\" is no name; write \"", own, "<id>\" (", status.message(), ")"));
+  }
+  return std::string(id);
+}
+
+// A number from 0 to 65535 without sign or leading zeros.
+bool ParseIndex(absl::string_view text, int* index) {
+  if (text.empty() || text.size() > 5 || (text.size() > 1 && text[0] == '0')) return false;
+  for (char c : text) {
+    if (!absl::ascii_isdigit(c)) return false;
+  }
+  return absl::SimpleAtoi(text, index) && *index <= 0xffff;
+}
+
+}  // namespace
+
+std::string LogicalBridgeName(absl::string_view id) { return absl::StrCat(kBridges, id); }
+std::string BridgePortName(absl::string_view id) { return absl::StrCat(kPorts, id); }
+
+absl::StatusOr<std::string> LogicalBridgeId(absl::string_view name) {
+  return IdIn(name, kBridges, kEvpnBridges);
+}
+absl::StatusOr<std::string> BridgePortId(absl::string_view name) { return IdIn(name, kPorts, kEvpnPorts); }
+
+absl::Status CheckOpiId(absl::string_view id) {
+  bool good = !id.empty() && id.size() <= 253 && absl::ascii_isalnum(id[0]);
+  for (char c : id) good = good && (absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.');
+  if (good) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "an id is 1 to 253 letters, digits, '-', '_' and '.', the first a letter or digit");
+}
+
+absl::StatusOr<PortFunction> PortFunction::FromPortId(absl::string_view id) {
+  absl::string_view rest = id;
+  PortFunction function;
+  if (absl::ConsumePrefix(&rest, "host")) {
+    size_t dash = rest.find('-');
+    if (dash != absl::string_view::npos && ParseIndex(rest.substr(0, dash), &function.pf) &&
+        ParseIndex(rest.substr(dash + 1), &function.vf)) {
+      return function;
+    }
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", id, "\" names no function; write \"host<PF>-<VF>\", e.g. \"host0-3\""));
+}
+
+std::string PortFunction::ToPortId() const { return absl::StrCat("host", pf, "-", vf); }
+std::string PortFunction::ToPhysPortName() const { return absl::StrCat("pf", pf, "vf", vf); }
+
+}  // namespace xpu

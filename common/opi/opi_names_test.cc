@@ -1,0 +1,49 @@
+#include "common/opi/opi_names.h"
+
+#include "gtest/gtest.h"
+
+namespace xpu {
+namespace {
+
+TEST(OpiNames, TakesTheThreeFormsOfABridgesName) {
+  EXPECT_EQ(*LogicalBridgeId("logicalBridges/default.blue"), "default.blue");
+  EXPECT_EQ(*LogicalBridgeId("//network.opiproject.org/bridges/br1"), "br1");
+  EXPECT_EQ(*LogicalBridgeId("10"), "10");
+}
+
+TEST(OpiNames, TakesTheThreeFormsOfAPortsName) {
+  EXPECT_EQ(*BridgePortId("bridgePorts/host0-3"), "host0-3");
+  EXPECT_EQ(*BridgePortId("//network.opiproject.org/ports/host0-3"), "host0-3");
+  EXPECT_EQ(*BridgePortId("host0-3"), "host0-3");
+}
+
+TEST(OpiNames, AnswersWithTheApisOwnNames) {
+  EXPECT_EQ(LogicalBridgeName("blue"), "logicalBridges/blue");
+  EXPECT_EQ(BridgePortName("host0-3"), "bridgePorts/host0-3");
+}
+
+TEST(OpiNames, RefusesNamesOfOtherKindsAndBadIds) {
+  for (const char* name : {"", "logicalBridges/", "bridgePorts/x", "logicalBridges/a/b", "-x", "a b",
+                           "//network.opiproject.org/ports/x", "\xc3\xa4"}) {
+    EXPECT_EQ(LogicalBridgeId(name).status().code(), absl::StatusCode::kInvalidArgument) << name;
+  }
+  EXPECT_EQ(BridgePortId("logicalBridges/x").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(BridgePortId(std::string(254, 'a')).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(BridgePortId(std::string(253, 'a')).ok());
+}
+
+TEST(PortFunction, IsReadFromAPortsId) {
+  EXPECT_EQ(*PortFunction::FromPortId("host1-127"), (PortFunction{1, 127}));
+  EXPECT_EQ((PortFunction{1, 127}).ToPortId(), "host1-127");
+  EXPECT_EQ((PortFunction{0, 3}).ToPhysPortName(), "pf0vf3");
+}
+
+TEST(PortFunction, RefusesOtherIds) {
+  for (const char* id : {"", "host", "host0", "host0-", "host-1", "host0-03", "host0--1", "host0-1-2", "Host0-1",
+                         "host0-65536", "host0-4294967297", "uplink"}) {
+    EXPECT_EQ(PortFunction::FromPortId(id).status().code(), absl::StatusCode::kInvalidArgument) << id;
+  }
+}
+
+}  // namespace
+}  // namespace xpu
