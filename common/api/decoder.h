@@ -1,0 +1,34 @@
+#pragma once
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "common/api/field_error.h"
+#include "nlohmann/json.hpp"
+
+namespace xpu::api {
+
+// Reads JSON by a descriptor and collects what does not fit. With a null message it only looks.
+class Decoder {
+ public:
+  // An empty `path` is the object's root, where apiVersion, kind and metadata are left to others.
+  void ReadMessage(const nlohmann::json& in, const std::string& path, const google::protobuf::Descriptor& type,
+                   google::protobuf::Message* out);
+  FieldErrors Take() { return std::move(errors_); }
+
+ private:
+  void ReadField(const nlohmann::json& in, const std::string& path,
+                 const google::protobuf::FieldDescriptor& field, google::protobuf::Message* out);
+  void ReadValue(const nlohmann::json& in, const std::string& path,
+                 const google::protobuf::FieldDescriptor& field, google::protobuf::Message* out);
+  void ReadInteger(const nlohmann::json& in, const std::string& path,
+                   const google::protobuf::FieldDescriptor& field, google::protobuf::Message* out);
+  void WrongType(const std::string& path, absl::string_view wanted, const nlohmann::json& got);
+
+  FieldErrors errors_;
+};
+
+}  // namespace xpu::api

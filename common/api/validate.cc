@@ -1,0 +1,126 @@
+#include <google/protobuf/descriptor.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_join.h"
+#include "common/api/api.h"
+#include "common/api/decoder.h"
+#include "common/api/formats.h"
+#include "common/api/kind_rules.h"
+#include "common/api/schema.h"
+
+namespace xpu::api {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+using nlohmann::json;
+using v1alpha1::FieldOptions;
+
+// Not there as far as proto3 and the rules see it.
+bool IsEmpty(const json* value) {
+  if (value == nullptr) return true;
+  return value->is_string() ? value->get_ref<const std::string&>().empty() : value->is_array() && value->empty();
+}
+
+// Looks at the rules of fields. What has the wrong type has been reported before and is passed over.
+class RuleChecker {
+ public:
+  explicit RuleChecker(FieldErrors* errors) : errors_(*errors) {}
+
+  void Message(const Descriptor& type, const json& object, const json* old, const std::string& path) {
+    if (!object.is_object()) return;
+    for (int i = 0; i < type.field_count(); ++i) {
+      const FieldDescriptor& field = *type.field(i);
+      const json* old_value = old != nullptr && old->is_object() ? Present(*old, field.json_name()) : nullptr;
+      Field(field, Present(object, field.json_name()), old_value, Join(path, field.json_name()));
+    }
+  }
+
+ private:
+  void Field(const FieldDescriptor& field, const json* value, const json* old, const std::string& path) {
+    const FieldOptions& rules = RulesOf(field);
+    if (rules.immutable() && !IsEmpty(old) && (value == nullptr || *value != *old)) {
+      Add("FieldValueInvalid", path,
+          absl::StrCat("cannot be changed once it is set (it is ", Quote(*old),
+                       "); delete the object and make it again"));
+    }
+    if (rules.required() && IsEmpty(value)) return Add("FieldValueRequired", path, "must be set");
+    if (value == nullptr) return;
+    if (!field.is_repeated()) return Value(field, *value, old, path);
+    if (!value->is_array()) return;
+    auto size = static_cast<int64_t>(value->size());
+    if (rules.has_min_items() && size < rules.min_items()) {
+      Add("FieldValueInvalid", path, absl::StrCat("must have at least ", rules.min_items(), " items"));
+    }
+    if (rules.has_max_items() && size > rules.max_items()) {
+      Add("FieldValueTooMany", path, absl::StrCat("must have at most ", rules.max_items(), " items, has ", size));
+    }
+    for (size_t i = 0; i < value->size(); ++i) Value(field, (*value)[i], nullptr, Item(path, i));
+  }
+
+  void Value(const FieldDescriptor& field, const json& value, const json* old, const std::string& path) {
+    const FieldOptions& rules = RulesOf(field);
+    if (field.message_type() != nullptr) return Message(*field.message_type(), value, old, path);
+    if (value.is_string()) return Text(field, value.get<std::string>(), path);
+    if (!value.is_number_integer()) return;
+    auto number = value.get<int64_t>();
+    if ((rules.has_min() && number < rules.min()) || (rules.has_max() && number > rules.max())) {
+      std::string bounds = !rules.has_max()   ? absl::StrCat("at least ", rules.min())
+                           : !rules.has_min() ? absl::StrCat("at most ", rules.max())
+                                              : absl::StrCat("between ", rules.min(), " and ", rules.max());
+      Add("FieldValueInvalid", path, absl::StrCat("must be ", bounds, ", not ", number));
+    }
+  }
+
+  void Text(const FieldDescriptor& field, const std::string& text, const std::string& path) {
+    const FieldOptions& rules = RulesOf(field);
+    if (text.empty() && !field.is_repeated()) return;
+    if (std::string wanted = CheckFormat(rules.format(), text); !wanted.empty()) {
+      Add("FieldValueInvalid", path, absl::StrCat("must be ", wanted, ", not ", Quote(text)));
+    }
+    const auto& allowed = rules.one_of();
+    if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), text) == allowed.end()) {
+      Add("FieldValueNotSupported", path,
+          absl::StrCat("must be one of ", absl::StrJoin(allowed, ", "), ", not ", Quote(text)));
+    }
+  }
+
+  void Add(absl::string_view reason, const std::string& path, std::string message) {
+    errors_.push_back({std::string(reason), path, std::move(message)});
+  }
+
+  FieldErrors& errors_;
+};
+
+void CheckType(const KindInfo& kind, const json& object, FieldErrors* errors) {
+  auto check = [&](const char* name, const std::string& wanted) {
+    const json* value = Present(object, name);
+    if (value == nullptr) {
+      errors->push_back({"FieldValueRequired", name, absl::StrCat("must be \"", wanted, "\"")});
+    } else if (!value->is_string() || value->get_ref<const std::string&>() != wanted) {
+      errors->push_back({"FieldValueInvalid", name, absl::StrCat("must be \"", wanted, "\"")});
+    }
+  };
+  check("apiVersion", kind.resource.ApiVersion());
+  check("kind", kind.resource.kind);
+}
+
+}  // namespace
+
+FieldErrors Validate(const KindInfo& kind, const json& object, const json* old_object) {
+  if (!object.is_object()) {
+    return {{"FieldValueTypeInvalid", "", absl::StrCat("must be an object, not ", TypeInWords(object))}};
+  }
+  FieldErrors errors;
+  CheckType(kind, object, &errors);
+  for (FieldError& error : ValidateMetadata(kind, object)) errors.push_back(std::move(error));
+  Decoder structure;
+  structure.ReadMessage(object, "", *kind.message, nullptr);
+  for (FieldError& error : structure.Take()) errors.push_back(std::move(error));
+  RuleChecker(&errors).Message(*kind.message, object, old_object, "");
+  CheckKindRules(kind, object, &errors);
+  return errors;
+}
+
+}  // namespace xpu::api
