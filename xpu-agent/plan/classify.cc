@@ -1,0 +1,20 @@
+#include "xpu-agent/plan/pipeline.h"
+#include "xpu-agent/plan/stages.h"
+
+namespace xpu {
+
+void AddClassifyCommon(FlowList* flows) {
+  // Isolated ports, foreign ports and frames with a tag that is not theirs.
+  flows->Add(Table::kClassify, 0, {}, Actions());
+}
+
+void AddClassify(const ActiveNetwork& network, FlowList* flows) {
+  for (const Member& member : network.members) {
+    Actions actions;
+    if (member.vlan != 0) actions.PopVlan();
+    actions.LoadReg0(member.ofport).SetMetadata(network.key).Goto(Table::kGuard);
+    flows->Add(Table::kClassify, 100, {.in_port = member.ofport, .vlan = member.vlan}, actions);
+  }
+}
+
+}  // namespace xpu

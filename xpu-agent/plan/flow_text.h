@@ -1,0 +1,121 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/ip_address.h"
+#include "common/base/mac_address.h"
+
+namespace xpu {
+
+// Words of the flow language (ovs-fields(7), ovs-actions(7)) as types, so that a flow can only be written the way
+// Open vSwitch prints it back. Addresses occur in many flows and are turned into text once.
+
+struct MacText {
+  explicit MacText(const MacAddress& mac) : text(mac.ToString()) {}
+  explicit MacText(std::string masked) : text(std::move(masked)) {}
+  std::string text;
+};
+
+struct IpText {
+  explicit IpText(const IpAddress& address) : text(address.ToString()) {}
+  // A prefix of one address is written without its length.
+  explicit IpText(const IpPrefix& prefix)
+      : text(prefix.length() == prefix.address().bits() ? prefix.address().ToString() : prefix.ToString()) {}
+  std::string text;
+};
+
+// As a match for a link-layer address option that is not there: the switch sees zero.
+const MacText& NoMac();
+
+enum class Protocol : uint8_t { kAny, kArp, kIp, kIpv6, kIcmp, kIcmp6, kUdp, kUdp6 };
+
+// What a flow matches; a field that is not set matches everything. The members stand in the order in which Open
+// vSwitch prints the fields, which designated initialisers keep to.
+struct Match {
+  Protocol protocol = Protocol::kAny;
+  std::optional<uint32_t> reg0;
+  std::optional<uint32_t> reg1;
+  std::optional<uint32_t> metadata;
+  std::optional<uint32_t> in_port;
+  // VLAN id; 0 is a frame without a tag.
+  std::optional<uint16_t> vlan;
+  const MacText* dl_src = nullptr;
+  const MacText* dl_dst = nullptr;
+  // nw_src or ipv6_src, as the protocol says.
+  const IpText* ip_src = nullptr;
+  const IpText* arp_spa = nullptr;
+  const IpText* arp_tpa = nullptr;
+  std::optional<uint16_t> arp_op;
+  const MacText* arp_sha = nullptr;
+  std::optional<uint8_t> nw_ttl;
+  std::optional<uint8_t> icmp_type;
+  std::optional<uint8_t> icmp_code;
+  const IpText* nd_target = nullptr;
+  const MacText* nd_sll = nullptr;
+  const MacText* nd_tll = nullptr;
+  std::optional<uint16_t> tp_src;
+};
+
+// Appends the text of `match`; nothing for one that matches everything.
+void AppendMatch(const Match& match, std::string* out);
+
+// What a flow does, in the order of the calls. Without any call it drops.
+class Actions {
+ public:
+  Actions() { text_.reserve(64); }
+  Actions& LoadReg0(uint32_t value);
+  Actions& LoadReg1(uint32_t value);
+  Actions& SetMetadata(uint32_t value);
+  // `field` as in "eth_src"; `value` in the form that Open vSwitch prints for that field.
+  Actions& SetField(std::string_view field, std::string_view value);
+  // Names of NXM fields without brackets: "NXM_OF_ETH_SRC".
+  Actions& Move(std::string_view from, std::string_view to);
+  Actions& PushVlan(uint16_t id);
+  Actions& PopVlan();
+  Actions& Output(uint32_t ofport);
+  // Sends the packet back to where it came from, which Output() never does.
+  Actions& OutputToSender();
+  Actions& Resubmit(uint8_t table);
+  // Last of all.
+  Actions& Goto(uint8_t table);
+
+  std::string_view text() const { return text_.empty() ? std::string_view("drop") : text_; }
+
+ private:
+  Actions& Next(std::string_view word);
+  std::string text_;
+};
+
+// Flows in the order in which they were added. All text lies in one buffer: a card's worth of flows costs a few
+// allocations, and a walk over them stays in the cache.
+class FlowList {
+ public:
+  struct Flow {
+    uint8_t table;
+    uint16_t priority;
+    std::string_view match;
+    std::string_view actions;
+  };
+
+  void Add(uint8_t table, uint16_t priority, const Match& match, const Actions& actions);
+  size_t size() const { return entries_.size(); }
+  // The views hold until the next Add().
+  Flow operator[](size_t i) const;
+
+ private:
+  struct Entry {
+    uint8_t table;
+    uint16_t priority;
+    // Where match and actions end in text_; the match starts where the entry before ends.
+    size_t match_end;
+    size_t actions_end;
+  };
+  std::string text_;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace xpu

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+
+namespace xpu {
+
+// The pipeline's tables; the gaps are for stages to come (policy, services, chains, routes).
+//
+//   metadata  key of the network
+//   reg0      ingress port
+//   reg1      where the packet goes: an OpenFlow port, or one of the words below
+struct Table {
+  static constexpr uint8_t kClassify = 0;
+  static constexpr uint8_t kGuard = 10;
+  static constexpr uint8_t kSwitch = 60;
+  static constexpr uint8_t kOutput = 80;
+};
+
+// Values of reg1 above every port number. The octet above them counts the parts of a list of ports that is too
+// long for one flow.
+struct Destination {
+  // Back to the ingress port.
+  static constexpr uint32_t kSender = 0x10001;
+  // Back to the ingress port, after the packet's neighbour solicitation was made into an advertisement.
+  static constexpr uint32_t kSenderOfSolicitation = 0x10002;
+  // All ports of the network but the ingress port.
+  static constexpr uint32_t kAll = 0x10003;
+  // Those whose addresses are not known.
+  static constexpr uint32_t kUnbound = 0x10004;
+  static constexpr uint32_t kPartShift = 24;
+};
+
+// OpenFlow has 65,535 octets for a flow and 16 for an output action.
+inline constexpr int kMaxOutputsPerFlow = 2000;
+
+// ICMPv6 types (RFC 4861, 2710, 3810) and the ICMPv4 redirect (RFC 792).
+inline constexpr uint8_t kMldReport = 131;
+inline constexpr uint8_t kMld2Report = 143;
+inline constexpr uint8_t kRouterSolicitation = 133;
+inline constexpr uint8_t kRouterAdvertisement = 134;
+inline constexpr uint8_t kNeighbourSolicitation = 135;
+inline constexpr uint8_t kNeighbourAdvertisement = 136;
+inline constexpr uint8_t kIcmp6Redirect = 137;
+inline constexpr uint8_t kIcmpRedirect = 5;
+inline constexpr uint16_t kDhcpServerPort = 67;
+inline constexpr uint16_t kDhcp6ServerPort = 547;
+inline constexpr uint16_t kArpRequest = 1;
+// ND is only valid with the hop limit that no router can have touched (RFC 4861, 7.1).
+inline constexpr uint8_t kNdHopLimit = 255;
+
+}  // namespace xpu

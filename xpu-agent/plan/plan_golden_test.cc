@@ -1,0 +1,87 @@
+// Plans written out in full, under test/golden/plan. After a change that is meant:
+//   XPU_UPDATE_GOLDEN=1 bin/xpu_plan_test --gtest_filter='PlanGolden.*'
+// and read the difference. test/component/pipeline holds the same flows against a real Open vSwitch.
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "gtest/gtest.h"
+#include "xpu-agent/plan/plan_testing.h"
+
+namespace xpu {
+namespace {
+
+void ExpectGolden(const std::string& name, const SwitchPlan& plan) {
+  const std::string path = std::string(XPU_GOLDEN_DIR) + "/" + name + ".txt";
+  const std::string text = PlanToString(plan);
+  if (std::getenv("XPU_UPDATE_GOLDEN") != nullptr) {
+    std::ofstream(path) << text;
+    return;
+  }
+  std::ifstream file(path);
+  ASSERT_TRUE(file) << path << " is not there; XPU_UPDATE_GOLDEN=1 writes it";
+  std::stringstream golden;
+  golden << file.rdbuf();
+  EXPECT_EQ(text, golden.str()) << "differs from " << path;
+}
+
+SwitchPlan PlanOfAll(const Model& model) {
+  return SwitchPlan{.flow_puts = CompileFlows(model, AllOfports(model))};
+}
+
+Model TwoPods() {
+  Model model;
+  AddBridge(&model, "default.red", 7, {"10.0.0.0/24", "2001:db8::/64"});
+  AddBoundPort(&model, "host0-0", 1, "02:00:00:00:00:01", "default.red", {"10.0.0.1/24", "2001:db8::1/64"});
+  AddBoundPort(&model, "host0-1", 2, "02:00:00:00:00:02", "default.red", {"10.0.0.2/24"});
+  return model;
+}
+
+TEST(PlanGolden, EmptyModel) { ExpectGolden("empty", MakePlan(Model(), SwitchSnapshot())); }
+
+TEST(PlanGolden, TwoBoundPods) { ExpectGolden("two_pods", PlanOfAll(TwoPods())); }
+
+TEST(PlanGolden, NewPortsAreIsolated) {
+  Model model = TwoPods();
+  SwitchSnapshot snapshot;
+  Converge(Model(), &snapshot);
+  ExpectGolden("new_ports", MakePlan(model, snapshot));
+}
+
+TEST(PlanGolden, PodLeaves) {
+  Model model = TwoPods();
+  SwitchSnapshot snapshot;
+  Converge(model, &snapshot);
+  model.ports.erase("host0-1");
+  ExpectGolden("pod_leaves", MakePlan(model, snapshot));
+}
+
+TEST(PlanGolden, BoundAndUnboundInOneNetwork) {
+  Model model;
+  AddBridge(&model, "red", 7, {"10.0.0.0/24", "2001:db8::/64"});
+  AddBoundPort(&model, "host0-0", 1, "02:00:00:00:00:01", "red", {"10.0.0.1/24", "2001:db8::1/64"});
+  AddUnboundPort(&model, "host0-1", 2, "02:00:00:00:00:02", "red");
+  ExpectGolden("bound_and_unbound", PlanOfAll(model));
+}
+
+TEST(PlanGolden, PlainLayer2) {
+  Model model;
+  AddBridge(&model, "red", 7, {});
+  AddUnboundPort(&model, "host0-0", 1, "02:00:00:00:00:01", "red");
+  AddUnboundPort(&model, "host0-1", 2, "02:00:00:00:00:02", "red");
+  ExpectGolden("plain_layer2", PlanOfAll(model));
+}
+
+TEST(PlanGolden, TrunkOfTwoNetworks) {
+  Model model;
+  AddBridge(&model, "blue", 8, {"10.0.0.0/24"}).vlan_id = 20;
+  AddBridge(&model, "red", 7, {"10.0.0.0/24"}).vlan_id = 10;
+  AddBoundPort(&model, "host0-0", 1, "02:00:00:00:00:01", "red", {"10.0.0.1/24"});
+  BridgePort& trunk = AddUnboundPort(&model, "host0-1", 2, "02:00:00:00:00:02", "");
+  trunk.type = BridgePortType::kTrunk;
+  trunk.logical_bridges = {"red", "blue"};
+  ExpectGolden("trunk", PlanOfAll(model));
+}
+
+}  // namespace
+}  // namespace xpu

@@ -1,0 +1,207 @@
+#include "xpu-agent/plan/plan.h"
+
+#include <cstdio>
+
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "xpu-agent/plan/plan_testing.h"
+
+namespace xpu {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+// Two pods of one network and one of another, with the same prefix.
+Model ThreePods() {
+  Model model;
+  AddBridge(&model, "red", 1, {"10.0.0.0/24", "2001:db8::/64"});
+  AddBridge(&model, "blue", 2, {"10.0.0.0/24", "2001:db8::/64"});
+  AddBoundPort(&model, "p1", 1, "02:00:00:00:00:01", "red", {"10.0.0.1/24", "2001:db8::1/64"});
+  AddBoundPort(&model, "p2", 2, "02:00:00:00:00:02", "red", {"10.0.0.2/24", "2001:db8::2/64"});
+  AddBoundPort(&model, "p3", 3, "02:00:00:00:00:03", "blue", {"10.0.0.1/24", "2001:db8::1/64"});
+  return model;
+}
+
+SwitchSnapshot Converged(const Model& model) {
+  SwitchSnapshot snapshot;
+  Converge(model, &snapshot);
+  return snapshot;
+}
+
+bool Mentions(const FlowKey& key, const std::string& actions, const std::vector<std::string>& words) {
+  const std::string text = key.match + " " + actions + " ";
+  return std::any_of(words.begin(), words.end(),
+                     [&](const std::string& word) { return text.find(word) != std::string::npos; });
+}
+
+TEST(MakePlan, AddsPortsFirstAndTheirFlowsOnceTheyHaveNumbers) {
+  const Model model = ThreePods();
+  SwitchSnapshot snapshot;
+  const SwitchPlan first = MakePlan(model, snapshot);
+  EXPECT_THAT(first.port_adds, ElementsAre(PortAdd{"p1", 1}, PortAdd{"p2", 2}, PortAdd{"p3", 3}));
+  EXPECT_THAT(PlanToString(first), Not(HasSubstr("reg0")));
+  ApplyTo(first, &snapshot);
+  const SwitchPlan second = MakePlan(model, snapshot);
+  EXPECT_THAT(second.port_adds, IsEmpty());
+  EXPECT_THAT(PlanToString(second), HasSubstr("reg0=0x3"));
+}
+
+TEST(MakePlan, IsEmptyAfterItWasApplied) {
+  const Model model = ThreePods();
+  SwitchSnapshot snapshot;
+  EXPECT_EQ(Converge(model, &snapshot), 2);
+  EXPECT_TRUE(MakePlan(model, snapshot).empty());
+  EXPECT_EQ(snapshot.flows, CompileFlows(model, AllOfports(model)));
+}
+
+TEST(MakePlan, OfAnEmptyModelKeepsOnlyTheFlowsThatHoldForAll) {
+  SwitchSnapshot snapshot = Converged(ThreePods());
+  Converge(Model(), &snapshot);
+  EXPECT_THAT(snapshot.ports, IsEmpty());
+  EXPECT_EQ(snapshot.flows, CompileFlows(Model(), {}));
+}
+
+TEST(MakePlan, UsesTheNumberThatTheSwitchGave) {
+  const Model model = ThreePods();
+  SwitchSnapshot snapshot;
+  ApplyTo(MakePlan(model, snapshot), &snapshot);
+  snapshot.ports["p3"].ofport = 77;
+  EXPECT_THAT(PlanToString(MakePlan(model, snapshot)), AllOf(HasSubstr("in_port=77"), Not(HasSubstr("reg0=0x3"))));
+}
+
+TEST(MakePlan, GivesNoFlowsToAPortThatTheSwitchCouldNotOpen) {
+  const Model model = ThreePods();
+  SwitchSnapshot snapshot = Converged(model);
+  snapshot.ports["p2"].error = "could not open network device p2";
+  Converge(model, &snapshot);
+  for (const auto& [key, actions] : snapshot.flows) {
+    EXPECT_FALSE(Mentions(key, actions, {"in_port=2", "reg0=0x2", "output:2", "02:00:00:00:00:02", "10.0.0.2"}))
+        << key.match << " " << actions;
+  }
+}
+
+TEST(MakePlan, RemovesAllFlowsOfAPortThatGoes) {
+  Model model = ThreePods();
+  SwitchSnapshot snapshot = Converged(model);
+  model.ports.erase("p2");
+  const SwitchPlan plan = MakePlan(model, snapshot);
+  EXPECT_THAT(plan.port_deletes, ElementsAre("p2"));
+  ApplyTo(plan, &snapshot);
+  for (const auto& [key, actions] : snapshot.flows) {
+    EXPECT_FALSE(Mentions(key, actions,
+                          {"in_port=2", "reg0=0x2", "output:2", "02:00:00:00:00:02", "10.0.0.2", "2001:db8::2"}))
+        << key.match << " " << actions;
+  }
+}
+
+TEST(MakePlan, TouchesOnlyThePortWhoseMacChanges) {
+  Model model = ThreePods();
+  SwitchSnapshot snapshot = Converged(model);
+  model.ports["p2"].mac = MacAddress::Parse("02:00:00:00:00:22").value();
+  const SwitchPlan plan = MakePlan(model, snapshot);
+  EXPECT_THAT(plan.port_adds, IsEmpty());
+  EXPECT_THAT(plan.port_deletes, IsEmpty());
+  EXPECT_FALSE(plan.flow_puts.empty());
+  for (const FlowKey& key : plan.flow_deletes) {
+    EXPECT_TRUE(Mentions(key, "", {"reg0=0x2", "dl_dst=02:00:00:00:00:02", "fe80::ff:fe00:2"})) << key.match;
+  }
+  for (const auto& [key, actions] : plan.flow_puts) {
+    EXPECT_TRUE(Mentions(key, actions, {"02:00:00:00:00:22", "fe80::ff:fe00:22"})) << key.match;
+  }
+}
+
+TEST(MakePlan, KeepsTheSamePrefixInTwoNetworksApart) {
+  const FlowTable flows = CompileFlows(ThreePods(), AllOfports(ThreePods()));
+  int answers = 0;
+  for (const auto& [key, actions] : flows) {
+    if (key.table != 60 || key.match.find("arp_tpa=10.0.0.1,") == std::string::npos) continue;
+    if (actions.find("arp_spa") == std::string::npos) continue;
+    ++answers;
+    const bool red = key.match.find("metadata=0x1,") != std::string::npos;
+    EXPECT_THAT(actions, HasSubstr(red ? "02:00:00:00:00:01" : "02:00:00:00:00:03"));
+    EXPECT_THAT(actions, Not(HasSubstr(red ? "02:00:00:00:00:03" : "02:00:00:00:00:01")));
+  }
+  EXPECT_EQ(answers, 2);
+}
+
+TEST(MakePlan, CarriesANewPrefixOfANetworkIntoItsFlows) {
+  Model model = ThreePods();
+  SwitchSnapshot snapshot = Converged(model);
+  model.bridges["red"].prefixes.push_back(IpPrefix::Parse("10.9.0.0/16").value());
+  const SwitchPlan plan = MakePlan(model, snapshot);
+  EXPECT_THAT(PlanToString(plan), AllOf(HasSubstr("metadata=0x1,"), HasSubstr("arp_tpa=10.9.0.0/16")));
+  EXPECT_THAT(plan.flow_deletes, IsEmpty());
+}
+
+TEST(MakePlan, RepairsWhatSomeoneElseChanged) {
+  const Model model = ThreePods();
+  const SwitchSnapshot good = Converged(model);
+  SwitchSnapshot bad = good;
+  bad.flows.erase(bad.flows.begin());
+  bad.flows.rbegin()->second = "output:9";
+  bad.flows[FlowKey{.table = 0, .priority = 9, .match = "in_port=1"}] = "output:2";
+  EXPECT_EQ(Converge(model, &bad), 1);
+  EXPECT_EQ(bad, good);
+}
+
+TEST(MakePlan, CutsAListOfPortsThatOneFlowCannotHold) {
+  Model model;
+  AddBridge(&model, "red", 1, {});
+  for (uint32_t i = 1; i <= 4500; ++i) {
+    AddUnboundPort(&model, absl::StrFormat("p%d", i), i, absl::StrFormat("02:00:00:00:%02x:%02x", i >> 8, i & 255),
+                   "red");
+  }
+  const FlowTable flows = CompileFlows(model, AllOfports(model));
+  const FlowKey first{.table = 80, .priority = 100, .match = "reg1=0x10003,metadata=0x1"};
+  const FlowKey last{.table = 80, .priority = 100, .match = "reg1=0x2010003,metadata=0x1"};
+  ASSERT_TRUE(flows.contains(first));
+  ASSERT_TRUE(flows.contains(last));
+  EXPECT_THAT(flows.at(first), HasSubstr("output:2000,load:0x1010003->NXM_NX_REG1[],resubmit(,80)"));
+  EXPECT_THAT(flows.at(last), HasSubstr("output:4001,"));
+  EXPECT_THAT(flows.at(last), ::testing::EndsWith("output:4500"));
+}
+
+TEST(PlanToString, HasALineForEachChange) {
+  SwitchPlan plan;
+  plan.port_deletes = {"p9"};
+  plan.port_adds = {{.name = "p1", .ofport = 1}};
+  plan.flow_deletes = {{.table = 10, .priority = 5, .match = "arp"}};
+  plan.flow_puts[{.table = 80, .priority = 0, .match = ""}] = "drop";
+  EXPECT_EQ(PlanToString(plan),
+            "- table=10,priority=5,arp\n"
+            "- port p9\n"
+            "+ port p1 ofport=1\n"
+            "+ table=80,priority=0 actions=drop\n");
+}
+
+TEST(MakePlan, TakesMillisecondsForAThousandPorts) {
+  Model model;
+  AddBridge(&model, "red", 1, {"10.0.0.0/16", "2001:db8::/64"});
+  for (uint32_t i = 1; i <= 1000; ++i) {
+    AddBoundPort(&model, absl::StrFormat("p%d", i), i,
+                 absl::StrFormat("02:00:00:00:%02x:%02x", i >> 8, i & 255), "red",
+                 {absl::StrFormat("10.0.%d.%d/16", i >> 8, i & 255), absl::StrFormat("2001:db8::%x/64", i)});
+  }
+  SwitchSnapshot snapshot = Converged(model);
+  absl::Duration best = absl::InfiniteDuration();
+  for (int i = 0; i < 5; ++i) {
+    const absl::Time start = absl::Now();
+    ASSERT_TRUE(MakePlan(model, snapshot).empty());
+    best = std::min(best, absl::Now() - start);
+  }
+  RecordProperty("flows", static_cast<int>(snapshot.flows.size()));
+  RecordProperty("microseconds", static_cast<int>(absl::ToInt64Microseconds(best)));
+  std::printf("%zu flows planned in %s\n", snapshot.flows.size(), absl::FormatDuration(best).c_str());
+  // Leaves room for sanitizers and a busy machine.
+  EXPECT_LT(best, absl::Seconds(1));
+}
+
+}  // namespace
+}  // namespace xpu

@@ -1,0 +1,60 @@
+#include "xpu-agent/plan/plan_testing.h"
+
+namespace xpu {
+
+LogicalBridge& AddBridge(Model* model, const std::string& id, uint32_t key,
+                         const std::vector<std::string>& prefixes) {
+  LogicalBridge& bridge = model->bridges[id];
+  bridge.id = id;
+  bridge.network_key = key;
+  for (const std::string& prefix : prefixes) bridge.prefixes.push_back(IpPrefix::Parse(prefix).value());
+  return bridge;
+}
+
+BridgePort& AddUnboundPort(Model* model, const std::string& id, uint32_t ofport, const std::string& mac,
+                           const std::string& bridge) {
+  BridgePort& port = model->ports[id];
+  port.id = id;
+  port.representor = id;
+  port.ofport = ofport;
+  port.mac = MacAddress::Parse(mac).value();
+  if (!bridge.empty()) port.logical_bridges = {bridge};
+  return port;
+}
+
+BridgePort& AddBoundPort(Model* model, const std::string& id, uint32_t ofport, const std::string& mac,
+                         const std::string& bridge, const std::vector<std::string>& addresses) {
+  BridgePort& port = AddUnboundPort(model, id, ofport, mac, bridge);
+  port.bound = true;
+  for (const std::string& address : addresses) port.addresses.push_back(InterfaceAddress::Parse(address).value());
+  return port;
+}
+
+void ApplyTo(const SwitchPlan& plan, SwitchSnapshot* snapshot) {
+  for (const FlowKey& key : plan.flow_deletes) snapshot->flows.erase(key);
+  for (const std::string& name : plan.port_deletes) snapshot->ports.erase(name);
+  for (const PortAdd& port : plan.port_adds) {
+    snapshot->ports[port.name] = SwitchPort{.name = port.name, .ofport = port.ofport};
+  }
+  for (const auto& [key, actions] : plan.flow_puts) snapshot->flows[key] = actions;
+}
+
+int Converge(const Model& model, SwitchSnapshot* snapshot) {
+  int rounds = 0;
+  for (SwitchPlan plan = MakePlan(model, *snapshot); !plan.empty() && rounds < 3;
+       plan = MakePlan(model, *snapshot)) {
+    ApplyTo(plan, snapshot);
+    ++rounds;
+  }
+  return rounds;
+}
+
+std::map<std::string, uint32_t> AllOfports(const Model& model) {
+  std::map<std::string, uint32_t> ofports;
+  for (const auto& [id, port] : model.ports) {
+    if (!port.representor.empty()) ofports.emplace(port.representor, port.ofport);
+  }
+  return ofports;
+}
+
+}  // namespace xpu

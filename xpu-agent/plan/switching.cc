@@ -1,0 +1,151 @@
+#include "xpu-agent/plan/pipeline.h"
+#include "xpu-agent/plan/stages.h"
+
+namespace xpu {
+namespace {
+
+struct Priority {
+  static constexpr uint16_t kAnnouncement = 300;
+  static constexpr uint16_t kToOwner = 250;
+  static constexpr uint16_t kAnswer = 200;
+  static constexpr uint16_t kUnknownInPrefix = 150;
+  static constexpr uint16_t kUnknown = 140;
+  static constexpr uint16_t kForward = 100;
+  static constexpr uint16_t kNothingElse = 0;
+};
+
+// Multicast and broadcast: the group bit of the destination.
+const MacText& GroupMacs() {
+  static const MacText* const kText = new MacText("01:00:00:00:00:00/01:00:00:00:00:00");
+  return *kText;
+}
+
+Actions SendTo(uint32_t destination) {
+  Actions actions;
+  actions.LoadReg1(destination).Goto(Table::kOutput);
+  return actions;
+}
+
+// Turns an ARP request into the answer of `owner` and sends it back (RFC 826).
+Actions AnswerArp(const Member& owner, const IpText& address) {
+  Actions actions;
+  actions.Move("NXM_OF_ETH_SRC", "NXM_OF_ETH_DST")
+      .SetField("eth_src", owner.mac.text)
+      .SetField("arp_op", "2")
+      .Move("NXM_NX_ARP_SHA", "NXM_NX_ARP_THA")
+      .Move("NXM_OF_ARP_SPA", "NXM_OF_ARP_TPA")
+      .SetField("arp_sha", owner.mac.text)
+      .SetField("arp_spa", address.text)
+      .LoadReg1(Destination::kSender)
+      .Goto(Table::kOutput);
+  return actions;
+}
+
+// Turns a neighbour solicitation round. What only an advertisement has can be set once the packet is matched as
+// one, which the output stage does.
+Actions AnswerSolicitation(const Member& owner, const IpText& address) {
+  Actions actions;
+  actions.Move("NXM_OF_ETH_SRC", "NXM_OF_ETH_DST")
+      .SetField("eth_src", owner.mac.text)
+      .Move("NXM_NX_IPV6_SRC", "NXM_NX_IPV6_DST")
+      .SetField("ipv6_src", address.text)
+      .SetField("icmpv6_type", "136")
+      .LoadReg1(Destination::kSenderOfSolicitation)
+      .Goto(Table::kOutput);
+  return actions;
+}
+
+void AddV4(uint32_t key, const Member& owner, const IpText& address, FlowList* flows) {
+  // The port's own announcement, or its probe whether someone else has the address, must be heard by all.
+  flows->Add(Table::kSwitch, Priority::kAnnouncement,
+             {.protocol = Protocol::kArp,
+              .reg0 = owner.ofport,
+              .metadata = key,
+              .arp_tpa = &address,
+              .arp_op = kArpRequest},
+             SendTo(Destination::kAll));
+  flows->Add(Table::kSwitch, Priority::kAnswer,
+             {.protocol = Protocol::kArp, .metadata = key, .arp_tpa = &address, .arp_op = kArpRequest},
+             AnswerArp(owner, address));
+}
+
+void AddV6(uint32_t key, const Member& owner, const IpText& address, FlowList* flows) {
+  // An answer needs the room of the sender's link-layer address for the target's. One without it, as duplicate
+  // address detection sends, goes to the owner, who defends its address; the owner's own ends there.
+  flows->Add(Table::kSwitch, Priority::kToOwner,
+             {.protocol = Protocol::kIcmp6,
+              .metadata = key,
+              .icmp_type = kNeighbourSolicitation,
+              .icmp_code = 0,
+              .nd_target = &address,
+              .nd_sll = &NoMac()},
+             SendTo(owner.ofport));
+  flows->Add(Table::kSwitch, Priority::kAnswer,
+             {.protocol = Protocol::kIcmp6,
+              .metadata = key,
+              .icmp_type = kNeighbourSolicitation,
+              .icmp_code = 0,
+              .nd_target = &address},
+             AnswerSolicitation(owner, address));
+}
+
+void AddUnknownInPrefix(uint32_t key, const IpPrefix& prefix, const Actions& to_unbound, FlowList* flows) {
+  const IpText text(prefix);
+  const IpText* const in_prefix = prefix.length() == 0 ? nullptr : &text;
+  if (prefix.family() == IpFamily::kV4) {
+    flows->Add(Table::kSwitch, Priority::kUnknownInPrefix,
+               {.protocol = Protocol::kArp,
+                .metadata = key,
+                .dl_dst = &GroupMacs(),
+                .arp_tpa = in_prefix,
+                .arp_op = kArpRequest},
+               to_unbound);
+  } else {
+    flows->Add(Table::kSwitch, Priority::kUnknownInPrefix,
+               {.protocol = Protocol::kIcmp6,
+                .metadata = key,
+                .dl_dst = &GroupMacs(),
+                .icmp_type = kNeighbourSolicitation,
+                .icmp_code = 0,
+                .nd_target = in_prefix},
+               to_unbound);
+  }
+}
+
+// Prefixes whose addresses may be asked for. A bridge without any is a plain layer 2 network.
+std::vector<IpPrefix> PrefixesOnLink(const LogicalBridge& bridge) {
+  const IpAddress link_local(IpFamily::kV6, absl::MakeUint128(0xfe80'0000'0000'0000, 0));
+  if (bridge.prefixes.empty()) {
+    return {IpPrefix(), IpPrefix::Of(IpAddress(IpFamily::kV6, 0), 0)};
+  }
+  std::vector<IpPrefix> prefixes = bridge.prefixes;
+  prefixes.push_back(IpPrefix::Of(link_local, 10));
+  return prefixes;
+}
+
+}  // namespace
+
+void AddSwitchCommon(FlowList* flows) {
+  flows->Add(Table::kSwitch, Priority::kUnknown,
+             {.protocol = Protocol::kArp, .dl_dst = &GroupMacs(), .arp_op = kArpRequest}, Actions());
+  flows->Add(Table::kSwitch, Priority::kUnknown,
+             {.protocol = Protocol::kIcmp6, .dl_dst = &GroupMacs(), .icmp_type = kNeighbourSolicitation},
+             Actions());
+  flows->Add(Table::kSwitch, Priority::kForward, {.dl_dst = &GroupMacs()}, SendTo(Destination::kAll));
+  flows->Add(Table::kSwitch, Priority::kNothingElse, {}, Actions());
+}
+
+void AddSwitch(const ActiveNetwork& network, FlowList* flows) {
+  for (const Member& member : network.members) {
+    flows->Add(Table::kSwitch, Priority::kForward, {.metadata = network.key, .dl_dst = &member.mac},
+               SendTo(member.ofport));
+    for (const IpText& address : member.v4) AddV4(network.key, member, address, flows);
+    for (const IpText& address : member.v6) AddV6(network.key, member, address, flows);
+  }
+  const Actions to_unbound = SendTo(Destination::kUnbound);
+  for (const IpPrefix& prefix : PrefixesOnLink(*network.bridge)) {
+    AddUnknownInPrefix(network.key, prefix, to_unbound, flows);
+  }
+}
+
+}  // namespace xpu
