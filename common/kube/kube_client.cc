@@ -1,0 +1,216 @@
+#include "common/kube/kube_client.h"
+
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/base/status_macros.h"
+#include "common/kube/http_engine.h"
+#include "common/kube/kube_errors.h"
+#include "common/kube/kube_urls.h"
+#include "common/kube/metadata.h"
+#include "common/kube/watch_stream.h"
+
+namespace xpu {
+namespace {
+
+constexpr char kJson[] = "application/json";
+constexpr char kMergePatch[] = "application/merge-patch+json";
+constexpr char kJsonPatch[] = "application/json-patch+json";
+
+absl::Status CheckName(const ResourceKind& kind, const ResourceName& name) {
+  // An empty name would address the collection.
+  if (!name.name.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("metadata.name: a ", kind.kind, " needs a name"));
+}
+
+class KubeWatcher : public ResourceStore::Watcher {
+ public:
+  KubeWatcher(HttpEngine& engine, std::shared_ptr<HttpEngine::Transfer> transfer, std::shared_ptr<WatchSink> sink)
+      : engine_(engine), transfer_(std::move(transfer)), sink_(std::move(sink)) {}
+  ~KubeWatcher() override {
+    sink_->Close();
+    engine_.Cancel(transfer_);
+  }
+
+ private:
+  HttpEngine& engine_;
+  const std::shared_ptr<HttpEngine::Transfer> transfer_;
+  const std::shared_ptr<WatchSink> sink_;
+};
+
+class KubeClientImpl : public KubeClient {
+ public:
+  KubeClientImpl(KubeClientOptions options, std::unique_ptr<HttpEngine> engine)
+      : options_(std::move(options)), engine_(std::move(engine)) {}
+
+  absl::StatusOr<Resource> Create(const ResourceKind& kind, const Resource& object) override {
+    return Ask("POST", CollectionPath(kind, NameOf(object).ns), kJson, &object);
+  }
+
+  absl::StatusOr<Resource> Get(const ResourceKind& kind, const ResourceName& name) override {
+    XPU_RETURN_IF_ERROR(CheckName(kind, name));
+    return Ask("GET", ObjectPath(kind, name));
+  }
+
+  absl::StatusOr<ResourceList> List(const ResourceKind& kind, const std::string& ns,
+                                    const ListOptions& options) override {
+    ResourceList list;
+    std::string next;
+    do {
+      XPU_ASSIGN_OR_RETURN(Resource page, Ask("GET", absl::StrCat(CollectionPath(kind, ns),
+                                                                  QueryOf({{"labelSelector", options.label_selector},
+                                                                           {"fieldSelector", options.field_selector},
+                                                                           {"continue", next}}))));
+      if (page.contains("items") && page["items"].is_array()) {
+        for (Resource& item : page["items"]) {
+          // Lists of the core group leave out what the list's own kind says.
+          if (!item.contains("kind")) item["kind"] = kind.kind;
+          if (!item.contains("apiVersion")) item["apiVersion"] = kind.ApiVersion();
+          list.items.push_back(std::move(item));
+        }
+      }
+      list.resource_version = VersionOf(page);
+      const auto metadata = page.find("metadata");
+      next = metadata != page.end() && metadata->is_object() ? metadata->value("continue", "") : "";
+    } while (!next.empty());
+    return list;
+  }
+
+  absl::StatusOr<Resource> Update(const ResourceKind& kind, const Resource& object) override {
+    XPU_RETURN_IF_ERROR(CheckName(kind, NameOf(object)));
+    return Ask("PUT", ObjectPath(kind, NameOf(object)), kJson, &object);
+  }
+
+  absl::StatusOr<Resource> UpdateStatus(const ResourceKind& kind, const Resource& object) override {
+    XPU_RETURN_IF_ERROR(CheckName(kind, NameOf(object)));
+    return Ask("PUT", ObjectPath(kind, NameOf(object), "status"), kJson, &object);
+  }
+
+  absl::StatusOr<Resource> Patch(const ResourceKind& kind, const ResourceName& name, PatchType type,
+                                 const nlohmann::json& patch) override {
+    XPU_RETURN_IF_ERROR(CheckName(kind, name));
+    return Ask("PATCH", ObjectPath(kind, name), type == PatchType::kMerge ? kMergePatch : kJsonPatch, &patch);
+  }
+
+  absl::Status Delete(const ResourceKind& kind, const ResourceName& name) override {
+    XPU_RETURN_IF_ERROR(CheckName(kind, name));
+    return Ask("DELETE", ObjectPath(kind, name)).status();
+  }
+
+  absl::StatusOr<std::unique_ptr<Watcher>> Watch(const ResourceKind& kind, const std::string& ns,
+                                                 const std::string& resource_version, const ListOptions& options,
+                                                 WatchCallbacks callbacks) override {
+    if (resource_version.empty()) {
+      return absl::InvalidArgumentError("a watch needs the resourceVersion of a list to start from");
+    }
+    HttpRequest request;
+    request.target = absl::StrCat(CollectionPath(kind, ns), QueryOf({{"watch", "true"},
+                                                                     {"allowWatchBookmarks", "true"},
+                                                                     {"resourceVersion", resource_version},
+                                                                     {"labelSelector", options.label_selector},
+                                                                     {"fieldSelector", options.field_selector}}));
+    XPU_RETURN_IF_ERROR(AddHeaders(request, ""));
+    // What the engine's thread gathers: lines of a stream, or the words of a refusal.
+    struct Reading {
+      LineSplitter splitter;
+      std::string refusal;
+    };
+    auto reading = std::make_shared<Reading>();
+    auto sink = std::make_shared<WatchSink>(std::move(callbacks));
+    HttpEngine::Callbacks io;
+    io.data = [this, reading, sink](int code, absl::string_view piece) {
+      if (code != 200) {
+        absl::StrAppend(&reading->refusal, piece);
+      } else if (!reading->splitter.Feed(
+                     piece, [&](std::string line) { dispatcher_.PostLine(sink, std::move(line)); })) {
+        dispatcher_.PostEnd(sink, absl::UnavailableError("the server sent a watch event without an end"));
+      }
+    };
+    io.done = [this, reading, sink, target = request.target](absl::StatusOr<HttpResponse> response) {
+      absl::Status end = response.status();
+      if (end.ok() && response->code != 200) {
+        end = FromHttpError(response->code, reading->refusal, "GET " + target);
+      }
+      dispatcher_.PostEnd(sink, std::move(end));
+    };
+    auto transfer = engine_->Begin(std::move(request), std::move(io));
+    return std::make_unique<KubeWatcher>(*engine_, std::move(transfer), std::move(sink));
+  }
+
+  absl::StatusOr<nlohmann::json> GetPath(const std::string& path) override { return Ask("GET", path); }
+
+ private:
+  absl::Status AddHeaders(HttpRequest& request, const char* content_type) {
+    request.headers.push_back(absl::StrCat("Accept: ", kJson));
+    if (*content_type != '\0') request.headers.push_back(absl::StrCat("Content-Type: ", content_type));
+    if (options_.token_file.empty()) return absl::OkStatus();
+    std::ifstream file(options_.token_file);
+    std::stringstream token;
+    token << file.rdbuf();
+    if (!file || token.str().empty()) {
+      return absl::UnauthenticatedError(
+          absl::StrCat("the token for the API server cannot be read from ", options_.token_file));
+    }
+    request.headers.push_back(
+        absl::StrCat("Authorization: Bearer ", absl::StripAsciiWhitespace(absl::string_view(token.str()))));
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<nlohmann::json> Ask(const std::string& method, const std::string& target,
+                                     const char* content_type = "", const nlohmann::json* body = nullptr) {
+    HttpRequest request;
+    request.method = method;
+    request.target = target;
+    request.timeout = options_.deadline;
+    XPU_RETURN_IF_ERROR(AddHeaders(request, content_type));
+    if (body != nullptr) request.body = body->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    XPU_ASSIGN_OR_RETURN(const HttpResponse response, engine_->Perform(std::move(request)));
+    if (response.code < 200 || response.code > 299) {
+      return FromHttpError(response.code, response.body, absl::StrCat(method, " ", target));
+    }
+    nlohmann::json answer = nlohmann::json::parse(response.body, nullptr, /*allow_exceptions=*/false);
+    if (!answer.is_object()) {
+      return absl::UnavailableError(absl::StrCat(method, " ", target, ": the server's answer is not an object: ",
+                                                 response.body.substr(0, 100)));
+    }
+    return answer;
+  }
+
+  const KubeClientOptions options_;
+  WatchDispatcher dispatcher_;  // outlives the engine, which posts to it
+  std::unique_ptr<HttpEngine> engine_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<KubeClient>> KubeClient::Make(const KubeClientOptions& options) {
+  HttpEngine::Options engine;
+  absl::string_view server = options.server;
+  if (absl::ConsumePrefix(&server, "unix:")) {
+    engine.base_url = "http://localhost";
+    engine.unix_socket = std::string(server);
+    if (!absl::StartsWith(server, "/")) server = "";
+  } else if (absl::StartsWith(server, "https://") || absl::StartsWith(server, "http://")) {
+    engine.base_url = std::string(absl::StripSuffix(server, "/"));
+    server = engine.base_url.substr(engine.base_url.find("//") + 2);
+  } else {
+    server = "";
+  }
+  if (server.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("the API server's address \"", options.server,
+                                                   "\" cannot be read: it is unix:/path or https://host:port"));
+  }
+  engine.ca = options.ca;
+  engine.certificate = options.certificate;
+  engine.key = options.key;
+  engine.connect_timeout = options.deadline;
+  XPU_ASSIGN_OR_RETURN(auto started, HttpEngine::Start(std::move(engine)));
+  return std::make_unique<KubeClientImpl>(options, std::move(started));
+}
+
+}  // namespace xpu

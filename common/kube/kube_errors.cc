@@ -1,0 +1,65 @@
+#include "common/kube/kube_errors.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace xpu {
+namespace {
+
+absl::StatusCode CodeFor(int code, const std::string& reason) {
+  switch (code) {
+    case 400:
+    case 406:
+    case 413:
+    case 415:
+    case 422:
+      return absl::StatusCode::kInvalidArgument;
+    case 401:
+      return absl::StatusCode::kUnauthenticated;
+    case 403:
+      return absl::StatusCode::kPermissionDenied;
+    case 404:
+      return absl::StatusCode::kNotFound;
+    case 405:
+      return absl::StatusCode::kUnimplemented;
+    case 409:
+      return reason == "AlreadyExists" ? absl::StatusCode::kAlreadyExists : absl::StatusCode::kAborted;
+    case 410:
+      return absl::StatusCode::kOutOfRange;
+    case 429:
+      return absl::StatusCode::kResourceExhausted;
+    default:
+      return code >= 500 ? absl::StatusCode::kUnavailable : absl::StatusCode::kInternal;
+  }
+}
+
+std::string StringOf(const nlohmann::json& status, const char* key) {
+  const auto it = status.find(key);
+  return it != status.end() && it->is_string() ? it->get<std::string>() : "";
+}
+
+}  // namespace
+
+absl::Status FromKubeStatus(const nlohmann::json& status) {
+  if (!status.is_object()) return absl::UnavailableError("the server sent an error that cannot be read");
+  const auto code = status.find("code");
+  const int number = code != status.end() && code->is_number_integer() ? code->get<int>() : 500;
+  const std::string reason = StringOf(status, "reason");
+  std::string message = StringOf(status, "message");
+  if (message.empty()) message = reason.empty() ? absl::StrCat("the server answered ", number) : reason;
+  return absl::Status(CodeFor(number, reason), message);
+}
+
+absl::Status FromHttpError(int code, const std::string& body, const std::string& request) {
+  const nlohmann::json status = nlohmann::json::parse(body, nullptr, /*allow_exceptions=*/false);
+  if (status.is_object() && StringOf(status, "kind") == "Status") {
+    nlohmann::json with_code = status;
+    with_code["code"] = code;
+    return FromKubeStatus(with_code);
+  }
+  constexpr size_t kExcerpt = 200;
+  return absl::Status(CodeFor(code, ""),
+                      absl::StrCat(request, ": the server answered ", code, body.empty() ? "" : ": ",
+                                   body.substr(0, kExcerpt)));
+}
+
+}  // namespace xpu
