@@ -31,6 +31,11 @@ struct Link {
   std::string alias;
   // IFLA_PARENT_DEV_NAME: PCI address of the device behind it; empty for virtual ones.
   std::string parent_device;
+  // IFLA_LINK: the interface that this one hangs on; for a veth the other end. 0 for none.
+  int lower_ifindex = 0;
+  // IFLA_LINK_NETNSID: which namespace `lower_ifindex` counts in, as the number that this namespace knows
+  // that one by; -1 for this one.
+  int lower_nsid = -1;
 };
 
 struct Route {
@@ -59,26 +64,31 @@ class Netlink {
   // NotFound if there is none.
   virtual absl::StatusOr<Link> GetLink(const std::string& name) = 0;
   virtual absl::StatusOr<Link> GetLinkByIndex(int ifindex) = 0;
-  // NotFound if the interface is gone; AlreadyExists if the name is taken (in the target namespace).
+  // All or nothing: what the kernel had done before it refused is undone. An interface that is up keeps being
+  // up when it is renamed (older kernels cannot rename it then, so it goes down for that moment), but is down
+  // after a move unless `up` is set. NotFound if the interface is gone; AlreadyExists if the name is taken
+  // (in the target namespace).
   virtual absl::Status ChangeLink(int ifindex, const LinkChange& change) = 0;
   // NotFound if the interface is gone.
   virtual absl::Status DeleteLink(int ifindex) = 0;
   // Makes a pair of veth; the peer in `peer_namespace` if that is not null. AlreadyExists if a name is taken.
-  virtual absl::Status CreateVeth(const std::string& name, const MacAddress& mac, const std::string& peer_name,
-                                  const MacAddress& peer_mac,
+  virtual absl::Status CreateVeth(const std::string& name, const MacAddress& mac,
+                                  const std::string& peer_name, const MacAddress& peer_mac,
                                   const std::shared_ptr<NetNamespace>& peer_namespace) = 0;
 
   // IPv6 addresses are added without duplicate address detection. Adding what is there is OK.
+  // AlreadyExists if the address is there with another prefix length.
   virtual absl::Status AddAddress(int ifindex, const InterfaceAddress& address) = 0;
   // Removing what is not there is OK.
   virtual absl::Status DeleteAddress(int ifindex, const InterfaceAddress& address) = 0;
   // Global addresses only; link-local ones are left out.
   virtual absl::StatusOr<std::vector<InterfaceAddress>> ListAddresses(int ifindex) = 0;
-  // Adding what is there is OK.
+  // Adding what is there is OK; AlreadyExists if another route holds the destination.
   virtual absl::Status AddRoute(int ifindex, const Route& route) = 0;
 
   // Calls `changed` on the loop for each interface that appears, changes or vanishes (then with `gone` true),
-  // beginning with those that are there. After an overrun of the kernel's buffer every interface is told again.
+  // beginning with those that are there. After an overrun of the kernel's buffer every interface is told
+  // again.
   class Monitor {
    public:
     virtual ~Monitor() = default;

@@ -33,6 +33,10 @@ struct PciFunction {
   std::vector<std::string> netdevs;
 };
 
+// Where virtual function `index` of a physical one is (PCIe base specification, First VF Offset and VF
+// Stride).
+PciAddress VirtualFunctionAddress(const PciAddress& physical_function, int offset, int stride, int index);
+
 // The machine's PCI functions. Safe from any thread; nothing is cached.
 class PciBus {
  public:
@@ -43,10 +47,11 @@ class PciBus {
   virtual absl::StatusOr<std::vector<PciFunction>> List() = 0;
   // NotFound if there is none at that address.
   virtual absl::StatusOr<PciFunction> Get(const PciAddress& address) = 0;
-  // Makes `count` virtual functions. The kernel allows it only from 0 to some or from some to 0.
-  //   NotFound            no such function, or it has no VFs
+  // Sets the number of virtual functions. The kernel allows it only from 0 to some or from some to 0.
+  // The number that is there already is OK.
+  //   NotFound            no such function, or it can have no VFs
   //   OutOfRange          more than total_vfs
-  //   FailedPrecondition  it has VFs already, and count is not 0
+  //   FailedPrecondition  it has another number of VFs already, and count is not 0
   virtual absl::Status SetNumVfs(const PciAddress& physical_function, int count) = 0;
 };
 

@@ -1,0 +1,105 @@
+#pragma once
+
+// What every PciBus promises, as tests; to be instantiated as NetlinkContract is.
+
+#include <memory>
+
+#include "common/sys/pci_bus.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace xpu {
+
+// A bus with one physical function that has an interface, a serial number and room for `kTotalVfs` virtual
+// ones, of which it has none yet.
+class PciBusHarness {
+ public:
+  static constexpr int kTotalVfs = 8;
+  virtual ~PciBusHarness() = default;
+  virtual PciBus& bus() = 0;
+  virtual PciAddress physical_function() = 0;
+};
+
+class PciBusContract : public ::testing::TestWithParam<std::unique_ptr<PciBusHarness> (*)()> {
+ protected:
+  PciFunction Must(const PciAddress& address) {
+    auto function = bus_.Get(address);
+    EXPECT_TRUE(function.ok()) << function.status();
+    return function.value_or(PciFunction());
+  }
+
+  std::unique_ptr<PciBusHarness> harness_ = GetParam()();
+  PciBus& bus_ = harness_->bus();
+  const PciAddress pf_ = harness_->physical_function();
+};
+
+TEST_P(PciBusContract, DescribesAPhysicalFunction) {
+  const PciFunction pf = Must(pf_);
+  EXPECT_EQ(pf.address, pf_);
+  EXPECT_NE(pf.vendor, 0);
+  EXPECT_EQ(pf.pci_class, 0x020000u);
+  EXPECT_NE(pf.driver, "");
+  EXPECT_NE(pf.serial, "");
+  EXPECT_EQ(pf.num_vfs, 0);
+  EXPECT_EQ(pf.total_vfs, PciBusHarness::kTotalVfs);
+  EXPECT_FALSE(pf.physical_function.has_value());
+  EXPECT_EQ(pf.vf_index, -1);
+  EXPECT_EQ(pf.netdevs.size(), 1u);
+}
+
+TEST_P(PciBusContract, MakesVirtualFunctionsThatKnowTheirPlace) {
+  ASSERT_TRUE(bus_.SetNumVfs(pf_, 7).ok());
+  EXPECT_EQ(Must(pf_).num_vfs, 7);
+  auto functions = bus_.List();
+  ASSERT_TRUE(functions.ok()) << functions.status();
+  ASSERT_EQ(functions->size(), 8u);
+  EXPECT_EQ(functions->front().address, pf_);
+  for (int i = 0; i < 7; ++i) {
+    const PciFunction vf = (*functions)[static_cast<size_t>(i) + 1];
+    EXPECT_EQ(vf.address, VirtualFunctionAddress(pf_, 2, 1, i));
+    EXPECT_EQ(vf.physical_function, pf_);
+    EXPECT_EQ(vf.vf_index, i);
+    EXPECT_EQ(vf.pci_class, 0x020000u);
+    EXPECT_EQ(vf.num_vfs, 0);
+    EXPECT_EQ(vf.total_vfs, 0);
+    EXPECT_EQ(vf.netdevs.size(), 1u);
+    EXPECT_EQ(Must(vf.address).netdevs, vf.netdevs);
+  }
+}
+
+TEST_P(PciBusContract, TakesVirtualFunctionsAwayAgain) {
+  ASSERT_TRUE(bus_.SetNumVfs(pf_, 3).ok());
+  ASSERT_TRUE(bus_.SetNumVfs(pf_, 0).ok());
+  EXPECT_EQ(Must(pf_).num_vfs, 0);
+  EXPECT_EQ(bus_.List()->size(), 1u);
+  EXPECT_TRUE(absl::IsNotFound(bus_.Get(VirtualFunctionAddress(pf_, 2, 1, 0)).status()));
+  EXPECT_TRUE(bus_.SetNumVfs(pf_, 0).ok());
+}
+
+TEST_P(PciBusContract, RefusesAnotherNumberWhileThereAreVirtualFunctions) {
+  ASSERT_TRUE(bus_.SetNumVfs(pf_, 3).ok());
+  const absl::Status status = bus_.SetNumVfs(pf_, 4);
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(status.message(), ::testing::HasSubstr(pf_.ToString()));
+  EXPECT_TRUE(bus_.SetNumVfs(pf_, 3).ok()) << "what is there already is no change";
+  EXPECT_EQ(Must(pf_).num_vfs, 3);
+}
+
+TEST_P(PciBusContract, RefusesMoreThanThereCanBe) {
+  EXPECT_TRUE(absl::IsOutOfRange(bus_.SetNumVfs(pf_, PciBusHarness::kTotalVfs + 1)));
+  EXPECT_TRUE(absl::IsOutOfRange(bus_.SetNumVfs(pf_, -1)));
+  EXPECT_EQ(Must(pf_).num_vfs, 0);
+}
+
+TEST_P(PciBusContract, SaysWhatIsNotThere) {
+  const PciAddress nowhere{0x0fff, 0xfe, 0x1f, 7};
+  const absl::Status status = bus_.Get(nowhere).status();
+  EXPECT_TRUE(absl::IsNotFound(status)) << status;
+  EXPECT_THAT(status.message(), ::testing::HasSubstr("0fff:fe:1f.7"));
+  EXPECT_TRUE(absl::IsNotFound(bus_.SetNumVfs(nowhere, 1)));
+  ASSERT_TRUE(bus_.SetNumVfs(pf_, 1).ok());
+  EXPECT_TRUE(absl::IsNotFound(bus_.SetNumVfs(VirtualFunctionAddress(pf_, 2, 1, 0), 1)))
+      << "a virtual function has none of its own";
+}
+
+}  // namespace xpu

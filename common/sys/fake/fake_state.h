@@ -1,0 +1,106 @@
+#pragma once
+
+// The insides of FakeKernel, for the fakes only.
+
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/sys/fake/fake_kernel.h"
+
+namespace xpu {
+
+struct FakeLink {
+  Link link;
+  uint64_t ns = 0;
+  // Number of the other end of a veth; 0 for none.
+  int peer = 0;
+  std::optional<PciAddress> pci;
+  std::vector<InterfaceAddress> addresses;
+  std::vector<Route> routes;
+};
+
+class FakeMonitor;
+
+// Everything is guarded by mu. Methods that end in Locked need it.
+struct FakeKernel::State : std::enable_shared_from_this<State> {
+  static constexpr uint64_t kRoot = 1;
+
+  struct Namespace {
+    int handles = 0;
+    int paths = 0;
+  };
+
+  absl::Mutex mu;
+  std::map<uint64_t, Namespace> namespaces ABSL_GUARDED_BY(mu);
+  // 0: a file that is no namespace.
+  std::map<std::string, uint64_t> paths ABSL_GUARDED_BY(mu);
+  uint64_t next_inode ABSL_GUARDED_BY(mu) = kRoot;
+  // By a number that a link keeps wherever it goes.
+  std::map<int, FakeLink> links ABSL_GUARDED_BY(mu);
+  int next_link ABSL_GUARDED_BY(mu) = 1;
+  std::map<PciAddress, PciFunction> functions ABSL_GUARDED_BY(mu);
+  // Names of PFs' interfaces, for naming those of their VFs.
+  std::map<PciAddress, std::string> pf_names ABSL_GUARDED_BY(mu);
+  std::list<FakeMonitor*> monitors ABSL_GUARDED_BY(mu);
+
+  uint64_t AddNamespaceLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  std::shared_ptr<NetNamespace> HandleLocked(uint64_t inode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // Lets it die if nothing holds it any more.
+  void ReapLocked(uint64_t inode) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+
+  // Takes link.name and link.mac; chooses the ifindex. Returns the link's number.
+  int AddLinkLocked(uint64_t ns, const Link& link, std::optional<PciAddress> pci)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // Null if there is none.
+  FakeLink* ByNameLocked(uint64_t ns, const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  FakeLink* ByIndexLocked(uint64_t ns, int ifindex) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // With what depends on its peer filled in.
+  Link ViewLocked(const FakeLink& link) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // Removes it, and its peer.
+  void RemoveLinkLocked(int number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  void RemoveLinksOfLocked(const PciAddress& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // Moves it and brings it down; `name` is free there.
+  void MoveLocked(FakeLink& link, uint64_t ns, const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  void SetUpLocked(FakeLink& link, bool up) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // Tells the monitors of its namespace.
+  void TellLocked(const FakeLink& link, bool gone) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  PciFunction ViewLocked(const PciFunction& function) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+};
+
+class FakeNetNamespace final : public NetNamespace {
+ public:
+  FakeNetNamespace(std::shared_ptr<FakeKernel::State> state, uint64_t inode)
+      : state_(std::move(state)), inode_(inode) {}
+  ~FakeNetNamespace() override;
+  uint64_t inode() const override { return inode_; }
+  int fd() const override { return -1; }
+
+ private:
+  std::shared_ptr<FakeKernel::State> state_;
+  uint64_t inode_;
+};
+
+class FakeMonitor final : public Netlink::Monitor {
+ public:
+  FakeMonitor(std::shared_ptr<FakeKernel::State> state, std::shared_ptr<NetNamespace> ns, EventLoop& loop,
+              std::function<void(const Link& link, bool gone)> changed);
+  ~FakeMonitor() override;
+  uint64_t inode() const { return ns_->inode(); }
+  void Tell(const Link& link, bool gone);
+
+ private:
+  std::shared_ptr<FakeKernel::State> state_;
+  std::shared_ptr<NetNamespace> ns_;
+  EventLoop& loop_;
+  std::shared_ptr<std::function<void(const Link& link, bool gone)>> changed_;
+};
+
+// As the kernel sees it (dev_valid_name).
+bool IsValidLinkName(const std::string& name);
+
+}  // namespace xpu

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/sys/netlink.h"
+#include "common/sys/netlink_socket.h"
+
+namespace xpu {
+
+// Addresses and routes over rtnetlink(7), with the promises of Netlink's methods of the same names. Errors do
+// not say which interface was meant.
+
+absl::Status AddAddress(NetlinkSocket& socket, int ifindex, const InterfaceAddress& address);
+absl::Status DeleteAddress(NetlinkSocket& socket, int ifindex, const InterfaceAddress& address);
+absl::StatusOr<std::vector<InterfaceAddress>> DumpAddresses(NetlinkSocket& socket, int ifindex);
+absl::Status AddRoute(NetlinkSocket& socket, int ifindex, const Route& route);
+
+}  // namespace xpu
