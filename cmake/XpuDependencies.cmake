@@ -38,3 +38,8 @@ set_target_properties(openvswitch PROPERTIES IMPORTED_LOCATION ${XPU_OVS_DIR}/li
 # Headers of C with names that clash with the system's (e.g. util.h), so last in the search and as system.
 target_include_directories(openvswitch SYSTEM INTERFACE ${XPU_OVS_DIR}/include ${XPU_OVS_DIR}/include/lib)
 target_link_libraries(openvswitch INTERFACE Threads::Threads m resolv)
+# A tree that was configured where libunbound happened to be installed needs it.
+file(STRINGS ${XPU_OVS_DIR}/include/config.h ovs_has_unbound REGEX "^#define HAVE_UNBOUND 1")
+if(ovs_has_unbound)
+  target_link_libraries(openvswitch INTERFACE unbound)
+endif()

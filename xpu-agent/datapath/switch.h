@@ -49,7 +49,8 @@ struct PortAdd {
   friend auto operator<=>(const PortAdd&, const PortAdd&) = default;
 };
 
-// A change of the switch. Flow changes are one atomic bundle, port changes one OVSDB transaction.
+// A change of the switch. Flow changes are one atomic bundle (no packet sees a part of it), port changes one OVSDB
+// transaction.
 struct SwitchPlan {
   std::vector<std::string> port_deletes;
   std::vector<PortAdd> port_adds;
@@ -85,9 +86,15 @@ class Switch {
   // Unavailable while there is no connection.
   virtual absl::StatusOr<SwitchSnapshot> Snapshot() = 0;
 
-  // Removes flows first, then ports, then adds ports, then flows, and returns when the switch has confirmed.
-  // A port that was added has its number, or its error, in the next Snapshot(). A failure of the ports does not
-  // keep the flows from being tried. Unavailable in both fields while there is no connection.
+  // Changes the flows, then the ports, and returns when the switch has confirmed both. A port that was added has
+  // its number, or its error, in the next Snapshot(); a port in both lists only gets its new number.
+  //   flows: InvalidArgument names the flow that was refused.
+  //   ports: FailedPrecondition names the ports that were left out (a bad name, or one that a port of someone
+  //   else has); the others were changed. If the flows failed, ports are added but not removed, as the number
+  //   of a removed port could become another's while its flows are still there: Aborted.
+  // Both: Unavailable while there is no connection; DeadlineExceeded if it is not known what became of it, in
+  // which case the next Snapshot() tells.
+  // A flow of ours replaces one of someone else with the same key.
   virtual ApplyResult Apply(const SwitchPlan& plan) = 0;
 };
 

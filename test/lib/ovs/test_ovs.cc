@@ -124,7 +124,7 @@ absl::StatusOr<std::string> TestOvs::Tool(const std::string& program, std::vecto
 }
 
 absl::StatusOr<std::string> TestOvs::Ofctl(std::vector<std::string> args) const {
-  args.insert(args.begin(), {"-O", "OpenFlow14,OpenFlow15"});
+  args.insert(args.begin(), {"-O", "OpenFlow14"});
   return Tool("ovs-ofctl", std::move(args));
 }
 

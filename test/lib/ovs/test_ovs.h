@@ -39,7 +39,8 @@ class TestOvs {
   ChildProcess& vswitchd() { return vswitchd_; }
   ChildProcess& ovsdb_server() { return ovsdb_server_; }
 
-  // The tools of Open vSwitch, aimed at this one. Ofctl speaks OpenFlow 1.5 and 1.4; name bridges plainly:
+  // The tools of Open vSwitch, aimed at this one. Ofctl speaks OpenFlow 1.4, as the agent does (flows print
+  // differently in 1.5); name bridges plainly:
   // Ofctl({"dump-flows", "--no-stats", "br0"}).
   absl::StatusOr<std::string> Ofctl(std::vector<std::string> args) const;
   absl::StatusOr<std::string> Vsctl(std::vector<std::string> args) const;

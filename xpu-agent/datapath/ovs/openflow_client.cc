@@ -1,0 +1,326 @@
+#include "xpu-agent/datapath/ovs/openflow_client.h"
+
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "xpu-agent/datapath/ovs/flow_text.h"
+#include "xpu-agent/datapath/ovs/ovs_c.h"
+
+namespace xpu {
+namespace {
+
+// Between tries to connect: 20 ms, doubled up to 5 s.
+constexpr int kFirstRetry = 20;
+constexpr int kMaxRetry = 5000;
+
+bool IsOurs(uint64_t cookie) { return (cookie & kFlowCookieMask) == (kFlowCookie & kFlowCookieMask); }
+
+}  // namespace
+
+OpenFlowClient::OpenFlowClient(std::string folder, const std::string& bridge)
+    : folder_(std::move(folder)), socket_name_(bridge + ".mgmt") {
+  xpu_ovs_init();
+}
+
+OpenFlowClient::~OpenFlowClient() { Drop("closed", 0); }
+
+void OpenFlowClient::Run() {
+  if (SocketAppeared()) {
+    failures_ = 0;
+    retry_at_ = 0;
+  }
+  if (state_ == State::kDown && retry_at_ >= 0 && xpu_ovs_now() >= retry_at_) Connect();
+  if (state_ == State::kConnecting) {
+    const int error = xpu_ovs_connect(vconn_);
+    if (error == 0) {
+      state_ = State::kReadingFlows;
+      reason_ = "reading the flows of the switch";
+      flows_.clear();
+      monitor_xid_ = next_xid_++;
+      queue_.push_back(xpu_ovs_flow_monitor(monitor_xid_));
+    } else if (error != EAGAIN) {
+      Drop("cannot connect", error);
+    }
+  }
+  SendQueued();
+  ReceiveAll();
+  // Answers to what came in.
+  SendQueued();
+}
+
+void OpenFlowClient::Wait() {
+  if (watching_) xpu_ovs_wait_fd(inotify_.get());
+  if (state_ == State::kDown) {
+    if (retry_at_ >= 0) xpu_ovs_wait_until(retry_at_);
+  } else {
+    xpu_ovs_wait(vconn_, !queue_.empty() && state_ != State::kConnecting);
+  }
+}
+
+void OpenFlowClient::WatchFolder() {
+  if (watching_) return;
+  if (!inotify_) inotify_.Reset(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  watching_ = inotify_ && inotify_add_watch(inotify_.get(), folder_.c_str(),
+                                            IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) >= 0;
+}
+
+// Takes in what happened in the folder: true if the bridge's socket was made.
+bool OpenFlowClient::SocketAppeared() {
+  if (!watching_) return false;
+  alignas(inotify_event) char buffer[4096];
+  bool appeared = false;
+  ssize_t n;
+  while ((n = read(inotify_.get(), buffer, sizeof(buffer))) > 0) {
+    for (ssize_t offset = 0; offset < n;) {
+      const auto* event = reinterpret_cast<const inotify_event*>(buffer + offset);
+      // The folder itself is gone, or events were lost: look again.
+      if ((event->mask & IN_IGNORED) != 0) watching_ = false;
+      if ((event->mask & (IN_IGNORED | IN_Q_OVERFLOW)) != 0) appeared = true;
+      if (event->len > 0 && socket_name_ == event->name) appeared = true;
+      offset += static_cast<ssize_t>(sizeof(inotify_event)) + event->len;
+    }
+  }
+  return appeared;
+}
+
+void OpenFlowClient::Connect() {
+  // First the watch, then the try, so that a socket that is made in between is not missed.
+  WatchFolder();
+  const int error = xpu_ovs_open(absl::StrCat("unix:", folder_, "/", socket_name_).c_str(), &vconn_);
+  if (error != 0) {
+    vconn_ = nullptr;
+    Drop("cannot connect", error);
+    return;
+  }
+  state_ = State::kConnecting;
+}
+
+void OpenFlowClient::Drop(const std::string& reason, int error) {
+  if (vconn_ != nullptr) xpu_ovs_close(vconn_);
+  vconn_ = nullptr;
+  for (ofpbuf* message : queue_) xpu_ovs_message_free(message);
+  queue_.clear();
+  reason_ = absl::StrCat("OpenFlow socket ", folder_, "/", socket_name_, ": ", reason,
+                         error == 0 ? "" : ": ", error == 0 ? "" : xpu_ovs_strerror(error));
+  if (error == EPROTO) absl::StrAppend(&reason_, " (does the bridge allow OpenFlow14?)");
+  state_ = State::kDown;
+  flows_.clear();
+  if (step_ != Step::kNone) {
+    FinishBundle(absl::UnavailableError(absl::StrCat(reason_, "; whether the flows were changed is not known")));
+  }
+  // No socket: its appearance is the event to wait for. Anything else, and a folder that cannot be watched, is
+  // tried again later.
+  if (error == ENOENT && watching_) {
+    retry_at_ = -1;
+  } else {
+    retry_at_ = xpu_ovs_now() + std::min(kMaxRetry, kFirstRetry << std::min(failures_, 10));
+    ++failures_;
+  }
+}
+
+void OpenFlowClient::Reconnect(const std::string& reason) {
+  Drop(reason, 0);
+  failures_ = 0;
+  retry_at_ = 0;
+}
+
+void OpenFlowClient::SendQueued() {
+  if (state_ == State::kDown || state_ == State::kConnecting) return;
+  while (!queue_.empty()) {
+    const int error = xpu_ovs_send(vconn_, queue_.front());
+    if (error == EAGAIN) return;
+    if (error != 0) {
+      Drop("connection lost", error);
+      return;
+    }
+    queue_.pop_front();
+  }
+}
+
+void OpenFlowClient::ReceiveAll() {
+  while (state_ == State::kReadingFlows || state_ == State::kReady) {
+    ofpbuf* message = nullptr;
+    const int error = xpu_ovs_recv(vconn_, &message);
+    if (error == EAGAIN) return;
+    if (error != 0) {
+      Drop("connection lost", error);
+      return;
+    }
+    Handle(message);
+    xpu_ovs_message_free(message);
+  }
+}
+
+void OpenFlowClient::Handle(ofpbuf* message) {
+  xpu_ovs_message header;
+  xpu_ovs_message_decode(message, &header);
+  switch (header.type) {
+    case XPU_OVS_FLOW_UPDATE:
+      HandleFlows(message, header);
+      break;
+    case XPU_OVS_ERROR:
+      HandleRefusal(header);
+      break;
+    case XPU_OVS_BARRIER_REPLY:
+    case XPU_OVS_BUNDLE_REPLY:
+      HandleBundleReply(header);
+      break;
+    case XPU_OVS_ECHO_REQUEST:
+      queue_.push_back(xpu_ovs_echo_reply(message));
+      break;
+    case XPU_OVS_OTHER:
+      break;
+  }
+}
+
+void OpenFlowClient::HandleFlows(ofpbuf* message, const xpu_ovs_message& header) {
+  for (;;) {
+    xpu_ovs_flow flow = {};
+    const xpu_ovs_flow_event event = xpu_ovs_next_flow(message, &flow);
+    if (event == XPU_OVS_FLOW_END) break;
+    if (event == XPU_OVS_FLOW_OTHER) continue;
+    if (event == XPU_OVS_FLOW_BAD) {
+      Drop("the switch sent a flow that cannot be decoded", EPROTO);
+      return;
+    }
+    const FlowKey key{flow.table, flow.priority, flow.match};
+    if (event == XPU_OVS_FLOW_SET && IsOurs(flow.cookie)) {
+      std::string& actions = flows_[key];
+      foreign_change_ |= actions != flow.actions;
+      actions = flow.actions;
+    } else {
+      // Removed, or replaced by a flow of someone else.
+      foreign_change_ |= flows_.erase(key) > 0;
+    }
+    xpu_ovs_flow_clear(&flow);
+  }
+  if (state_ == State::kReadingFlows && header.xid == monitor_xid_ && !header.more) {
+    state_ = State::kReady;
+    reason_.clear();
+    failures_ = 0;
+    foreign_change_ = true;
+  }
+}
+
+bool OpenFlowClient::TakeForeignChange() { return std::exchange(foreign_change_, false); }
+
+absl::Status OpenFlowClient::AddEdit(const FlowKey& key, const std::string* actions, Bundle* bundle,
+                                     std::vector<ofpbuf*>* messages) {
+  Edit edit;
+  edit.text = actions == nullptr ? FlowToText(key) : FlowToText(key, *actions);
+  if (std::any_of(edit.text.begin(), edit.text.end(), [](unsigned char c) { return absl::ascii_iscntrl(c); })) {
+    return absl::InvalidArgumentError("a flow is one line of printable text");
+  }
+  ofpbuf* message = nullptr;
+  xpu_ovs_flow flow = {};
+  char* error =
+      xpu_ovs_flow_mod(edit.text.c_str(), actions != nullptr, kFlowCookie, kFlowCookieMask, &message, &flow);
+  if (error != nullptr) {
+    const absl::Status status = absl::InvalidArgumentError(absl::StrCat("flow '", edit.text, "': ", error));
+    xpu_ovs_free(error);
+    return status;
+  }
+  messages->push_back(message);
+  edit.key = {flow.table, flow.priority, flow.match};
+  if (actions != nullptr) edit.actions = flow.actions;
+  xpu_ovs_flow_clear(&flow);
+  if (edit.key.table != key.table || edit.key.priority != key.priority) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("flow '", edit.text, "': table and priority belong into their own fields"));
+  }
+  bundle->edits.push_back(std::move(edit));
+  return absl::OkStatus();
+}
+
+absl::Status OpenFlowClient::StartBundle(const SwitchPlan& plan) {
+  if (state_ != State::kReady) return absl::UnavailableError(reason_);
+  if (step_ != Step::kNone) return absl::FailedPreconditionError("a bundle is under way");
+  Bundle bundle;
+  std::vector<ofpbuf*> messages;
+  absl::Status status;
+  for (auto key = plan.flow_deletes.begin(); status.ok() && key != plan.flow_deletes.end(); ++key) {
+    status = AddEdit(*key, nullptr, &bundle, &messages);
+  }
+  for (auto flow = plan.flow_puts.begin(); status.ok() && flow != plan.flow_puts.end(); ++flow) {
+    status = AddEdit(flow->first, &flow->second, &bundle, &messages);
+  }
+  if (!status.ok()) {
+    for (ofpbuf* message : messages) xpu_ovs_message_free(message);
+    return status;
+  }
+  bundle_result_.reset();
+  if (messages.empty()) {
+    bundle_result_ = absl::OkStatus();
+    return absl::OkStatus();
+  }
+  // Everything up to the barrier goes out at once; an open or an add that the switch refuses is an error with
+  // the message's transaction id that comes before the barrier's reply.
+  bundle.id = next_xid_;
+  queue_.push_back(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_OPEN, bundle.id, next_xid_++));
+  bundle.first_xid = next_xid_;
+  for (ofpbuf* message : messages) queue_.push_back(xpu_ovs_bundle_add(message, bundle.id, next_xid_++));
+  bundle.barrier_xid = next_xid_++;
+  queue_.push_back(xpu_ovs_barrier(bundle.barrier_xid));
+  flow_mods_sent_ += messages.size();
+  bundle_ = std::move(bundle);
+  step_ = Step::kAdding;
+  return absl::OkStatus();
+}
+
+void OpenFlowClient::HandleRefusal(const xpu_ovs_message& header) {
+  if (header.xid == monitor_xid_) {
+    Drop(absl::StrCat("the switch refuses to report its flows: ", header.error_text), 0);
+    return;
+  }
+  const uint32_t index = header.xid - bundle_.first_xid;
+  const bool of_commit = step_ == Step::kCommitting && header.xid == bundle_.commit_xid;
+  if (step_ == Step::kNone || (index >= bundle_.edits.size() && header.xid != bundle_.id && !of_commit)) return;
+  if (bundle_.refused.ok()) {
+    const std::string what = index < bundle_.edits.size()
+                                 ? absl::StrCat("flow '", bundle_.edits[index].text, "'")
+                                 : absl::StrCat("a bundle of ", bundle_.edits.size(), " flows");
+    bundle_.refused = absl::InvalidArgumentError(
+        absl::StrCat("the switch refused ", what, ": ", header.error_name, " (", header.error_text, ")"));
+  }
+  if (of_commit) FinishBundle(bundle_.refused);
+}
+
+void OpenFlowClient::HandleBundleReply(const xpu_ovs_message& header) {
+  if (step_ == Step::kAdding && header.xid == bundle_.barrier_xid) {
+    if (!bundle_.refused.ok()) {
+      queue_.push_back(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_DISCARD, bundle_.id, next_xid_++));
+      FinishBundle(bundle_.refused);
+      return;
+    }
+    step_ = Step::kCommitting;
+    bundle_.commit_xid = next_xid_++;
+    queue_.push_back(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_COMMIT, bundle_.id, bundle_.commit_xid));
+  } else if (step_ == Step::kCommitting && header.xid == bundle_.commit_xid) {
+    for (Edit& edit : bundle_.edits) {
+      if (edit.actions.has_value()) {
+        flows_[edit.key] = *std::move(edit.actions);
+      } else {
+        flows_.erase(edit.key);
+      }
+    }
+    FinishBundle(absl::OkStatus());
+  }
+}
+
+void OpenFlowClient::FinishBundle(absl::Status status) {
+  step_ = Step::kNone;
+  bundle_ = Bundle();
+  bundle_result_ = std::move(status);
+}
+
+std::optional<absl::Status> OpenFlowClient::TakeBundleResult() { return std::exchange(bundle_result_, std::nullopt); }
+
+}  // namespace xpu

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "common/base/unique_fd.h"
+#include "xpu-agent/datapath/switch.h"
+
+struct ofpbuf;
+struct vconn;
+struct xpu_ovs_message;
+
+namespace xpu {
+
+// The OpenFlow connection to one bridge: keeps it up, keeps an exact copy of our flows (a flow monitor tells what
+// others change), and commits bundles. Belongs to the thread that runs the poll loop; never blocks.
+class OpenFlowClient {
+ public:
+  // The bridge's socket is <folder>/<bridge>.mgmt.
+  OpenFlowClient(std::string folder, const std::string& bridge);
+  ~OpenFlowClient();
+  OpenFlowClient(const OpenFlowClient&) = delete;
+  OpenFlowClient& operator=(const OpenFlowClient&) = delete;
+
+  // Makes what progress there is to make; Wait() arranges that the poll loop wakes when there is more.
+  void Run();
+  void Wait();
+
+  // Connected, and flows() is what the switch has.
+  bool ready() const { return state_ == State::kReady; }
+  // Why it is not ready.
+  const std::string& reason() const { return reason_; }
+  const FlowTable& flows() const { return flows_; }
+  // Whether flows() has changed otherwise than by a bundle since the last call.
+  bool TakeForeignChange();
+  // Drops the connection and starts anew: what the switch has is read again.
+  void Reconnect(const std::string& reason);
+
+  // Starts to commit the flow changes of `plan` as one atomic bundle. InvalidArgument at once if a flow cannot be
+  // parsed; FailedPrecondition while another one is under way.
+  absl::Status StartBundle(const SwitchPlan& plan);
+  // What became of it, once, when that is known.
+  std::optional<absl::Status> TakeBundleResult();
+
+  // Flow mods that were sent since the start.
+  uint64_t flow_mods_sent() const { return flow_mods_sent_; }
+
+ private:
+  enum class State { kDown, kConnecting, kReadingFlows, kReady };
+  enum class Step { kNone, kAdding, kCommitting };
+  struct Edit {
+    FlowKey key;
+    // Absent: removes the flow.
+    std::optional<std::string> actions;
+    std::string text;
+  };
+  struct Bundle {
+    uint32_t id = 0;
+    uint32_t first_xid = 0;
+    uint32_t barrier_xid = 0;
+    uint32_t commit_xid = 0;
+    std::vector<Edit> edits;
+    // The first refusal.
+    absl::Status refused;
+  };
+
+  void WatchFolder();
+  bool SocketAppeared();
+  void Connect();
+  void Drop(const std::string& reason, int error);
+  void SendQueued();
+  void ReceiveAll();
+  void Handle(ofpbuf* message);
+  void HandleFlows(ofpbuf* message, const xpu_ovs_message& header);
+  void HandleBundleReply(const xpu_ovs_message& header);
+  void HandleRefusal(const xpu_ovs_message& header);
+  absl::Status AddEdit(const FlowKey& key, const std::string* actions, Bundle* bundle,
+                       std::vector<ofpbuf*>* messages);
+  void FinishBundle(absl::Status status);
+
+  const std::string folder_;
+  const std::string socket_name_;
+  State state_ = State::kDown;
+  std::string reason_ = "not connected yet";
+  vconn* vconn_ = nullptr;
+  UniqueFd inotify_;
+  bool watching_ = false;
+  // When to try again, in milliseconds of the library's clock; -1: only when the socket appears.
+  long long retry_at_ = 0;
+  int failures_ = 0;
+
+  std::deque<ofpbuf*> queue_;
+  uint32_t next_xid_ = 1;
+  uint32_t monitor_xid_ = 0;
+  FlowTable flows_;
+  bool foreign_change_ = false;
+
+  Step step_ = Step::kNone;
+  Bundle bundle_;
+  std::optional<absl::Status> bundle_result_;
+  uint64_t flow_mods_sent_ = 0;
+};
+
+}  // namespace xpu
