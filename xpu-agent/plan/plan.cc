@@ -1,10 +1,10 @@
 #include "xpu-agent/plan/plan.h"
 
+#include <algorithm>
+#include <compare>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "xpu-agent/plan/active_network.h"
 #include "xpu-agent/plan/flow_text.h"
@@ -28,40 +28,43 @@ FlowList Compile(const Model& model, const std::map<std::string, uint32_t>& ofpo
   return flows;
 }
 
-// FlowKey without a copy of its text.
-struct KeyView {
-  uint8_t table;
-  uint16_t priority;
-  std::string_view match;
-  friend bool operator==(const KeyView&, const KeyView&) = default;
-  template <typename H>
-  friend H AbslHashValue(H h, const KeyView& key) {
-    return H::combine(std::move(h), key.table, key.priority, key.match);
-  }
-};
-
 FlowKey ToKey(const FlowList::Flow& flow) {
   return FlowKey{.table = flow.table, .priority = flow.priority, .match = std::string(flow.match)};
 }
 
-void DiffFlows(const FlowList& wanted, const FlowTable& present, SwitchPlan* plan) {
-  absl::flat_hash_map<KeyView, size_t> index;
-  index.reserve(wanted.size());
-  for (size_t i = 0; i < wanted.size(); ++i) {
-    const FlowList::Flow flow = wanted[i];
-    index.emplace(KeyView{flow.table, flow.priority, flow.match}, i);
-  }
-  std::vector<bool> kept(wanted.size());
-  for (const auto& [key, actions] : present) {
-    const auto found = index.find(KeyView{key.table, key.priority, key.match});
-    if (found == index.end()) {
-      plan->flow_deletes.push_back(key);
-    } else if (wanted[found->second].actions == actions) {
-      kept[found->second] = true;
-    }
-  }
-  for (size_t i = 0; i < wanted.size(); ++i) {
-    if (!kept[i]) plan->flow_puts.emplace(ToKey(wanted[i]), wanted[i].actions);
+// The order of FlowKey.
+std::strong_ordering Compare(const FlowList::Flow& flow, uint8_t table, uint16_t priority,
+                             std::string_view match) {
+  if (const auto order = flow.table <=> table; order != 0) return order;
+  if (const auto order = flow.priority <=> priority; order != 0) return order;
+  return flow.match <=> match;
+}
+
+std::vector<FlowList::Flow> Sorted(const FlowList& list) {
+  std::vector<FlowList::Flow> flows;
+  flows.reserve(list.size());
+  for (size_t i = 0; i < list.size(); ++i) flows.push_back(list[i]);
+  std::sort(flows.begin(), flows.end(), [](const FlowList::Flow& a, const FlowList::Flow& b) {
+    return Compare(a, b.table, b.priority, b.match) < 0;
+  });
+  return flows;
+}
+
+// One walk over both; only what differs is copied.
+void DiffFlows(const FlowList& list, const FlowTable& present, SwitchPlan* plan) {
+  const std::vector<FlowList::Flow> wanted = Sorted(list);
+  auto want = wanted.begin();
+  auto have = present.begin();
+  const auto put = [&] { plan->flow_puts.emplace_hint(plan->flow_puts.end(), ToKey(*want), want->actions); };
+  while (want != wanted.end() || have != present.end()) {
+    const auto order = want == wanted.end()    ? std::strong_ordering::greater
+                       : have == present.end() ? std::strong_ordering::less
+                                               : Compare(*want, have->first.table, have->first.priority,
+                                                         have->first.match);
+    if (order > 0) plan->flow_deletes.push_back(have->first);
+    if (order < 0 || (order == 0 && want->actions != have->second)) put();
+    if (order <= 0) ++want;
+    if (order >= 0) ++have;
   }
 }
 
@@ -98,7 +101,7 @@ SwitchPlan MakePlan(const Model& model, const SwitchSnapshot& snapshot) {
 FlowTable CompileFlows(const Model& model, const std::map<std::string, uint32_t>& ofports) {
   const FlowList list = Compile(model, ofports);
   FlowTable flows;
-  for (size_t i = 0; i < list.size(); ++i) flows.emplace(ToKey(list[i]), list[i].actions);
+  for (const FlowList::Flow& flow : Sorted(list)) flows.emplace_hint(flows.end(), ToKey(flow), flow.actions);
   return flows;
 }
 
