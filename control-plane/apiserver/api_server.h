@@ -1,0 +1,50 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "common/base/event_loop.h"
+#include "control-plane/apiserver/store/object_store.h"
+
+namespace xpu::apiserver {
+
+struct ApiServerOptions {
+  // See HttpServer::Listen. At least one.
+  std::vector<std::string> listen;
+  ObjectStore::Options store;
+};
+
+// The embedded resource store behind its REST API. Everything runs on the loop's thread.
+class ApiServer {
+ public:
+  // Opens the store and listens; serves as soon as the loop runs. Loop and clock must outlive the server, and the
+  // server must go before the loop, on the loop's thread or when it does not run.
+  static absl::StatusOr<std::unique_ptr<ApiServer>> Start(const ApiServerOptions& options, EventLoop& loop,
+                                                          Clock& clock);
+  virtual ~ApiServer() = default;
+
+  // With the real ports, in the order of the options.
+  virtual const std::vector<std::string>& endpoints() const = 0;
+  // Only on the loop's thread.
+  virtual ObjectStore& store() = 0;
+  // Called with their number whenever a watch begins or ends.
+  virtual void OnWatchers(std::function<void(size_t)> callback) = 0;
+};
+
+struct ApiServerDeps {
+  // Runs until Stop().
+  EventLoop& loop;
+  Clock& clock;
+  // Called on the loop once requests are served.
+  std::function<void(const std::vector<std::string>& endpoints)> serving;
+};
+
+// The whole process: serves until the loop is stopped.
+absl::Status RunApiServer(const ApiServerOptions& options, ApiServerDeps deps);
+
+}  // namespace xpu::apiserver

@@ -1,0 +1,94 @@
+#include "control-plane/apiserver/http/discovery.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "common/api/kinds.h"
+
+namespace xpu::apiserver {
+namespace {
+
+using api::KindInfo;
+using nlohmann::json;
+
+// Versions of each group, newest last; the core group is left out: it has a URL of its own.
+std::map<std::string, std::set<std::string>> Groups() {
+  std::map<std::string, std::set<std::string>> groups;
+  for (const KindInfo& kind : api::AllKinds()) {
+    if (!kind.resource.group.empty()) groups[kind.resource.group].insert(kind.resource.version);
+  }
+  return groups;
+}
+
+json Group(const std::string& name, const std::set<std::string>& versions) {
+  json list = json::array();
+  for (const std::string& version : versions) {
+    list.push_back({{"groupVersion", absl::StrCat(name, "/", version)}, {"version", version}});
+  }
+  return {{"name", name}, {"versions", list}, {"preferredVersion", list.back()}};
+}
+
+json WithType(const char* kind, json body) {
+  body["kind"] = kind;
+  body["apiVersion"] = "v1";
+  return body;
+}
+
+std::optional<json> Resources(const std::string& group, const std::string& version) {
+  json list = json::array();
+  for (const KindInfo& kind : api::AllKinds()) {
+    if (kind.resource.group != group || kind.resource.version != version) continue;
+    json resource = {{"name", kind.resource.plural},
+                     {"singularName", kind.singular},
+                     {"namespaced", kind.namespaced},
+                     {"kind", kind.resource.kind},
+                     {"verbs", {"create", "delete", "get", "list", "patch", "update", "watch"}}};
+    if (!kind.short_names.empty()) resource["shortNames"] = kind.short_names;
+    list.push_back(resource);
+    list.push_back({{"name", absl::StrCat(kind.resource.plural, "/status")},
+                    {"singularName", ""},
+                    {"namespaced", kind.namespaced},
+                    {"kind", kind.resource.kind},
+                    {"verbs", {"get", "patch", "update"}}});
+  }
+  if (list.empty()) return std::nullopt;
+  ResourceKind any{group, version, "", ""};
+  return WithType("APIResourceList", {{"groupVersion", any.ApiVersion()}, {"resources", list}});
+}
+
+}  // namespace
+
+std::optional<json> Discover(const std::vector<std::string>& path) {
+  if (path.size() == 1 && path[0] == "version") {
+    // The level of the API that the semantics follow; clients only look at the numbers.
+    return json{{"major", "1"},
+                {"minor", "25"},
+                {"gitVersion", "v1.25.0+xpu"},
+                {"gitCommit", ""},
+                {"gitTreeState", "clean"},
+                {"buildDate", "1970-01-01T00:00:00Z"},
+                {"goVersion", ""},
+                {"compiler", ""},
+                {"platform", "linux"}};
+  }
+  if (path.size() == 1 && path[0] == "api") {
+    return WithType("APIVersions", {{"versions", {"v1"}}, {"serverAddressByClientCIDRs", json::array()}});
+  }
+  if (path.size() == 2 && path[0] == "api") return Resources("", path[1]);
+  if (path.empty() || path[0] != "apis") return std::nullopt;
+  std::map<std::string, std::set<std::string>> groups = Groups();
+  if (path.size() == 1) {
+    json list = json::array();
+    for (const auto& [name, versions] : groups) list.push_back(Group(name, versions));
+    return WithType("APIGroupList", {{"groups", list}});
+  }
+  auto group = groups.find(path[1]);
+  if (group == groups.end()) return std::nullopt;
+  if (path.size() == 2) return WithType("APIGroup", Group(group->first, group->second));
+  if (path.size() == 3) return Resources(path[1], path[2]);
+  return std::nullopt;
+}
+
+}  // namespace xpu::apiserver

@@ -1,0 +1,179 @@
+#include "control-plane/apiserver/http/http_server.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_split.h"
+#include "common/base/status_macros.h"
+#include "control-plane/apiserver/http/listener.h"
+
+namespace xpu::apiserver {
+namespace {
+
+constexpr size_t kMaxHeaderBytes = 64 << 10;
+// Above what the API takes, so that the API can answer a body that is too large in its own words.
+constexpr size_t kMaxBodyBytes = 16 << 20;
+
+struct BufferDeleter {
+  void operator()(evbuffer* buffer) const { evbuffer_free(buffer); }
+};
+using Buffer = std::unique_ptr<evbuffer, BufferDeleter>;
+
+Buffer MakeBuffer(const std::string& text) {
+  Buffer buffer(evbuffer_new());
+  evbuffer_add(buffer.get(), text.data(), text.size());
+  return buffer;
+}
+
+std::string Decode(absl::string_view text, bool plus_is_space) {
+  size_t size = 0;
+  char* raw = evhttp_uridecode(std::string(text).c_str(), plus_is_space ? 1 : 0, &size);
+  std::string out(raw == nullptr ? "" : raw, raw == nullptr ? 0 : size);
+  free(raw);
+  return out;
+}
+
+std::string MediaType(const char* header) {
+  if (header == nullptr) return "";
+  absl::string_view type = header;
+  type = type.substr(0, type.find(';'));
+  return absl::AsciiStrToLower(absl::StripAsciiWhitespace(type));
+}
+
+const char* MethodName(evhttp_cmd_type method) {
+  switch (method) {
+    case EVHTTP_REQ_GET: return "GET";
+    case EVHTTP_REQ_POST: return "POST";
+    case EVHTTP_REQ_PUT: return "PUT";
+    case EVHTTP_REQ_DELETE: return "DELETE";
+    case EVHTTP_REQ_PATCH: return "PATCH";
+    case EVHTTP_REQ_HEAD: return "HEAD";
+    default: return "OPTIONS";
+  }
+}
+
+HttpRequest ReadRequest(evhttp_request* request) {
+  HttpRequest out;
+  out.method = MethodName(evhttp_request_get_command(request));
+  const evhttp_uri* uri = evhttp_request_get_evhttp_uri(request);
+  const char* path = uri == nullptr ? nullptr : evhttp_uri_get_path(uri);
+  // Split first: a "/" that is written as %2F belongs to its part.
+  for (absl::string_view part : absl::StrSplit(path == nullptr ? "" : path, '/', absl::SkipEmpty())) {
+    out.path.push_back(Decode(part, /*plus_is_space=*/false));
+  }
+  const char* query = uri == nullptr ? nullptr : evhttp_uri_get_query(uri);
+  for (absl::string_view parameter : absl::StrSplit(query == nullptr ? "" : query, '&', absl::SkipEmpty())) {
+    std::pair<absl::string_view, absl::string_view> pair = absl::StrSplit(parameter, absl::MaxSplits('=', 1));
+    out.query.emplace(Decode(pair.first, /*plus_is_space=*/true), Decode(pair.second, /*plus_is_space=*/true));
+  }
+  out.content_type = MediaType(evhttp_find_header(evhttp_request_get_input_headers(request), "Content-Type"));
+  evbuffer* body = evhttp_request_get_input_buffer(request);
+  out.body.resize(evbuffer_get_length(body));
+  evbuffer_copyout(body, out.body.data(), out.body.size());
+  return out;
+}
+
+// Lives as long as its owner wants; the request under it may go before, when the client does.
+class EvStream : public HttpStream {
+ public:
+  explicit EvStream(evhttp_request* request) : request_(request) {
+    evhttp_connection* connection = evhttp_request_get_connection(request_);
+    evhttp_connection_set_closecb(connection, &EvStream::Closed, this);
+    evhttp_send_reply_start(request_, HTTP_OK, "OK");
+    // A watch may be silent for as long as nothing happens.
+    bufferevent_set_timeouts(evhttp_connection_get_bufferevent(connection), nullptr, nullptr);
+  }
+  ~EvStream() override {
+    if (request_ == nullptr) return;
+    evhttp_connection_set_closecb(evhttp_request_get_connection(request_), nullptr, nullptr);
+    evhttp_send_reply_end(request_);
+  }
+  void Write(const std::string& chunk) override {
+    if (request_ == nullptr) return;
+    evhttp_send_reply_chunk_with_cb(request_, MakeBuffer(chunk).get(), &EvStream::Drained, this);
+  }
+  size_t pending() const override {
+    if (request_ == nullptr) return 0;
+    bufferevent* events = evhttp_connection_get_bufferevent(evhttp_request_get_connection(request_));
+    return evbuffer_get_length(bufferevent_get_output(events));
+  }
+  void SetCallbacks(std::function<void()> drained, std::function<void()> gone) override {
+    drained_ = std::move(drained);
+    gone_ = std::move(gone);
+  }
+
+ private:
+  static void Drained(evhttp_connection*, void* arg) {
+    auto* self = static_cast<EvStream*>(arg);
+    if (self->drained_) self->drained_();
+  }
+  // The connection is about to go. If it has given the request up before, nobody else frees it.
+  static void Closed(evhttp_connection*, void* arg) {
+    auto* self = static_cast<EvStream*>(arg);
+    evhttp_request* request = std::exchange(self->request_, nullptr);
+    if (evhttp_request_get_connection(request) == nullptr) evhttp_send_reply_end(request);
+    std::function<void()> gone = std::move(self->gone_);
+    if (gone) gone();
+  }
+
+  evhttp_request* request_;
+  std::function<void()> drained_;
+  std::function<void()> gone_;
+};
+
+}  // namespace
+
+struct HttpServer::State {
+  EventLoop& loop;
+  Handler handler;
+  evhttp* http = nullptr;
+  std::vector<std::string> socket_paths;
+
+  static void Handle(evhttp_request* request, void* arg) {
+    HttpReply reply = static_cast<State*>(arg)->handler(ReadRequest(request));
+    evkeyvalq* headers = evhttp_request_get_output_headers(request);
+    evhttp_add_header(headers, "Content-Type", reply.content_type.c_str());
+    if (reply.stream) return reply.stream(std::make_unique<EvStream>(request));
+    evhttp_send_reply(request, reply.code, nullptr, MakeBuffer(reply.body).get());
+  }
+};
+
+HttpServer::HttpServer(EventLoop& loop, Handler handler)
+    : state_(std::make_unique<State>(State{loop, std::move(handler)})) {
+  state_->http = evhttp_new(loop.base());
+  evhttp_set_max_headers_size(state_->http, kMaxHeaderBytes);
+  evhttp_set_max_body_size(state_->http, kMaxBodyBytes);
+  evhttp_set_allowed_methods(state_->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
+                                               EVHTTP_REQ_PATCH | EVHTTP_REQ_HEAD | EVHTTP_REQ_OPTIONS);
+  evhttp_set_gencb(state_->http, &State::Handle, state_.get());
+}
+
+HttpServer::~HttpServer() {
+  evhttp_free(state_->http);
+  for (const std::string& path : state_->socket_paths) unlink(path.c_str());
+}
+
+absl::StatusOr<std::string> HttpServer::Listen(const std::string& endpoint) {
+  XPU_ASSIGN_OR_RETURN(ListeningSocket socket, OpenListener(endpoint));
+  evconnlistener* listener =
+      evconnlistener_new(state_->loop.base(), nullptr, nullptr,
+                         LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, /*backlog=*/0, socket.fd.get());
+  if (listener == nullptr || evhttp_bind_listener(state_->http, listener) == nullptr) {
+    if (listener != nullptr) evconnlistener_free(listener);
+    return absl::InternalError("libevent cannot listen on " + endpoint);
+  }
+  socket.fd.Release();
+  if (!socket.path.empty()) state_->socket_paths.push_back(socket.path);
+  return socket.endpoint;
+}
+
+}  // namespace xpu::apiserver

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/base/event_loop.h"
+
+namespace xpu::apiserver {
+
+struct HttpRequest {
+  std::string method;  // "GET", "POST", ...
+  // Decoded parts of the path: {"api", "v1"}. No empty ones.
+  std::vector<std::string> path;
+  // Decoded; the first of each name counts.
+  std::map<std::string, std::string> query;
+  // Media types without parameters, in lower case; empty if there is none.
+  std::string content_type;
+  std::string body;
+};
+
+// The reply to a request, written bit by bit: chunks of a 200. Destroying it ends the reply. Only for use on the
+// server's loop.
+class HttpStream {
+ public:
+  virtual ~HttpStream() = default;
+  virtual void Write(const std::string& chunk) = 0;
+  // Octets that the client has not taken yet.
+  virtual size_t pending() const = 0;
+  // `drained`: all that was written is on its way. `gone`: the client has closed the connection; nothing else
+  // is called any more, and the stream may be destroyed from here.
+  virtual void SetCallbacks(std::function<void()> drained, std::function<void()> gone) = 0;
+};
+
+struct HttpReply {
+  int code = 200;
+  std::string content_type = "application/json";
+  std::string body;
+  // Where set, the reply is a stream: called with it once, at once.
+  std::function<void(std::unique_ptr<HttpStream>)> stream;
+};
+
+// HTTP/1.1 on unix sockets and loopback addresses, by libevent, on the thread of `loop`.
+class HttpServer {
+ public:
+  using Handler = std::function<HttpReply(HttpRequest)>;
+  // The loop must outlive the server; both are used from one thread only.
+  HttpServer(EventLoop& loop, Handler handler);
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  // "unix:PATH" (mode 0600; a socket that nobody listens on any more is replaced) or "ADDRESS:PORT" of the
+  // loopback, port 0 for any. Returns the endpoint with the real port. InvalidArgument for other addresses:
+  // there is no authentication here. FailedPrecondition if somebody else listens there.
+  absl::StatusOr<std::string> Listen(const std::string& endpoint);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace xpu::apiserver

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/api/kinds.h"
+
+namespace xpu::apiserver {
+
+// What a URL below /api or /apis names.
+struct Route {
+  const api::KindInfo* kind = nullptr;
+  // Empty for kinds of the cluster, and for lists over all namespaces.
+  std::string ns;
+  // Empty for a collection.
+  std::string name;
+  // /status: the half of the object that controllers write.
+  bool status = false;
+};
+
+// NoSuchPath for a URL that names none of our kinds.
+//   /api/v1/namespaces[/NAME[/status]]
+//   /apis/GROUP/VERSION/PLURAL
+//   /apis/GROUP/VERSION/namespaces/NS/PLURAL[/NAME[/status]]
+absl::StatusOr<Route> FindRoute(const std::vector<std::string>& path);
+
+}  // namespace xpu::apiserver

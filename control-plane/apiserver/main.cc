@@ -1,0 +1,42 @@
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <iostream>
+
+#include "common/base/notify.h"
+#include "common/log/log.h"
+#include "control-plane/apiserver/api_server.h"
+
+int main(int argc, char** argv) {
+  CLI::App app{"Embedded store of resources that speaks the Kubernetes API"};
+  xpu::apiserver::ApiServerOptions options;
+  std::string log_level = "info";
+  app.add_option("--listen", options.listen,
+                 "unix:PATH or ADDRESS:PORT of the loopback, where everybody on this machine may do everything; "
+                 "may be given more than once")
+      ->required();
+  app.add_option("--database", options.store.path, "SQLite file that holds the objects")->required();
+  app.add_flag("--full-sync", options.store.full_sync, "answer only when a write survives a loss of power");
+  app.add_option("--history", options.store.history, "changes that a watch may be behind")
+      ->check(CLI::Range(100, 10'000'000))
+      ->capture_default_str();
+  app.add_option("--log-level", log_level, "debug, info, warn or error")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+
+  if (absl::Status status = xpu::InitLogging("xpu-apiserver", log_level); !status.ok()) {
+    std::cerr << status.message() << "\n";
+    return 2;
+  }
+  xpu::EventLoop loop;
+  auto on_term = loop.OnSignal(SIGTERM, [&] { loop.Stop(); });
+  auto on_int = loop.OnSignal(SIGINT, [&] { loop.Stop(); });
+  signal(SIGPIPE, SIG_IGN);
+  auto serving = [](const std::vector<std::string>&) {
+    if (absl::Status told = xpu::NotifyReady(); !told.ok()) spdlog::warn("{}", std::string(told.message()));
+  };
+  absl::Status status = xpu::apiserver::RunApiServer(options, {loop, xpu::Clock::Real(), serving});
+  if (!status.ok()) {
+    spdlog::error("{}", std::string(status.message()));
+    return 1;
+  }
+  return 0;
+}

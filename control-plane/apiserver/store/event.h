@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "common/api/selector.h"
+#include "nlohmann/json.hpp"
+
+namespace xpu::apiserver {
+
+// One change of one object. Each version of the store has exactly one.
+struct Change {
+  int64_t version = 0;
+  // "group/plural", see CollectionOf.
+  std::string collection;
+  std::string ns;
+  std::string name;
+  // Null where the object was not there before, or is not there any more.
+  nlohmann::json before;
+  // For a deletion `after` is null and `before` the last state under the deletion's version.
+  nlohmann::json after;
+};
+
+// What a watch with a selector makes of a change.
+struct WatchItem {
+  absl::string_view type;  // "ADDED", "MODIFIED" or "DELETED"
+  // With metadata.resourceVersion of the change.
+  nlohmann::json object;
+};
+
+// An object that comes into the selection is ADDED, one that leaves it is DELETED, whatever happened to it
+// otherwise. Nothing if the selection does not see the change.
+std::optional<WatchItem> Project(const Change& change, const api::Selector& selector);
+
+}  // namespace xpu::apiserver

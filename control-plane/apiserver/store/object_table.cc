@@ -1,0 +1,187 @@
+#include "control-plane/apiserver/store/object_table.h"
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+
+namespace xpu::apiserver {
+namespace {
+
+using nlohmann::json;
+
+// One row of `counters`: the history may be empty, and versions are never used twice.
+constexpr absl::string_view kSchema = R"(
+  CREATE TABLE objects (
+    collection TEXT NOT NULL,
+    ns TEXT NOT NULL,
+    name TEXT NOT NULL,
+    object TEXT NOT NULL,
+    PRIMARY KEY (collection, ns, name)
+  ) WITHOUT ROWID;
+  CREATE INDEX objects_by_namespace ON objects (ns);
+  CREATE TABLE history (
+    version INTEGER PRIMARY KEY,
+    collection TEXT NOT NULL,
+    ns TEXT NOT NULL,
+    name TEXT NOT NULL,
+    before TEXT,
+    after TEXT
+  );
+  CREATE TABLE counters (
+    id INTEGER PRIMARY KEY CHECK (id = 0),
+    version INTEGER NOT NULL,
+    forgotten INTEGER NOT NULL
+  );
+  INSERT INTO counters VALUES (0, 0, 0);
+)";
+
+std::string Text(const json& object) { return object.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+absl::StatusOr<json> ParseRow(const std::string& text) {
+  json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object()) {
+    return absl::DataLossError("a row of the store is not JSON; restore the file from a backup");
+  }
+  return object;
+}
+
+}  // namespace
+
+struct ObjectTable::Statements {
+  Statement read, scan, scan_ns, keys_in, put, remove, append, count_up, counters, history, forget, set_forgotten;
+};
+
+void ObjectTable::StatementsDeleter::operator()(Statements* statements) const { delete statements; }
+
+absl::StatusOr<std::unique_ptr<ObjectTable>> ObjectTable::Open(const std::string& path, bool full_sync) {
+  XPU_ASSIGN_OR_RETURN(std::unique_ptr<Database> db,
+                       Database::Open(path, {std::string(kSchema)}, {.full_sync = full_sync}));
+  // Versions are counted in memory, so a second server on the same file would break both: keep it out.
+  XPU_RETURN_IF_ERROR(db->Execute("PRAGMA locking_mode=EXCLUSIVE; BEGIN IMMEDIATE; COMMIT"));
+  std::unique_ptr<ObjectTable> table(new ObjectTable(std::move(db)));
+  XPU_RETURN_IF_ERROR(table->PrepareAll());
+  return table;
+}
+
+absl::Status ObjectTable::PrepareAll() {
+  auto prepare = [&](absl::string_view sql) { return db_->Prepare(sql); };
+  XPU_ASSIGN_OR_RETURN(Statement read,
+                       prepare("SELECT object FROM objects WHERE collection=? AND ns=? AND name=?"));
+  XPU_ASSIGN_OR_RETURN(Statement scan, prepare("SELECT object FROM objects WHERE collection=? ORDER BY ns, name"));
+  XPU_ASSIGN_OR_RETURN(Statement scan_ns,
+                       prepare("SELECT object FROM objects WHERE collection=? AND ns=? ORDER BY name"));
+  XPU_ASSIGN_OR_RETURN(Statement keys_in,
+                       prepare("SELECT collection, name FROM objects WHERE ns=? ORDER BY collection, name"));
+  XPU_ASSIGN_OR_RETURN(Statement put, prepare("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)"));
+  XPU_ASSIGN_OR_RETURN(Statement remove, prepare("DELETE FROM objects WHERE collection=? AND ns=? AND name=?"));
+  XPU_ASSIGN_OR_RETURN(Statement append, prepare("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?)"));
+  XPU_ASSIGN_OR_RETURN(Statement count_up, prepare("UPDATE counters SET version=?"));
+  XPU_ASSIGN_OR_RETURN(Statement counters, prepare("SELECT version, forgotten FROM counters"));
+  XPU_ASSIGN_OR_RETURN(
+      Statement history,
+      prepare("SELECT version, ns, name, before, after FROM history "
+              "WHERE version > ?1 AND collection=?2 AND (?3='' OR ns=?3) ORDER BY version LIMIT ?4"));
+  XPU_ASSIGN_OR_RETURN(Statement forget, prepare("DELETE FROM history WHERE version <= ?"));
+  XPU_ASSIGN_OR_RETURN(Statement set_forgotten, prepare("UPDATE counters SET forgotten=max(forgotten, ?)"));
+  statements_.reset(new Statements{std::move(read), std::move(scan), std::move(scan_ns), std::move(keys_in),
+                                   std::move(put), std::move(remove), std::move(append), std::move(count_up),
+                                   std::move(counters), std::move(history), std::move(forget),
+                                   std::move(set_forgotten)});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<json>> ObjectTable::Read(const std::string& collection, const std::string& ns,
+                                                      const std::string& name) {
+  Statement& read = statements_->read;
+  absl::Cleanup reset = [&] { read.Reset(); };
+  XPU_ASSIGN_OR_RETURN(bool found, read.Bind(1, collection).Bind(2, ns).Bind(3, name).Step());
+  if (!found) return std::nullopt;
+  XPU_ASSIGN_OR_RETURN(json object, ParseRow(read.Text(0)));
+  return object;
+}
+
+absl::Status ObjectTable::Scan(const std::string& collection, const std::string& ns,
+                               absl::FunctionRef<absl::Status(json)> row) {
+  Statement& scan = ns.empty() ? statements_->scan : statements_->scan_ns;
+  absl::Cleanup reset = [&] { scan.Reset(); };
+  scan.Bind(1, collection);
+  if (!ns.empty()) scan.Bind(2, ns);
+  while (true) {
+    XPU_ASSIGN_OR_RETURN(bool found, scan.Step());
+    if (!found) return absl::OkStatus();
+    XPU_ASSIGN_OR_RETURN(json object, ParseRow(scan.Text(0)));
+    XPU_RETURN_IF_ERROR(row(std::move(object)));
+  }
+}
+
+absl::StatusOr<std::vector<ObjectTable::Key>> ObjectTable::KeysIn(const std::string& ns) {
+  Statement& keys_in = statements_->keys_in;
+  absl::Cleanup reset = [&] { keys_in.Reset(); };
+  keys_in.Bind(1, ns);
+  std::vector<Key> keys;
+  while (true) {
+    XPU_ASSIGN_OR_RETURN(bool found, keys_in.Step());
+    if (!found) return keys;
+    keys.push_back({keys_in.Text(0), keys_in.Text(1)});
+  }
+}
+
+absl::Status ObjectTable::Apply(const Change& change) {
+  if (change.after.is_null()) {
+    XPU_RETURN_IF_ERROR(
+        statements_->remove.Bind(1, change.collection).Bind(2, change.ns).Bind(3, change.name).Run());
+  } else {
+    XPU_RETURN_IF_ERROR(statements_->put.Bind(1, change.collection)
+                            .Bind(2, change.ns)
+                            .Bind(3, change.name)
+                            .Bind(4, Text(change.after))
+                            .Run());
+  }
+  Statement& append = statements_->append;
+  append.Bind(1, change.version).Bind(2, change.collection).Bind(3, change.ns).Bind(4, change.name);
+  change.before.is_null() ? append.BindNull(5) : append.Bind(5, Text(change.before));
+  change.after.is_null() ? append.BindNull(6) : append.Bind(6, Text(change.after));
+  XPU_RETURN_IF_ERROR(append.Run());
+  return statements_->count_up.Bind(1, change.version).Run();
+}
+
+absl::StatusOr<int64_t> ObjectTable::LastVersion() {
+  Statement& counters = statements_->counters;
+  absl::Cleanup reset = [&] { counters.Reset(); };
+  XPU_ASSIGN_OR_RETURN(bool found, counters.Step());
+  return found ? counters.Int(0) : 0;
+}
+
+absl::StatusOr<int64_t> ObjectTable::ForgottenVersion() {
+  Statement& counters = statements_->counters;
+  absl::Cleanup reset = [&] { counters.Reset(); };
+  XPU_ASSIGN_OR_RETURN(bool found, counters.Step());
+  return found ? counters.Int(1) : 0;
+}
+
+absl::StatusOr<std::vector<Change>> ObjectTable::History(const std::string& collection, const std::string& ns,
+                                                         int64_t after, int limit) {
+  Statement& history = statements_->history;
+  absl::Cleanup reset = [&] { history.Reset(); };
+  history.Bind(1, after).Bind(2, collection).Bind(3, ns).Bind(4, int64_t{limit});
+  std::vector<Change> changes;
+  while (true) {
+    XPU_ASSIGN_OR_RETURN(bool found, history.Step());
+    if (!found) return changes;
+    Change change{history.Int(0), collection, history.Text(1), history.Text(2), nullptr, nullptr};
+    if (!history.IsNull(3)) {
+      XPU_ASSIGN_OR_RETURN(change.before, ParseRow(history.Text(3)));
+    }
+    if (!history.IsNull(4)) {
+      XPU_ASSIGN_OR_RETURN(change.after, ParseRow(history.Text(4)));
+    }
+    changes.push_back(std::move(change));
+  }
+}
+
+absl::Status ObjectTable::Forget(int64_t version) {
+  XPU_RETURN_IF_ERROR(statements_->forget.Bind(1, version).Run());
+  return statements_->set_forgotten.Bind(1, version).Run();
+}
+
+}  // namespace xpu::apiserver
