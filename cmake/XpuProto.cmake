@@ -1,9 +1,10 @@
-# xpu_proto(NAME SRCS a/b.proto ... [DEPS other_proto_libs] [GRPC])
+# xpu_proto(NAME SRCS a/b.proto ... [DEPS other_proto_libs] [GRPC] [LITE])
 # Paths are relative to proto/. C++ is generated into the build tree and included as "a/b.pb.h".
 # GRPC adds NAME_grpc with the service stubs ("a/b.grpc.pb.h"), a target of its own so that what needs
 # only the messages does not link gRPC.
 set(XPU_PROTO_OUT ${CMAKE_BINARY_DIR}/proto-gen)
 file(MAKE_DIRECTORY ${XPU_PROTO_OUT})
+find_library(XPU_PROTOBUF_LITE_STATIC libprotobuf-lite.a REQUIRED)
 
 function(xpu_proto name)
   cmake_parse_arguments(A "GRPC;LITE" "" "SRCS;DEPS" ${ARGN})
@@ -30,7 +31,10 @@ function(xpu_proto name)
   add_library(${name} STATIC ${messages})
   target_include_directories(${name} SYSTEM PUBLIC ${XPU_PROTO_OUT})
   if(A_LITE)
-    target_link_libraries(${name} PUBLIC protobuf::libprotobuf-lite ${A_DEPS})
+    # The lite library where the program is static (its target property XPU_STATIC) and so takes from it only what it
+    # calls; else the full one, of which lite is a part: a process must not have both, and gRPC brings the full one.
+    target_link_libraries(${name} PUBLIC ${A_DEPS}
+      $<IF:$<BOOL:$<TARGET_PROPERTY:XPU_STATIC>>,${XPU_PROTOBUF_LITE_STATIC},protobuf::libprotobuf>)
   else()
     target_link_libraries(${name} PUBLIC protobuf::libprotobuf ${A_DEPS})
   endif()

@@ -1,0 +1,332 @@
+#include "cni/grpc_call.h"
+
+#include <nghttp2/nghttp2.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <optional>
+
+#include "common/base/unique_fd.h"
+
+namespace xpu {
+namespace {
+
+using std::chrono::steady_clock;
+
+// A message on the wire: one byte (compressed or not), four bytes of length, the message.
+constexpr size_t kPrefix = 5;
+
+std::string Frame(std::string_view message) {
+  std::string frame;
+  frame.reserve(kPrefix + message.size());
+  frame.push_back(0);
+  for (int shift = 24; shift >= 0; shift -= 8) frame.push_back(static_cast<char>(message.size() >> shift));
+  frame.append(message);
+  return frame;
+}
+
+std::string Words(const char* what, int error) { return std::string(what) + ": " + strerror(error); }
+
+nghttp2_nv Header(std::string_view name, std::string_view value) {
+  // nghttp2 takes pointers to non-const but changes nothing.
+  return {reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())),
+          reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(),
+          NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+}
+
+struct SessionDeleter {
+  void operator()(nghttp2_session* session) const { nghttp2_session_del(session); }
+  void operator()(nghttp2_session_callbacks* callbacks) const { nghttp2_session_callbacks_del(callbacks); }
+};
+
+class Call {
+ public:
+  Call(std::string_view method, std::string_view request, steady_clock::time_point deadline)
+      : method_(method), request_(Frame(request)), deadline_(deadline) {}
+
+  CallReply Run(const std::string& socket) {
+    if (std::optional<CallReply> failed = Connect(socket)) return *std::move(failed);
+    if (std::optional<CallReply> failed = Submit()) return *std::move(failed);
+    while (!closed_) {
+      if (std::optional<CallReply> failed = Send()) return *std::move(failed);
+      if (std::optional<CallReply> failed = WaitAndReceive()) return *std::move(failed);
+    }
+    return Conclude();
+  }
+
+ private:
+  static CallReply Failed(CallEnd end, std::string why) {
+    CallReply reply;
+    reply.end = end;
+    reply.why = std::move(why);
+    return reply;
+  }
+  static CallReply TimedOut() { return Failed(CallEnd::kTimedOut, "no answer within the time allowed"); }
+
+  std::chrono::microseconds Left() const {
+    return std::max(std::chrono::duration_cast<std::chrono::microseconds>(deadline_ - steady_clock::now()),
+                    std::chrono::microseconds(0));
+  }
+
+  std::optional<CallReply> Connect(const std::string& socket) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (socket.size() >= sizeof address.sun_path) {
+      return Failed(CallEnd::kUnreachable, "the path is longer than a socket's may be (107 bytes)");
+    }
+    memcpy(address.sun_path, socket.data(), socket.size());
+    fd_ = UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!fd_) return Failed(CallEnd::kUnreachable, Words("cannot make a socket", errno));
+    // A connect() waits while the server's backlog is full; this bounds it.
+    const auto left = std::max(Left(), std::chrono::microseconds(1));
+    const timeval timeout{.tv_sec = left.count() / 1'000'000, .tv_usec = left.count() % 1'000'000};
+    setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+    while (connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN) return Failed(CallEnd::kTimedOut, "it accepts no connection");
+      return Failed(CallEnd::kUnreachable, strerror(errno));
+    }
+    return std::nullopt;
+  }
+
+  std::optional<CallReply> Submit() {
+    nghttp2_session_callbacks* raw_callbacks = nullptr;
+    if (nghttp2_session_callbacks_new(&raw_callbacks) != 0) return Failed(CallEnd::kUnreachable, "out of memory");
+    std::unique_ptr<nghttp2_session_callbacks, SessionDeleter> callbacks(raw_callbacks);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks.get(), &Call::OnHeader);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks.get(), &Call::OnData);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks.get(), &Call::OnClose);
+    nghttp2_session* raw_session = nullptr;
+    if (nghttp2_session_client_new(&raw_session, callbacks.get(), this) != 0) {
+      return Failed(CallEnd::kUnreachable, "out of memory");
+    }
+    session_.reset(raw_session);
+    const nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_ENABLE_PUSH, 0}};
+    nghttp2_submit_settings(session_.get(), NGHTTP2_FLAG_NONE, settings, std::size(settings));
+
+    const std::string timeout = std::to_string(std::min<int64_t>(Left().count() / 1000, 99'999'999)) + "m";
+    const nghttp2_nv headers[] = {
+        Header(":method", "POST"),        Header(":scheme", "http"),
+        Header(":path", method_),         Header(":authority", "localhost"),
+        Header("te", "trailers"),         Header("content-type", "application/grpc"),
+        Header("user-agent", "xpu-cni"),  Header("grpc-timeout", timeout),
+    };
+    nghttp2_data_provider body{};
+    body.source.ptr = this;
+    body.read_callback = &Call::ReadBody;
+    stream_ = nghttp2_submit_request(session_.get(), nullptr, headers, std::size(headers), &body, nullptr);
+    if (stream_ < 0) return Failed(CallEnd::kUnreachable, nghttp2_strerror(stream_));
+    // Everything up to the flow-control window goes out in one piece.
+    return Fill();
+  }
+
+  // Takes what nghttp2 has to send now.
+  std::optional<CallReply> Fill() {
+    while (true) {
+      const uint8_t* data = nullptr;
+      const ssize_t size = nghttp2_session_mem_send(session_.get(), &data);
+      if (size < 0) return Failed(CallEnd::kBroken, nghttp2_strerror(static_cast<int>(size)));
+      if (size == 0) return std::nullopt;
+      out_.append(reinterpret_cast<const char*>(data), static_cast<size_t>(size));
+    }
+  }
+
+  // Sends as much as the socket takes now.
+  std::optional<CallReply> Send() {
+    size_t sent = 0;
+    while (sent < out_.size()) {
+      const ssize_t n = send(fd_.get(), out_.data() + sent, out_.size() - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (n >= 0) {
+        sent += static_cast<size_t>(n);
+      } else if (errno == EAGAIN) {
+        break;
+      } else if (errno == EPIPE || errno == ECONNRESET) {
+        // The server may have answered before it closed; reading tells.
+        sent = out_.size();
+      } else if (errno != EINTR) {
+        return Failed(CallEnd::kBroken, Words("cannot send", errno));
+      }
+    }
+    out_.erase(0, sent);
+    return std::nullopt;
+  }
+
+  std::optional<CallReply> WaitAndReceive() {
+    pollfd wait{.fd = fd_.get(), .events = POLLIN, .revents = 0};
+    if (!out_.empty()) wait.events |= POLLOUT;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(Left());
+    if (left.count() == 0) return TimedOut();
+    const int ready = poll(&wait, 1, static_cast<int>(std::min<int64_t>(left.count(), 1 << 30)));
+    if (ready < 0 && errno != EINTR) return Failed(CallEnd::kBroken, Words("cannot wait", errno));
+    if (ready <= 0 || (wait.revents & ~POLLOUT) == 0) return std::nullopt;
+
+    uint8_t buffer[16 << 10];
+    const ssize_t n = recv(fd_.get(), buffer, sizeof buffer, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return std::nullopt;
+    if (n < 0 && errno != ECONNRESET) return Failed(CallEnd::kBroken, Words("cannot receive", errno));
+    if (n <= 0) return Failed(CallEnd::kBroken, "the connection was closed before the answer");
+    const ssize_t taken = nghttp2_session_mem_recv(session_.get(), buffer, static_cast<size_t>(n));
+    if (taken < 0) return Failed(CallEnd::kBroken, nghttp2_strerror(static_cast<int>(taken)));
+    if (!broken_.empty()) return Failed(CallEnd::kBroken, broken_);
+    if (closed_) return std::nullopt;
+    std::optional<CallReply> failed = Fill();
+    // After a violation of the protocol nghttp2 says goodbye and then wants no more.
+    if (!failed && nghttp2_session_want_read(session_.get()) == 0) {
+      return Failed(CallEnd::kBroken, "what answers there does not speak HTTP/2");
+    }
+    return failed;
+  }
+
+  CallReply Conclude() {
+    if (grpc_status_ < 0) {
+      if (close_code_ == NGHTTP2_REFUSED_STREAM) {
+        return Failed(CallEnd::kUnreachable, "the server is shutting down and refused the call");
+      }
+      if (close_code_ != NGHTTP2_NO_ERROR) {
+        return Failed(CallEnd::kBroken,
+                      std::string("the server reset the call: ") + nghttp2_http2_strerror(close_code_));
+      }
+      if (!http_status_.empty() && http_status_ != "200") {
+        return Failed(CallEnd::kBroken, "what answers there is no gRPC server: HTTP status " + http_status_);
+      }
+      return Failed(CallEnd::kBroken, "the server ended the call without a gRPC status");
+    }
+    CallReply reply;
+    reply.end = CallEnd::kAnswered;
+    reply.status = grpc_status_;
+    reply.message = DecodeGrpcMessage(grpc_message_);
+    if (grpc_status_ != 0) return reply;
+    if (data_.size() < kPrefix) return Failed(CallEnd::kBroken, "the server answered OK without a message");
+    if (data_[0] != 0) return Failed(CallEnd::kBroken, "the answer is compressed, which was not asked for");
+    size_t size = 0;
+    for (size_t i = 1; i < kPrefix; ++i) size = size << 8 | static_cast<uint8_t>(data_[i]);
+    if (size != data_.size() - kPrefix) return Failed(CallEnd::kBroken, "the answer is not one whole message");
+    reply.response = data_.substr(kPrefix);
+    return reply;
+  }
+
+  // nghttp2's callbacks. They must not throw.
+
+  static ssize_t ReadBody(nghttp2_session*, int32_t, uint8_t* buffer, size_t size, uint32_t* flags,
+                          nghttp2_data_source* source, void*) {
+    auto* call = static_cast<Call*>(source->ptr);
+    const size_t n = std::min(size, call->request_.size() - call->request_read_);
+    memcpy(buffer, call->request_.data() + call->request_read_, n);
+    call->request_read_ += n;
+    if (call->request_read_ == call->request_.size()) *flags |= NGHTTP2_DATA_FLAG_EOF;
+    return static_cast<ssize_t>(n);
+  }
+
+  static int OnHeader(nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name, size_t name_size,
+                      const uint8_t* value, size_t value_size, uint8_t, void* user) {
+    auto* call = static_cast<Call*>(user);
+    if (frame->hd.stream_id != call->stream_) return 0;
+    const std::string_view key(reinterpret_cast<const char*>(name), name_size);
+    const std::string_view text(reinterpret_cast<const char*>(value), value_size);
+    if (key == ":status") {
+      call->http_status_ = text;
+    } else if (key == "grpc-status") {
+      call->grpc_status_ = ParseStatus(text);
+    } else if (key == "grpc-message") {
+      call->grpc_message_ = text;
+    }
+    return 0;
+  }
+
+  static int OnData(nghttp2_session*, uint8_t, int32_t stream, const uint8_t* data, size_t size, void* user) {
+    auto* call = static_cast<Call*>(user);
+    if (stream != call->stream_) return 0;
+    if (call->data_.size() + size > kPrefix + kMaxResponse) {
+      call->broken_ = "the answer is larger than 4 MiB";
+    } else {
+      call->data_.append(reinterpret_cast<const char*>(data), size);
+    }
+    return 0;
+  }
+
+  static int OnClose(nghttp2_session*, int32_t stream, uint32_t error, void* user) {
+    auto* call = static_cast<Call*>(user);
+    if (stream != call->stream_) return 0;
+    call->closed_ = true;
+    call->close_code_ = error;
+    return 0;
+  }
+
+  // A malformed status is UNKNOWN, as the protocol says.
+  static int ParseStatus(std::string_view text) {
+    int status = 0;
+    if (text.empty() || text.size() > 6) return 2;
+    for (char c : text) {
+      if (c < '0' || c > '9') return 2;
+      status = status * 10 + (c - '0');
+    }
+    return status;
+  }
+
+  const std::string_view method_;
+  const std::string request_;
+  const steady_clock::time_point deadline_;
+  size_t request_read_ = 0;
+
+  UniqueFd fd_;
+  std::unique_ptr<nghttp2_session, SessionDeleter> session_;
+  int32_t stream_ = 0;
+  std::string out_;
+
+  std::string http_status_;
+  int grpc_status_ = -1;
+  std::string grpc_message_;
+  std::string data_;
+  std::string broken_;
+  bool closed_ = false;
+  uint32_t close_code_ = NGHTTP2_NO_ERROR;
+};
+
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
+CallReply CallUnary(const std::string& socket, std::string_view method, std::string_view request,
+                    steady_clock::time_point deadline) {
+  return Call(method, request, deadline).Run(socket);
+}
+
+std::string StatusName(int code) {
+  static constexpr const char* kNames[] = {
+      "OK",           "CANCELLED",         "UNKNOWN",          "INVALID_ARGUMENT",    "DEADLINE_EXCEEDED",
+      "NOT_FOUND",    "ALREADY_EXISTS",    "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+      "ABORTED",      "OUT_OF_RANGE",      "UNIMPLEMENTED",    "INTERNAL",            "UNAVAILABLE",
+      "DATA_LOSS",    "UNAUTHENTICATED"};
+  if (code < 0 || static_cast<size_t>(code) >= std::size(kNames)) return "CODE_" + std::to_string(code);
+  return kNames[code];
+}
+
+std::string DecodeGrpcMessage(std::string_view encoded) {
+  std::string text;
+  text.reserve(encoded.size());
+  for (size_t i = 0; i < encoded.size(); ++i) {
+    if (encoded[i] == '%' && i + 2 < encoded.size()) {
+      const int high = HexDigit(encoded[i + 1]);
+      const int low = HexDigit(encoded[i + 2]);
+      if (high >= 0 && low >= 0) {
+        text.push_back(static_cast<char>(high << 4 | low));
+        i += 2;
+        continue;
+      }
+    }
+    text.push_back(encoded[i]);
+  }
+  return text;
+}
+
+}  // namespace xpu
