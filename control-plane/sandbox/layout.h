@@ -1,0 +1,78 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace xpu {
+
+// What a sandbox is made of.
+struct SandboxOptions {
+  std::string name = "default";
+  // Emulated cards, each with a DPU of its own: 1 to 8.
+  int cards = 1;
+  // VFs of each card: 1 to 62.
+  int vfs = 8;
+  // Everything of the sandbox lives below it; empty: /run/xpu-sandbox/<name>.
+  std::string dir;
+  // The project's programs; empty: the folder of the running one.
+  std::string bin_dir;
+  // Open vSwitch's bin/ and share/; empty: what the build used.
+  std::string ovs_dir;
+  std::string log_level = "info";
+
+  // Fills in what is empty. InvalidArgument with the option that is wrong: numbers out of bounds, a name that is
+  // no DNS label, a folder so long that the sockets below it could not be bound (unix(7), sun_path).
+  absl::Status Complete();
+  std::string ToJson() const;
+  static absl::StatusOr<SandboxOptions> FromJson(const std::string& text);
+};
+
+// Where things are in a sandbox. Pure: makes paths, touches nothing.
+class SandboxLayout {
+ public:
+  explicit SandboxLayout(std::string dir) : dir_(std::move(dir)) {}
+
+  const std::string& dir() const { return dir_; }
+  // The options that it was made with.
+  std::string options_file() const { return dir_ + "/sandbox.json"; }
+  // A namespace: "host", "dpu0", or a pod's.
+  std::string netns(const std::string& name) const { return netns_dir() + "/" + name; }
+  std::string netns_dir() const { return dir_ + "/netns"; }
+
+  // What the host's agents are told is /sys, and the DPU's.
+  std::string host_sysfs() const { return dir_ + "/host/sys"; }
+  std::string dpu_sysfs(int card) const { return dpu_dir(card) + "/sys"; }
+  std::string dpu_dir(int card) const { return dir_ + "/" + dpu_name(card); }
+  static std::string dpu_name(int card) { return "dpu" + std::to_string(card); }
+  static std::string card_name(int card) { return "card" + std::to_string(card); }
+  // Address of the card's physical function on the host.
+  static std::string pf_address(int card) { return "0000:0" + std::to_string(3 + card) + ":00.0"; }
+  // What Netdevs call the host.
+  static std::string node_name() { return "sandbox"; }
+  // What the device plugin offers the VFs as.
+  static std::string resource_name() { return "xpu.opiproject.org/vf"; }
+
+  // Sockets, as "unix:/path".
+  std::string api_server() const { return "unix:" + dir_ + "/apiserver.sock"; }
+  std::string host_agent() const { return "unix:" + dir_ + "/host-agent.sock"; }
+  std::string xpu_agent(int card) const { return "unix:" + dpu_dir(card) + "/xpu-agent.sock"; }
+  std::string ovsdb(int card) const { return "unix:" + ovs_dir(card) + "/db.sock"; }
+  std::string kubelet_control() const { return "unix:" + dir_ + "/kubelet-control.sock"; }
+
+  std::string ovs_dir(int card) const { return dpu_dir(card) + "/ovs"; }
+  // The stand-in kubelet's folder for plugins.
+  std::string plugin_dir() const { return dir_ + "/device-plugins"; }
+  std::string journal() const { return dir_ + "/host/journal.db"; }
+  std::string log(const std::string& process) const { return log_dir() + "/" + process + ".log"; }
+  std::string log_dir() const { return dir_ + "/log"; }
+  // One file for each process that was started.
+  std::string record(const std::string& process) const { return record_dir() + "/" + process; }
+  std::string record_dir() const { return dir_ + "/run"; }
+
+ private:
+  std::string dir_;
+};
+
+}  // namespace xpu

@@ -1,0 +1,100 @@
+#include "control-plane/sandbox/processes.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace xpu {
+namespace {
+
+std::string Numbered(absl::string_view name, int card) { return absl::StrCat(name, "-", card); }
+
+ProcessSpec CardEmulator(const SandboxOptions& options, const SandboxLayout& layout) {
+  ProcessSpec spec{.name = "xpu-card-emulator", .netns = "host"};
+  spec.argv = {options.bin_dir + "/xpu-card-emulator", "--host-netns", layout.netns("host"), "--host-sysfs",
+               layout.host_sysfs(), "--log-level", options.log_level};
+  for (int card = 0; card < options.cards; ++card) {
+    spec.argv.push_back("--card");
+    spec.argv.push_back(absl::StrCat(card, "=", options.vfs, "=", layout.netns(SandboxLayout::dpu_name(card)), "=",
+                                     layout.dpu_sysfs(card)));
+  }
+  return spec;
+}
+
+// An Open vSwitch of the sandbox's own: everything that its daemons write is in their folder.
+std::vector<ProcessSpec> OpenVSwitch(const SandboxOptions& options, const SandboxLayout& layout, int card) {
+  const std::string dir = layout.ovs_dir(card), bin = options.ovs_dir + "/bin/";
+  const std::vector<std::pair<std::string, std::string>> environment = {
+      {"OVS_RUNDIR", dir}, {"OVS_LOGDIR", dir}, {"OVS_DBDIR", dir}, {"OVS_SYSCONFDIR", dir}};
+  const auto daemon = [&](const std::string& program) {
+    ProcessSpec spec{.name = Numbered(program, card), .environment = environment, .netns = layout.dpu_name(card)};
+    spec.pidfile = absl::StrCat(dir, "/", program, ".pid");
+    spec.argv = {bin + program, "--detach", "--no-chdir", "--pidfile=" + spec.pidfile,
+                 "--log-file=" + layout.log(spec.name), "-vconsole:off", "-vsyslog:off", "-vfile:info"};
+    return spec;
+  };
+  ProcessSpec database = daemon("ovsdb-server");
+  // Kept over a restart: what the switch was told must survive as it does on a DPU.
+  database.prepare = {{"sh", "-c", R"(test -e "$0" || exec "$1" create "$0" "$2")", dir + "/conf.db",
+                       bin + "ovsdb-tool", options.ovs_dir + "/share/vswitch.ovsschema"}};
+  database.argv.push_back("--remote=p" + layout.ovsdb(card));
+  database.argv.push_back(dir + "/conf.db");
+  database.sockets = {layout.ovsdb(card)};
+
+  ProcessSpec vswitchd = daemon("ovs-vswitchd");
+  vswitchd.prepare = {{bin + "ovs-vsctl", "--db=" + layout.ovsdb(card), "--no-wait", "init"}};
+  vswitchd.argv.push_back(layout.ovsdb(card));
+  return {database, vswitchd};
+}
+
+ProcessSpec XpuAgent(const SandboxOptions& options, const SandboxLayout& layout, int card) {
+  ProcessSpec spec{.name = Numbered("xpu-agent", card), .netns = layout.dpu_name(card)};
+  spec.argv = {options.bin_dir + "/xpu-agent", "--card", layout.card_name(card), "--sysfs", layout.dpu_sysfs(card),
+               "--listen", layout.xpu_agent(card), "--database", layout.dpu_dir(card) + "/xpu-agent.db", "--ovsdb",
+               layout.ovsdb(card), "--openflow-dir", layout.ovs_dir(card), "--bridge", "br-xpu", "--datapath-type",
+               "netdev", "--api-server", layout.api_server(), "--log-level", options.log_level};
+  spec.sockets = {layout.xpu_agent(card)};
+  return spec;
+}
+
+ProcessSpec HostAgent(const SandboxOptions& options, const SandboxLayout& layout) {
+  ProcessSpec spec{.name = "xpu-host-agent", .netns = "host", .sockets = {layout.host_agent()}};
+  spec.argv = {options.bin_dir + "/xpu-host-agent", "--sysfs", layout.host_sysfs(), "--listen", layout.host_agent(),
+               "--journal", layout.journal(), "--node", layout.node_name(), "--api-server", layout.api_server(),
+               "--log-level", options.log_level};
+  for (int card = 0; card < options.cards; ++card) {
+    spec.argv.push_back("--card");
+    spec.argv.push_back(
+        absl::StrCat(layout.card_name(card), "=", layout.pf_address(card), "=", layout.xpu_agent(card)));
+  }
+  return spec;
+}
+
+}  // namespace
+
+std::vector<ProcessSpec> SandboxProcesses(const SandboxOptions& options) {
+  const SandboxLayout layout(options.dir);
+  const auto& bin = options.bin_dir;
+  std::vector<ProcessSpec> all = {CardEmulator(options, layout)};
+  for (int card = 0; card < options.cards; ++card) {
+    for (ProcessSpec& spec : OpenVSwitch(options, layout, card)) all.push_back(std::move(spec));
+  }
+  all.push_back({.name = "xpu-apiserver",
+                 .argv = {bin + "/xpu-apiserver", "--listen", layout.api_server(), "--database",
+                          layout.dir() + "/apiserver.db", "--log-level", options.log_level},
+                 .netns = "host",
+                 .sockets = {layout.api_server()}});
+  for (int card = 0; card < options.cards; ++card) all.push_back(XpuAgent(options, layout, card));
+  all.push_back(HostAgent(options, layout));
+  all.push_back({.name = "xpu-kubelet-standin",
+                 .argv = {bin + "/xpu-kubelet-standin", "--plugin-dir", layout.plugin_dir(), "--listen",
+                          layout.kubelet_control(), "--log-level", options.log_level},
+                 .netns = "host",
+                 .sockets = {layout.kubelet_control(), "unix:" + layout.plugin_dir() + "/kubelet.sock"}});
+  all.push_back({.name = "xpu-device-plugin",
+                 .argv = {bin + "/xpu-device-plugin", "--host-agent", layout.host_agent(), "--plugin-dir",
+                          layout.plugin_dir(), "--resource", layout.resource_name(), "--log-level",
+                          options.log_level},
+                 .netns = "host"});
+  return all;
+}
+
+}  // namespace xpu

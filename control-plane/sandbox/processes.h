@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "control-plane/sandbox/layout.h"
+
+namespace xpu {
+
+// How a program of the sandbox is started, and how it is seen to serve.
+struct ProcessSpec {
+  // "xpu-host-agent", "xpu-agent-0", "ovs-vswitchd-0", …
+  std::string name;
+  std::vector<std::string> argv;
+  std::vector<std::pair<std::string, std::string>> environment;
+  // Namespace that it runs in, as SandboxLayout::netns takes it.
+  std::string netns;
+  // Run to their ends before the program, every time it is started.
+  std::vector<std::vector<std::string>> prepare;
+  // Open vSwitch's daemons put themselves into the background once they serve and leave their pid here; the
+  // others stay in the foreground and send READY=1 (sd_notify(3)).
+  std::string pidfile;
+  // Sockets that it serves, for people.
+  std::vector<std::string> sockets;
+};
+
+// All programs in the order in which they are started. Pure.
+std::vector<ProcessSpec> SandboxProcesses(const SandboxOptions& options);
+
+}  // namespace xpu
