@@ -1,0 +1,62 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "common/base/backoff.h"
+#include "common/base/event_loop.h"
+#include "device-plugin/device_board.h"
+#include "device-plugin/loop_inbox.h"
+
+namespace grpc {
+class Channel;
+}
+
+namespace xpu {
+
+// Keeps a board in step with the functions that the host agent tells of. Lives on the loop's thread.
+//
+// While the host agent is away the board stays as it is for a while: an agent that is restarted or updated is back in
+// a second or two, and to tell the kubelet in between that every device is unhealthy would take the node out of the
+// scheduler's choice, reject pods that are on their way, and mark running ones. Only an agent that stays away makes
+// the devices unhealthy. Nothing goes wrong meanwhile: without the agent no Allocate succeeds.
+class FunctionWatch {
+ public:
+  struct Options {
+    // How long the host agent may be away before its devices are unhealthy.
+    absl::Duration grace = absl::Seconds(15);
+    // Between the end of a stream and the next; gRPC itself waits for the connection.
+    Backoff::Options backoff;
+  };
+
+  // `listed` is called once, with the first list. `address` is for messages.
+  FunctionWatch(EventLoop& loop, std::shared_ptr<grpc::Channel> channel, std::string address, const Options& options,
+                DeviceBoard& board, std::function<void()> listed);
+  ~FunctionWatch();
+
+ private:
+  class Stream;
+
+  void Open();
+  void OnList(PluginDevices devices);
+  void OnEnd(const std::string& why);
+
+  EventLoop& loop_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::string address_;
+  const Options options_;
+  DeviceBoard& board_;
+  std::function<void()> listed_;
+  Backoff backoff_;
+  // Whether the current stream has brought a list.
+  bool connected_ = false;
+  bool grace_runs_ = false;
+  EventLoop::Handle grace_timer_;
+  EventLoop::Handle retry_timer_;
+  std::shared_ptr<Stream> stream_;
+  LoopInbox inbox_;
+};
+
+}  // namespace xpu
