@@ -10,17 +10,19 @@ Controller::Controller(Options options, Reconcile reconcile)
   for (int i = 0; i < options_.workers; ++i) workers_.emplace_back([this] { Work(); });
 }
 
-Controller::~Controller() {
+void Controller::Stop() {
   {
     absl::MutexLock lock(&mu_);
     stop_ = true;
     changed_.SignalAll();
   }
   for (std::thread& worker : workers_) worker.join();
+  workers_.clear();
 }
 
 void Controller::Enqueue(const ResourceName& name) {
   absl::MutexLock lock(&mu_);
+  if (stop_) return;
   const auto [it, fresh] = items_.try_emplace(name);
   Item& item = it->second;
   if (fresh) return Queue(name, item);

@@ -39,13 +39,14 @@ class Controller {
 
   // Called on one of the workers' threads; may block and may enqueue.
   Controller(Options options, Reconcile reconcile);
-  // Waits for the turns that are under way; what is still queued is dropped.
-  ~Controller();
+  ~Controller() { Stop(); }
   Controller(const Controller&) = delete;
   Controller& operator=(const Controller&) = delete;
 
-  // From any thread.
+  // From any thread. Does nothing once stopped.
   void Enqueue(const ResourceName& name) ABSL_LOCKS_EXCLUDED(mu_);
+  // Waits for the turns that are under way; what is still queued is dropped. From one thread, and not a worker's.
+  void Stop() ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   using Time = std::chrono::steady_clock::time_point;

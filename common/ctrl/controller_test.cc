@@ -199,10 +199,15 @@ TEST_F(ControllerTest, StoppingWaitsForTheTurnThatRunsAndDropsTheRest) {
   turns_.Hold(kBlue);
   controller_->Enqueue(kBlue);
   ASSERT_TRUE(turns_.WaitForBegun(1));
-  std::thread stopper([this] { controller_.reset(); });
+  controller_->Enqueue(kRed);
+  std::thread stopper([this] { controller_->Stop(); });
   turns_.Release(kBlue);
   stopper.join();
   EXPECT_EQ(turns_.done(kBlue), 1);
+  const int red = turns_.done(kRed);
+  controller_->Enqueue(kRed);
+  controller_->Stop();
+  EXPECT_EQ(turns_.done(kRed), red) << "nothing has a turn any more";
 }
 
 }  // namespace

@@ -1,0 +1,216 @@
+#include "xpu-agent/controllers/network_controller.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/api/api.h"
+#include "common/base/status_macros.h"
+#include "common/kube/change_object.h"
+#include "common/kube/metadata.h"
+#include "common/opi/opi_client.h"
+#include "common/opi/opi_names.h"
+#include "xpu-agent/controllers/outcome.h"
+#include "xpu/api/v1alpha1/network.pb.h"
+
+namespace xpu {
+namespace {
+
+using api::v1alpha1::Network;
+
+constexpr uint32_t kMaxVlan = 4094;
+
+const ResourceKind& Kind() { return api::KindOf<Network>().resource; }
+
+// This card's entry of status.cards; added if it is not there.
+Resource& CardEntry(Resource* object, const std::string& card) {
+  Resource& cards = (*object)["status"]["cards"];
+  if (!cards.is_array()) cards = Resource::array();
+  for (Resource& entry : cards) {
+    if (entry.is_object() && entry.value("card", "") == card) return entry;
+  }
+  cards.push_back({{"card", card}});
+  return cards.back();
+}
+
+}  // namespace
+
+NetworkController::NetworkController(std::string card, Deps deps)
+    : card_(std::move(card)),
+      finalizer_(absl::StrCat("xpu.opiproject.org/", card_, "-network")),
+      deps_(std::move(deps)) {}
+
+std::string NetworkController::BridgeId(const ResourceName& name) { return absl::StrCat(name.ns, ".", name.name); }
+
+void NetworkController::Vanished(const ResourceName& name) {
+  absl::MutexLock lock(&mu_);
+  vanished_.insert(name);
+}
+
+bool NetworkController::HasBridge(const ResourceName& name) const {
+  absl::MutexLock lock(&mu_);
+  return bridges_.contains(name);
+}
+
+void NetworkController::ForgetBridges() {
+  absl::MutexLock lock(&mu_);
+  bridges_.clear();
+}
+
+absl::Status NetworkController::Reconcile(const ResourceName& name) {
+  std::optional<Resource> object = deps_.get(name);
+  if (object && IsBeingDeleted(*object)) return Remove(name, *object);
+  if (object) return Realize(name, *std::move(object));
+  {
+    absl::MutexLock lock(&mu_);
+    if (!vanished_.contains(name)) return absl::OkStatus();
+  }
+  XPU_RETURN_IF_ERROR(DeleteBridge(name));
+  absl::MutexLock lock(&mu_);
+  vanished_.erase(name);
+  return absl::OkStatus();
+}
+
+absl::Status NetworkController::Realize(const ResourceName& name, Resource object) {
+  // Before the bridge, so that there is never a bridge whose Network can go without it.
+  auto held = ChangeObject(*deps_.store, Kind(), object, ObjectPart::kAllButStatus,
+                           [this](Resource* o) { return AddFinalizer(o, finalizer_); });
+  if (absl::IsNotFound(held.status())) return absl::OkStatus();
+  XPU_RETURN_IF_ERROR(held.status());
+  object = *std::move(held);
+
+  absl::Status outcome;
+  if (absl::StatusOr<Network> network = api::Decode<Network>(object); !network.ok()) {
+    outcome = network.status();
+  } else {
+    outcome = EnsureBridge(name, static_cast<uint32_t>(network->spec().vni()));
+    if (outcome.ok()) {
+      agent::v1::Subnets subnets;
+      subnets.set_logical_bridge(LogicalBridgeName(BridgeId(name)));
+      for (const std::string& prefix : network->spec().prefixes()) subnets.add_prefixes(prefix);
+      for (const std::string& gateway : network->spec().gateways()) subnets.add_gateways(gateway);
+      subnets.set_mtu(static_cast<uint32_t>(network->spec().mtu()));
+      outcome = deps_.opi->SetSubnets(subnets).status();
+    }
+  }
+  if (outcome.ok()) {
+    const int64_t generation = GenerationOf(object);
+    bool news = false;
+    {
+      absl::MutexLock lock(&mu_);
+      news = std::exchange(bridges_[name], generation) != generation;
+    }
+    if (news) deps_.bridge_ready(name);
+  }
+  return WriteOutcome(object, outcome);
+}
+
+absl::Status NetworkController::EnsureBridge(const ResourceName& name, uint32_t vni) {
+  const std::string id = BridgeId(name);
+  absl::StatusOr<evpn::LogicalBridge> there = deps_.opi->GetLogicalBridge(LogicalBridgeName(id));
+  if (there.ok() && there->spec().vni() == vni) return absl::OkStatus();
+  // A VNI never changes, so this is the bridge of an earlier Network of that name.
+  if (there.ok()) XPU_RETURN_IF_ERROR(DeleteBridge(name));
+  if (!there.ok() && !absl::IsNotFound(there.status())) return there.status();
+  XPU_ASSIGN_OR_RETURN(const uint32_t vlan, FreeVlan());
+  evpn::LogicalBridgeSpec spec;
+  spec.set_vlan_id(vlan);
+  spec.set_vni(vni);
+  return deps_.opi->CreateLogicalBridge(id, spec).status();
+}
+
+absl::StatusOr<uint32_t> NetworkController::FreeVlan() {
+  XPU_ASSIGN_OR_RETURN(const std::vector<evpn::LogicalBridge> bridges, deps_.opi->ListLogicalBridges());
+  std::set<uint32_t> taken;
+  for (const evpn::LogicalBridge& bridge : bridges) taken.insert(bridge.spec().vlan_id());
+  for (uint32_t vlan = 1; vlan <= kMaxVlan; ++vlan) {
+    if (!taken.contains(vlan)) return vlan;
+  }
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the card has a logical bridge for each of the ", kMaxVlan, " VLANs; delete a Network first"));
+}
+
+absl::Status NetworkController::DeleteBridge(const ResourceName& name) {
+  const std::string bridge = LogicalBridgeName(BridgeId(name));
+  const absl::Status deleted = deps_.opi->DeleteLogicalBridge(bridge);
+  if (deleted.ok()) {
+    absl::MutexLock lock(&mu_);
+    bridges_.erase(name);
+    return deleted;
+  }
+  if (!absl::IsFailedPrecondition(deleted)) return deleted;
+  const absl::StatusOr<std::vector<evpn::BridgePort>> ports = deps_.opi->ListBridgePorts();
+  if (!ports.ok()) return deleted;
+  std::vector<std::string> users;
+  for (const evpn::BridgePort& port : *ports) {
+    const auto& bridges = port.spec().logical_bridges();
+    if (std::find(bridges.begin(), bridges.end(), bridge) == bridges.end()) continue;
+    const absl::StatusOr<std::string> id = BridgePortId(port.name());
+    users.push_back(id.ok() ? *id : port.name());
+  }
+  // The ports may have left meanwhile; then the next try succeeds.
+  if (users.empty()) return deleted;
+  return absl::FailedPreconditionError(
+      absl::StrCat("ports are still in it: ", absl::StrJoin(users, ", "), "; it goes when their pods are gone"));
+}
+
+absl::Status NetworkController::Remove(const ResourceName& name, const Resource& object) {
+  if (const absl::Status deleted = DeleteBridge(name); !deleted.ok()) return WriteOutcome(object, deleted);
+  const absl::Status released =
+      ChangeObject(*deps_.store, Kind(), object, ObjectPart::kAllButStatus, [this](Resource* o) {
+        return RemoveFinalizer(o, finalizer_);
+      }).status();
+  return absl::IsNotFound(released) ? absl::OkStatus() : released;
+}
+
+absl::Status NetworkController::WriteOutcome(const Resource& object, const absl::Status& outcome) {
+  // While the agent does not answer, what was confirmed is still what the switch does.
+  if (IsNoAnswer(outcome) && GetCondition(object, "Ready").status == "True") return outcome;
+  int64_t ports = 0;
+  int64_t addresses = 0;
+  const absl::StatusOr<std::vector<agent::v1::PortBinding>> bindings = deps_.opi->ListPortBindings();
+  if (outcome.ok()) XPU_RETURN_IF_ERROR(bindings.status());
+  if (bindings.ok()) {
+    for (const agent::v1::PortBinding& binding : *bindings) {
+      if (binding.logical_bridge() != LogicalBridgeName(BridgeId(NameOf(object)))) continue;
+      ++ports;
+      addresses += binding.addresses_size();
+    }
+  }
+  const absl::Status written =
+      ChangeObject(*deps_.store, Kind(), object, ObjectPart::kStatus, [&](Resource* o) {
+        // Changed meanwhile: what was found is about another spec, and the next turn is about this one.
+        if (GenerationOf(*o) != GenerationOf(object)) return false;
+        const Resource before = *o;
+        Resource& entry = CardEntry(o, card_);
+        if (bindings.ok()) {
+          entry["ports"] = ports;
+          entry["addresses"] = addresses;
+        }
+        if (outcome.ok()) entry["confirmedGeneration"] = GenerationOf(object);
+        SetReady(o, outcome);
+        return *o != before;
+      }).status();
+  if (!written.ok() && !absl::IsNotFound(written)) return written;
+  return RetryFor(outcome);
+}
+
+void NetworkController::SetReady(Resource* object, const absl::Status& outcome) const {
+  // One condition for all cards: False as long as any card says so, and each card only takes back its own word,
+  // so that two of them never write it in turns.
+  const std::string mine = absl::StrCat("card ", card_, ": ");
+  const ConditionValue now = GetCondition(*object, "Ready");
+  const bool others_word = now.status == "False" && absl::StartsWith(now.message, "card ") &&
+                           !absl::StartsWith(now.message, mine) &&
+                           now.observed_generation == GenerationOf(*object);
+  if (others_word) return;
+  SetCondition(object,
+               ReadyCondition(*object, outcome,
+                              outcome.ok() ? "" : absl::StrCat(mine, std::string(outcome.message()))),
+               deps_.clock->Now());
+}
+
+}  // namespace xpu

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "common/base/clock.h"
+#include "common/kube/resource_store.h"
+
+namespace xpu {
+
+class OpiClient;
+
+// Network resource → LogicalBridge and its subnets on one card. Reconcile() is called for one name at a time;
+// the rest from any thread.
+class NetworkController {
+ public:
+  struct Deps {
+    ResourceStore* store = nullptr;
+    OpiClient* opi = nullptr;
+    Clock* clock = nullptr;
+    // The object as the informer knows it.
+    std::function<std::optional<Resource>(const ResourceName&)> get;
+    // The network's bridge is there, or its subnets have changed: ports may be bound now.
+    std::function<void(const ResourceName& network)> bridge_ready;
+  };
+  NetworkController(std::string card, Deps deps);
+
+  absl::Status Reconcile(const ResourceName& name);
+
+  // The object went away; if the finalizer did not see to it, the next Reconcile() removes what is left.
+  void Vanished(const ResourceName& name);
+  // Its bridge is there and has its subnets, so that a port that is bound gets addresses.
+  bool HasBridge(const ResourceName& name) const;
+  // The OPI agent may have become another one: what is known of its bridges is void.
+  void ForgetBridges();
+
+  // "<namespace>.<name>".
+  static std::string BridgeId(const ResourceName& name);
+
+ private:
+  absl::Status Realize(const ResourceName& name, Resource object);
+  absl::Status Remove(const ResourceName& name, const Resource& object);
+  absl::Status EnsureBridge(const ResourceName& name, uint32_t vni);
+  absl::StatusOr<uint32_t> FreeVlan();
+  // OK when it is gone; FailedPrecondition names the ports that are in it.
+  absl::Status DeleteBridge(const ResourceName& name);
+  absl::Status WriteOutcome(const Resource& object, const absl::Status& outcome);
+  void SetReady(Resource* object, const absl::Status& outcome) const;
+
+  const std::string card_;
+  const std::string finalizer_;
+  const Deps deps_;
+  mutable absl::Mutex mu_;
+  std::set<ResourceName> vanished_ ABSL_GUARDED_BY(mu_);
+  // The generation that the bridge's subnets were set for.
+  std::map<ResourceName, int64_t> bridges_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace xpu

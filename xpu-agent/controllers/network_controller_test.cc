@@ -1,0 +1,192 @@
+#include "absl/strings/str_cat.h"
+#include "xpu-agent/controllers/controllers_testing.h"
+
+namespace xpu {
+namespace {
+
+using ::testing::HasSubstr;
+
+class NetworkControllerTest : public ControllersTest {
+ protected:
+  evpn::LogicalBridge Bridge(const std::string& name) {
+    const auto bridge = opi_.GetLogicalBridge("logicalBridges/default." + name);
+    EXPECT_TRUE(bridge.ok()) << bridge.status();
+    return bridge.ok() ? *bridge : evpn::LogicalBridge();
+  }
+  absl::Status AddBridge(FakeOpiClient& opi, const std::string& id, uint32_t vlan, uint32_t vni) {
+    evpn::LogicalBridgeSpec spec;
+    spec.set_vlan_id(vlan);
+    spec.set_vni(vni);
+    return opi.CreateLogicalBridge(id, spec).status();
+  }
+  static Resource CardEntry(const Resource& network, const std::string& card) {
+    for (const Resource& entry : At(network, "/status/cards")) {
+      if (At(entry, "/card") == card) return entry;
+    }
+    return nullptr;
+  }
+};
+
+TEST_F(NetworkControllerTest, ANetworkBecomesABridgeAndSaysSo) {
+  Start();
+  CreateNetwork("blue", 100);
+  const Resource network = WaitForReady(Networks(), "blue");
+  EXPECT_EQ(Bridge("blue").spec().vni(), 100u);
+  EXPECT_EQ(Bridge("blue").spec().vlan_id(), 1u);
+  EXPECT_TRUE(HasFinalizer(network, "xpu.opiproject.org/card0-network"));
+  EXPECT_EQ(GetCondition(network, "Ready").status, "True");
+  EXPECT_EQ(At(CardEntry(network, "card0"), "/confirmedGeneration"), 1);
+  EXPECT_EQ(BindDirectly(0, "blue")->addresses(0), "10.0.0.1/24") << "the subnets are there";
+}
+
+TEST_F(NetworkControllerTest, TheLowestFreeVlanIsTakenAndKept) {
+  ASSERT_TRUE(AddBridge(opi_, "someone-elses", 1, 9).ok());
+  ASSERT_TRUE(AddBridge(opi_, "default.blue", 77, 100).ok());
+  Start();
+  CreateNetwork("blue", 100);
+  CreateNetwork("red", 200);
+  WaitForReady(Networks(), "blue");
+  WaitForReady(Networks(), "red");
+  EXPECT_EQ(Bridge("blue").spec().vlan_id(), 77u) << "a bridge that is there keeps its VLAN";
+  EXPECT_EQ(Bridge("red").spec().vlan_id(), 2u);
+}
+
+TEST_F(NetworkControllerTest, ABridgeOfAnEarlierNetworkOfThatNameIsReplaced) {
+  ASSERT_TRUE(AddBridge(opi_, "default.blue", 5, 999).ok());
+  Start();
+  CreateNetwork("blue", 100);
+  WaitForReady(Networks(), "blue");
+  EXPECT_EQ(Bridge("blue").spec().vni(), 100u);
+}
+
+TEST_F(NetworkControllerTest, AChangedPrefixReachesTheAgent) {
+  Start();
+  CreateNetwork("blue", 100);
+  WaitForReady(Networks(), "blue");
+  PatchSpec(Networks(), "blue", {{"prefixes", Resource::array({"10.9.0.0/24", "fd00::/64"})}});
+  const Resource network = WaitForReady(Networks(), "blue");
+  EXPECT_EQ(At(CardEntry(network, "card0"), "/confirmedGeneration"), 2);
+  const auto binding = BindDirectly(0, "blue");
+  EXPECT_THAT(binding->addresses(), testing::ElementsAre("10.9.0.1/24", "fd00::1/64"));
+}
+
+TEST_F(NetworkControllerTest, APrefixInUseCannotGoAndTheConditionNamesThePort) {
+  Start();
+  CreateNetwork("blue", 100);
+  WaitForReady(Networks(), "blue");
+  ASSERT_TRUE(BindDirectly(3, "blue").ok());
+  PatchSpec(Networks(), "blue", {{"prefixes", Resource::array({"10.9.0.0/24"})}});
+  const Resource network = WaitForReady(Networks(), "blue", "InUse");
+  EXPECT_THAT(GetCondition(network, "Ready").message, HasSubstr("host0-3"));
+  EXPECT_EQ(At(CardEntry(network, "card0"), "/confirmedGeneration"), 1);
+  ASSERT_TRUE(ReleaseDirectly(3).ok());
+  EXPECT_EQ(At(CardEntry(WaitForReady(Networks(), "blue"), "card0"), "/confirmedGeneration"), 2);
+}
+
+TEST_F(NetworkControllerTest, DeletionRemovesTheBridge) {
+  Start();
+  CreateNetwork("blue", 100);
+  WaitForReady(Networks(), "blue");
+  ASSERT_TRUE(store_.Delete(Networks(), Name("blue")).ok());
+  WaitForGone(Networks(), "blue");
+  EXPECT_TRUE(opi_.ListLogicalBridges()->empty());
+}
+
+TEST_F(NetworkControllerTest, DeletionWaitsForThePortsAndNamesThem) {
+  Start();
+  CreateNetwork("blue", 100);
+  WaitForReady(Networks(), "blue");
+  ASSERT_TRUE(BindDirectly(3, "blue").ok());
+  ASSERT_TRUE(store_.Delete(Networks(), Name("blue")).ok());
+  const Resource network = WaitForReady(Networks(), "blue", "InUse");
+  EXPECT_THAT(GetCondition(network, "Ready").message, HasSubstr("ports are still in it: host0-3"));
+  EXPECT_TRUE(BindingOf(3).has_value());
+  ASSERT_TRUE(ReleaseDirectly(3).ok());
+  WaitForGone(Networks(), "blue");
+  EXPECT_TRUE(opi_.ListLogicalBridges()->empty());
+}
+
+TEST_F(NetworkControllerTest, ANetworkThatVanishedTakesItsEmptyBridgeAlong) {
+  Start();
+  CreateNetwork("blue", 100);
+  WaitForReady(Networks(), "blue");
+  store_.Erase(Networks(), Name("blue"));
+  // A turn of a later object comes after that of the one that vanished.
+  CreateNetwork("red", 200);
+  WaitForReady(Networks(), "red");
+  EXPECT_TRUE(absl::IsNotFound(opi_.GetLogicalBridge("logicalBridges/default.blue").status()));
+}
+
+TEST_F(NetworkControllerTest, WaitsForAnAgentThatIsAway) {
+  opi_.SetConnected(false);
+  Start();
+  CreateNetwork("blue", 100);
+  const Resource network = WaitForReady(Networks(), "blue", "AgentUnavailable");
+  EXPECT_THAT(GetCondition(network, "Ready").message, HasSubstr("card card0: "));
+  opi_.SetConnected(true);
+  WaitForReady(Networks(), "blue");
+}
+
+TEST_F(NetworkControllerTest, AnAgentThatForgotEverythingIsToldAgain) {
+  Start();
+  CreateNetwork("blue", 100);
+  WaitForReady(Networks(), "blue");
+  CreateNetdev("a", 1, "blue");
+  WaitForState("a", "Attached");
+  opi_.SetConnected(false);
+  opi_.ForgetAll();
+  opi_.SetConnected(true);
+  // A new Network is looked at after the old one.
+  CreateNetwork("red", 200);
+  WaitForReady(Networks(), "red");
+  EXPECT_EQ(Bridge("blue").spec().vni(), 100u);
+}
+
+TEST_F(NetworkControllerTest, TwoCardsShareTheStatus) {
+  FakeOpiClient other_opi;
+  Start();
+  auto other = StartFor("card1", other_opi);
+  CreateNetwork("blue", 100);
+  const Resource network = WaitFor(Networks(), "blue", [](const Resource& object) {
+    return CardEntry(object, "card0").is_object() && CardEntry(object, "card1").is_object();
+  });
+  EXPECT_EQ(At(network, "/status/cards").size(), 2u);
+  EXPECT_TRUE(HasFinalizer(network, "xpu.opiproject.org/card0-network"));
+  EXPECT_TRUE(HasFinalizer(network, "xpu.opiproject.org/card1-network"));
+  EXPECT_TRUE(other_opi.GetLogicalBridge("logicalBridges/default.blue").ok());
+  ASSERT_TRUE(store_.Delete(Networks(), Name("blue")).ok());
+  WaitForGone(Networks(), "blue");
+  other.reset();
+}
+
+TEST_F(NetworkControllerTest, OneCardThatFailsKeepsTheNetworkFromBeingReady) {
+  FakeOpiClient other_opi;
+  ASSERT_TRUE(AddBridge(other_opi, "in-the-way", 1, 100).ok());
+  Start();
+  auto other = StartFor("card1", other_opi);
+  CreateNetwork("blue", 100);
+  Resource network = WaitForReady(Networks(), "blue", "Conflict");
+  EXPECT_THAT(GetCondition(network, "Ready").message, HasSubstr("card card1: "));
+  // The card that is fine goes on writing its entry, and leaves the other's word.
+  ASSERT_TRUE(BindDirectly(1, "blue").ok());
+  CreateNetdev("a", 1, "blue");
+  network = WaitFor(Networks(), "blue", [](const Resource& object) {
+    return At(CardEntry(object, "card0"), "/ports") == 1;
+  });
+  EXPECT_EQ(GetCondition(network, "Ready").reason, "Conflict");
+  ASSERT_TRUE(other_opi.DeleteLogicalBridge("logicalBridges/in-the-way").ok());
+  WaitForReady(Networks(), "blue");
+  other.reset();
+}
+
+TEST_F(NetworkControllerTest, OneBadNetworkDoesNotStopTheRest) {
+  ASSERT_TRUE(AddBridge(opi_, "in-the-way", 1, 100).ok());
+  Start();
+  CreateNetwork("bad", 100);
+  CreateNetwork("good", 200);
+  WaitForReady(Networks(), "good");
+  WaitForReady(Networks(), "bad", "Conflict");
+}
+
+}  // namespace
+}  // namespace xpu
