@@ -1,0 +1,146 @@
+#include "xpu-agent/core/bridge_changes.h"
+
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/base/status_macros.h"
+#include "common/opi/opi_names.h"
+#include "xpu-agent/model/subnet.h"
+
+namespace xpu {
+namespace {
+
+constexpr uint32_t kMaxVni = 0xffffff;
+constexpr uint32_t kMaxNetworkKey = 0xffffff;
+
+absl::Status CheckSpec(const AgentState& state, const std::string& id, const BridgeSpec& spec) {
+  if (spec.vlan_id < 1 || spec.vlan_id > 4094) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("logical_bridge.spec.vlan_id: ", spec.vlan_id, " is no VLAN id; give one from 1 to 4094"));
+  }
+  if (spec.vni.has_value() && (*spec.vni < 1 || *spec.vni > kMaxVni)) {
+    return absl::InvalidArgumentError(absl::StrCat("logical_bridge.spec.vni: ", *spec.vni,
+                                                   " is no VNI; give one from 1 to 16777215, or none"));
+  }
+  if (spec.vtep.has_value() && !spec.vtep->address.IsUnicast()) {
+    return absl::InvalidArgumentError(absl::StrCat("logical_bridge.spec.vtep_ip_prefix: ", spec.vtep->ToString(),
+                                                   " is not the address of one VTEP"));
+  }
+  for (const auto& [other, bridge] : state.model.bridges) {
+    if (other == id) continue;
+    if (bridge.vlan_id == spec.vlan_id) {
+      return absl::AlreadyExistsError(absl::StrCat("logical_bridge.spec.vlan_id: ", spec.vlan_id, " is that of ",
+                                                   LogicalBridgeName(other), "; give another one"));
+    }
+    if (spec.vni.has_value() && bridge.vni == spec.vni) {
+      return absl::AlreadyExistsError(absl::StrCat("logical_bridge.spec.vni: ", *spec.vni, " is that of ",
+                                                   LogicalBridgeName(other), "; give another one"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void Assign(const BridgeSpec& spec, LogicalBridge* bridge) {
+  bridge->vlan_id = spec.vlan_id;
+  bridge->vni = spec.vni;
+  bridge->vtep = spec.vtep;
+}
+
+// The next one that no bridge has, so that flows of a bridge that is going never meet those of one that comes.
+absl::StatusOr<uint32_t> NextNetworkKey(const AgentState& state) {
+  std::set<uint32_t> used;
+  for (const auto& [id, bridge] : state.model.bridges) used.insert(bridge.network_key);
+  uint32_t key = state.last_network_key;
+  for (size_t tries = 0; tries <= used.size(); ++tries) {
+    key = key >= kMaxNetworkKey ? 1 : key + 1;
+    if (!used.contains(key)) return key;
+  }
+  return absl::ResourceExhaustedError("all 16777215 network keys are in use; delete a logical bridge");
+}
+
+}  // namespace
+
+BridgeSpec SpecOf(const LogicalBridge& bridge) {
+  return {.vlan_id = bridge.vlan_id, .vni = bridge.vni, .vtep = bridge.vtep};
+}
+
+absl::Status CreateBridge(AgentState& state, const std::string& id, const BridgeSpec& spec) {
+  XPU_RETURN_IF_ERROR(Annotate(CheckOpiId(id), "logical_bridge_id"));
+  if (auto it = state.model.bridges.find(id); it != state.model.bridges.end()) {
+    if (SpecOf(it->second) == spec) return absl::OkStatus();
+    XPU_RETURN_IF_ERROR(CheckSpec(state, id, spec));
+    return absl::AlreadyExistsError(
+        absl::StrCat(LogicalBridgeName(id), " is there with another spec; update it, or choose another id"));
+  }
+  XPU_RETURN_IF_ERROR(CheckSpec(state, id, spec));
+  LogicalBridge bridge{.id = id};
+  XPU_ASSIGN_OR_RETURN(bridge.network_key, NextNetworkKey(state));
+  Assign(spec, &bridge);
+  state.last_network_key = bridge.network_key;
+  state.model.bridges.emplace(id, std::move(bridge));
+  return absl::OkStatus();
+}
+
+absl::Status UpdateBridge(AgentState& state, const std::string& id, const BridgeSpec& spec) {
+  auto it = state.model.bridges.find(id);
+  if (it == state.model.bridges.end()) {
+    return absl::NotFoundError(absl::StrCat("there is no ", LogicalBridgeName(id)));
+  }
+  XPU_RETURN_IF_ERROR(CheckSpec(state, id, spec));
+  Assign(spec, &it->second);
+  return absl::OkStatus();
+}
+
+absl::Status DeleteBridge(AgentState& state, const std::string& id) {
+  auto it = state.model.bridges.find(id);
+  if (it == state.model.bridges.end()) {
+    return absl::NotFoundError(absl::StrCat("there is no ", LogicalBridgeName(id)));
+  }
+  std::vector<std::string> users;
+  for (const auto& [port_id, port] : state.model.ports) {
+    const auto& bridges = port.logical_bridges;
+    if (std::find(bridges.begin(), bridges.end(), id) != bridges.end()) users.push_back(BridgePortName(port_id));
+  }
+  if (!users.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(LogicalBridgeName(id), " is in use; first take out ", absl::StrJoin(users, ", ")));
+  }
+  state.model.bridges.erase(it);
+  state.cursors.erase(id);
+  return absl::OkStatus();
+}
+
+absl::Status SetSubnets(AgentState& state, const std::string& bridge_id, const SubnetSpec& spec) {
+  auto it = state.model.bridges.find(bridge_id);
+  if (it == state.model.bridges.end()) {
+    return absl::NotFoundError(
+        absl::StrCat("subnets.logical_bridge: there is no ", LogicalBridgeName(bridge_id), "; create it first"));
+  }
+  XPU_RETURN_IF_ERROR(Annotate(ValidateSubnets(spec.prefixes, spec.gateways, spec.mtu), "subnets"));
+  for (const auto& [id, port] : state.model.ports) {
+    if (!port.bound || port.logical_bridges != std::vector<std::string>{bridge_id}) continue;
+    for (const InterfaceAddress& address : port.addresses) {
+      bool inside = std::any_of(spec.prefixes.begin(), spec.prefixes.end(), [&](const IpPrefix& prefix) {
+        return prefix.Contains(address.address) && prefix.length() == address.length;
+      });
+      if (!inside) {
+        return absl::FailedPreconditionError(absl::StrCat("subnets.prefixes: ", address.prefix().ToString(),
+                                                          " is in use by ", BridgePortName(id), " (",
+                                                          address.ToString(), "); unbind that first"));
+      }
+      if (std::find(spec.gateways.begin(), spec.gateways.end(), address.address) != spec.gateways.end()) {
+        return absl::FailedPreconditionError(absl::StrCat("subnets.gateways: ", address.address.ToString(),
+                                                          " is the address of ", BridgePortName(id),
+                                                          "; unbind that first"));
+      }
+    }
+  }
+  it->second.prefixes = spec.prefixes;
+  it->second.gateways = spec.gateways;
+  it->second.mtu = spec.mtu;
+  return absl::OkStatus();
+}
+
+}  // namespace xpu

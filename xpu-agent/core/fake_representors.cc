@@ -1,0 +1,68 @@
+#include "xpu-agent/core/fake_representors.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace xpu {
+
+FakeRepresentors::FakeRepresentors(int vfs) {
+  for (int vf = 0; vf < vfs; ++vf) {
+    std::string name = absl::StrCat("pf0vf", vf);
+    interfaces_[name] = name;
+  }
+}
+
+void FakeRepresentors::Add(const std::string& phys_port_name, const std::string& interface) {
+  absl::MutexLock lock(&mu_);
+  interfaces_[phys_port_name] = interface;
+  Changed();
+}
+
+void FakeRepresentors::Remove(const std::string& phys_port_name) {
+  absl::MutexLock lock(&mu_);
+  interfaces_.erase(phys_port_name);
+  Changed();
+}
+
+void FakeRepresentors::FailPrepare(const std::string& interface, const absl::Status& status) {
+  absl::MutexLock lock(&mu_);
+  failures_[interface] = status;
+}
+
+std::set<std::string> FakeRepresentors::prepared() const {
+  absl::MutexLock lock(&mu_);
+  return prepared_;
+}
+
+void FakeRepresentors::Changed() {
+  if (loop_ != nullptr) loop_->Post(changed_);
+}
+
+absl::StatusOr<std::string> FakeRepresentors::Find(const std::string& phys_port_name) {
+  absl::MutexLock lock(&mu_);
+  auto it = interfaces_.find(phys_port_name);
+  if (it == interfaces_.end()) return absl::NotFoundError(absl::StrCat("no interface is port ", phys_port_name));
+  return it->second;
+}
+
+absl::StatusOr<std::map<std::string, std::string>> FakeRepresentors::List() {
+  absl::MutexLock lock(&mu_);
+  return interfaces_;
+}
+
+absl::Status FakeRepresentors::Prepare(const std::string& interface) {
+  absl::MutexLock lock(&mu_);
+  if (auto it = failures_.find(interface); it != failures_.end() && !it->second.ok()) return it->second;
+  prepared_.insert(interface);
+  return absl::OkStatus();
+}
+
+absl::Status FakeRepresentors::Watch(EventLoop& loop, std::function<void()> changed) {
+  absl::MutexLock lock(&mu_);
+  loop_ = &loop;
+  changed_ = std::move(changed);
+  return absl::OkStatus();
+}
+
+}  // namespace xpu

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "xpu-agent/core/representors.h"
+
+namespace xpu {
+
+// Representors of a card that a test holds in its hands. Safe from any thread.
+class FakeRepresentors : public Representors {
+ public:
+  // Interfaces "pf0vf0" and so on, named as their ports.
+  explicit FakeRepresentors(int vfs = 8);
+
+  void Add(const std::string& phys_port_name, const std::string& interface);
+  void Remove(const std::string& phys_port_name);
+  // Prepare() of this interface fails; OK takes that back.
+  void FailPrepare(const std::string& interface, const absl::Status& status);
+  std::set<std::string> prepared() const;
+
+  absl::StatusOr<std::string> Find(const std::string& phys_port_name) override;
+  absl::StatusOr<std::map<std::string, std::string>> List() override;
+  absl::Status Prepare(const std::string& interface) override;
+  absl::Status Watch(EventLoop& loop, std::function<void()> changed) override;
+
+ private:
+  void Changed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  mutable absl::Mutex mu_;
+  std::map<std::string, std::string> interfaces_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, absl::Status> failures_ ABSL_GUARDED_BY(mu_);
+  std::set<std::string> prepared_ ABSL_GUARDED_BY(mu_);
+  EventLoop* loop_ ABSL_GUARDED_BY(mu_) = nullptr;
+  std::function<void()> changed_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace xpu

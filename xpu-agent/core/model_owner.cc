@@ -1,0 +1,241 @@
+#include "xpu-agent/core/model_owner.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/base/status_macros.h"
+#include "common/opi/opi_names.h"
+#include "spdlog/spdlog.h"
+
+namespace xpu {
+
+const AgentState& ModelView::state() const { return owner_.state_; }
+ObjectState ModelView::StateOf(const std::string& name) const { return owner_.StateOf(name); }
+
+ModelOwner::ModelOwner(EventLoop& loop, ModelStore& store, Switch& the_switch, Representors& representors,
+                       const Options& options)
+    : loop_(loop),
+      store_(store),
+      representors_(representors),
+      options_(options),
+      backoff_(options.retry, options.seed),
+      realizer_(the_switch, [this, alive = std::weak_ptr<bool>(alive_)](Report report) {
+        loop_.Post([this, alive, report = std::move(report)]() mutable {
+          if (!alive.expired()) OnReport(std::move(report));
+        });
+      }) {
+  report_.outcome.reached = absl::UnavailableError("the switch was not asked yet");
+}
+
+ModelOwner::~ModelOwner() { alive_.reset(); }
+
+absl::Status ModelOwner::Start() {
+  XPU_ASSIGN_OR_RETURN(state_, store_.Load());
+  XPU_RETURN_IF_ERROR(PlaceRepresentors(&state_));
+  XPU_RETURN_IF_ERROR(representors_.Watch(loop_, [this, alive = std::weak_ptr<bool>(alive_)] {
+    if (!alive.expired()) FindRepresentorsAgain();
+  }));
+  spdlog::info("loaded {} logical bridges and {} bridge ports", state_.model.bridges.size(),
+               state_.model.ports.size());
+  realizer_.SetDesired(std::make_shared<const Model>(state_.model), version_);
+  realizer_.Start();
+  return absl::OkStatus();
+}
+
+void ModelOwner::Close() {
+  closed_ = true;
+  retry_.Cancel();
+  std::list<Waiter> waiters = std::move(waiters_);
+  waiters_.clear();
+  for (Waiter& waiter : waiters) Answer(waiter, absl::UnavailableError("the agent is stopping; try again"), false);
+}
+
+void ModelOwner::Submit(ChangeRequest request) {
+  loop_.Post([this, request = std::move(request)]() mutable { Run(std::move(request)); });
+}
+
+void ModelOwner::Read(std::function<void(const ModelView& view)> reader) {
+  loop_.Post([this, reader = std::move(reader)] { reader(ModelView(*this)); });
+}
+
+void ModelOwner::Run(ChangeRequest request) {
+  if (closed_) return request.done(absl::UnavailableError("the agent is stopping; try again"), ModelView(*this));
+  AgentState draft = state_;
+  absl::Status status =
+      request.change(draft, [this](const std::string& port_id) { return Lookup(port_id); });
+  if (status.ok()) status = Commit(std::move(draft));
+  if (!status.ok()) return request.done(status, ModelView(*this));
+
+  Waiter& waiter = waiters_.emplace_back();
+  waiter.version = VersionOf(request.objects);
+  waiter.patience = std::min(request.patience, options_.max_patience);
+  waiter.request = std::move(request);
+  auto it = std::prev(waiters_.end());
+  if (TryAnswer(waiter)) {
+    waiters_.erase(it);
+    return;
+  }
+  waiter.timer = loop_.After(waiter.patience, [this, it] { GiveUp(it); });
+}
+
+absl::Status ModelOwner::Commit(AgentState draft) {
+  StateChange change = Diff(state_, draft);
+  if (!change.empty()) {
+    XPU_RETURN_IF_ERROR(Annotate(store_.Write(change), "the change could not be written down, so nothing was done"));
+  }
+  Publish(std::move(draft));
+  return absl::OkStatus();
+}
+
+void ModelOwner::Publish(AgentState draft) {
+  StateChange change = Diff(state_, draft);
+  state_ = std::move(draft);
+  if (change.bridges.empty() && change.ports.empty()) return;
+  ++version_;
+  for (const auto& [id, bridge] : change.bridges) changed_[LogicalBridgeName(id)] = version_;
+  for (const auto& [id, port] : change.ports) changed_[BridgePortName(id)] = version_;
+  realizer_.SetDesired(std::make_shared<const Model>(state_.model), version_);
+}
+
+uint64_t ModelOwner::VersionOf(const std::vector<std::string>& objects) const {
+  uint64_t version = 0;
+  for (const std::string& name : objects) {
+    if (auto it = changed_.find(name); it != changed_.end()) version = std::max(version, it->second);
+  }
+  return version;
+}
+
+ObjectState ModelOwner::StateOf(const std::string& name) const {
+  if (!report_.outcome.reached.ok()) {
+    return {ObjectState::kPending,
+            absl::UnavailableError(absl::StrCat("the switch: ", report_.outcome.reached.message()))};
+  }
+  auto changed = changed_.find(name);
+  if (changed != changed_.end() && changed->second > report_.version) {
+    return {ObjectState::kPending, absl::UnavailableError("the switch has yet to confirm the last change")};
+  }
+  auto it = report_.outcome.states.find(name);
+  return it == report_.outcome.states.end() ? ObjectState{} : it->second;
+}
+
+absl::StatusOr<std::string> ModelOwner::Lookup(const std::string& port_id) {
+  absl::StatusOr<PortFunction> function = PortFunction::FromPortId(port_id);
+  if (!function.ok()) return absl::NotFoundError(function.status().message());
+  XPU_ASSIGN_OR_RETURN(std::string interface, representors_.Find(function->ToPhysPortName()));
+  XPU_RETURN_IF_ERROR(
+      Annotate(representors_.Prepare(interface), absl::StrCat(interface, " cannot be made a port")));
+  return interface;
+}
+
+absl::Status ModelOwner::PlaceRepresentors(AgentState* state) {
+  XPU_ASSIGN_OR_RETURN(auto interfaces, representors_.List());
+  for (auto& [id, port] : state->model.ports) {
+    absl::StatusOr<PortFunction> function = PortFunction::FromPortId(id);
+    auto it = function.ok() ? interfaces.find(function->ToPhysPortName()) : interfaces.end();
+    std::string now = it == interfaces.end() ? "" : it->second;
+    if (!now.empty()) {
+      if (absl::Status status = representors_.Prepare(now); !status.ok()) {
+        spdlog::error("{} cannot be made a port: {}", now, status.ToString());
+        now.clear();
+      }
+    }
+    if (now != port.representor) {
+      spdlog::info("{}: representor is {}", BridgePortName(id), now.empty() ? "gone" : now);
+    }
+    port.representor = std::move(now);
+  }
+  return absl::OkStatus();
+}
+
+void ModelOwner::FindRepresentorsAgain() {
+  AgentState draft = state_;
+  if (absl::Status status = PlaceRepresentors(&draft); !status.ok()) {
+    spdlog::error("{}", status.ToString());
+    return;
+  }
+  // Nothing of this is in the store.
+  Publish(std::move(draft));
+}
+
+void ModelOwner::OnReport(Report report) {
+  report_ = std::move(report);
+  if (report_.outcome.reached.ok()) {
+    std::erase_if(changed_, [this](const auto& entry) { return entry.second <= report_.version; });
+  } else {
+    spdlog::warn("switch: {}", report_.outcome.reached.ToString());
+  }
+  if (closed_) return;
+  if (report_.outcome.reached.ok() && !report_.outcome.refused) {
+    backoff_.Reset();
+    retry_.Cancel();
+  } else {
+    retry_ = loop_.After(backoff_.Next(), [this] { realizer_.Retry(); });
+  }
+  AnswerWaiters();
+}
+
+void ModelOwner::AnswerWaiters() {
+  for (auto it = waiters_.begin(); it != waiters_.end();) {
+    // An answer may take a change back, which brings no waiters.
+    it = TryAnswer(*it) ? waiters_.erase(it) : std::next(it);
+  }
+}
+
+bool ModelOwner::TryAnswer(Waiter& waiter) {
+  if (!report_.outcome.reached.ok() || report_.version < waiter.version) return false;
+  if (waiter.request.stands && !waiter.request.stands(state_)) {
+    Answer(waiter,
+           absl::AbortedError(absl::StrCat("another request changed ", absl::StrJoin(waiter.request.objects, " or "),
+                                           " at the same time; read again")),
+           false);
+    return true;
+  }
+  for (const std::string& name : waiter.request.objects) {
+    auto it = report_.outcome.states.find(name);
+    if (it == report_.outcome.states.end()) continue;
+    if (it->second.kind == ObjectState::kPending) return false;
+    if (it->second.kind == ObjectState::kFailed && waiter.request.must_be_confirmed) {
+      Answer(waiter, Annotate(it->second.why, absl::StrCat(name, " is not on the switch")), true);
+      return true;
+    }
+  }
+  Answer(waiter, absl::OkStatus(), false);
+  return true;
+}
+
+void ModelOwner::GiveUp(std::list<Waiter>::iterator waiter) {
+  std::list<Waiter> one;
+  one.splice(one.begin(), waiters_, waiter);
+  const char* then = one.front().request.rollback ? "it was taken back" : "it stays wanted and is done when possible";
+  if (!report_.outcome.reached.ok()) {
+    Answer(one.front(),
+           absl::UnavailableError(absl::StrCat("the switch did not confirm the change (", then,
+                                               "): ", report_.outcome.reached.message())),
+           true);
+  } else {
+    Answer(one.front(),
+           absl::DeadlineExceededError(absl::StrCat("the switch did not confirm the change within ",
+                                                    absl::FormatDuration(one.front().patience), "; ", then)),
+           true);
+  }
+}
+
+void ModelOwner::Answer(Waiter& waiter, const absl::Status& status, bool take_back) {
+  waiter.timer.Cancel();
+  const ChangeRequest& request = waiter.request;
+  if (take_back && request.rollback && (!request.stands || request.stands(state_))) {
+    AgentState draft = state_;
+    request.rollback(draft);
+    // If the store fails here, at least the switch is made safe.
+    StateChange change = Diff(state_, draft);
+    if (absl::Status written = store_.Write(change); !written.ok()) {
+      spdlog::error("taking a change back: {}", written.ToString());
+    }
+    Publish(std::move(draft));
+  }
+  request.done(status, ModelView(*this));
+}
+
+}  // namespace xpu

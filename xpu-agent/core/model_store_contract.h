@@ -1,0 +1,111 @@
+#pragma once
+
+// What every ModelStore must do. Include it in one file of a test program and say
+//   INSTANTIATE_TEST_SUITE_P(Memory, ModelStoreContract, testing::Values(&MakeHarness));
+
+#include <memory>
+
+#include "gtest/gtest.h"
+#include "xpu-agent/core/model_store.h"
+
+namespace xpu {
+
+class ModelStoreHarness {
+ public:
+  virtual ~ModelStoreHarness() = default;
+  virtual ModelStore& store() = 0;
+  // As after a kill -9 of the process: only what was written is there.
+  virtual void Reopen() = 0;
+};
+
+class ModelStoreContract : public testing::TestWithParam<std::unique_ptr<ModelStoreHarness> (*)()> {
+ protected:
+  ModelStoreContract() : harness_(GetParam()()) {}
+  ModelStore& store() { return harness_->store(); }
+  void Save(const AgentState& before, const AgentState& after) {
+    ASSERT_EQ(store().Write(Diff(before, after)), absl::OkStatus());
+  }
+
+  // One of each, with every field set and with every field that can be missing missing.
+  static AgentState Full() {
+    AgentState state;
+    LogicalBridge local{.id = "default.blue", .vlan_id = 10, .network_key = 1};
+    LogicalBridge routed{.id = "red",
+                         .vlan_id = 4094,
+                         .vni = 16777215,
+                         .vtep = *InterfaceAddress::Parse("192.0.2.1/32"),
+                         .network_key = 16777215,
+                         .prefixes = {*IpPrefix::Parse("10.0.0.0/24"), *IpPrefix::Parse("2001:db8::/64")},
+                         .gateways = {*IpAddress::Parse("10.0.0.1"), *IpAddress::Parse("2001:db8::1")},
+                         .mtu = 9000};
+    BridgePort isolated{.id = "host0-0", .mac = *MacAddress::Parse("02:00:00:00:00:01"), .ofport = 1};
+    BridgePort bound{.id = "host0-1",
+                     .mac = *MacAddress::Parse("02:00:00:00:00:02"),
+                     .logical_bridges = {"red"},
+                     .ofport = 0xfeff,
+                     .bound = true,
+                     .addresses = {*InterfaceAddress::Parse("10.0.0.5/24"),
+                                   *InterfaceAddress::Parse("2001:db8::5/64")},
+                     .claim = int64_t{1} << 60};
+    BridgePort trunk{.id = "host0-2",
+                     .mac = *MacAddress::Parse("02:00:00:00:00:03"),
+                     .type = BridgePortType::kTrunk,
+                     .logical_bridges = {"default.blue", "red"},
+                     .ofport = 3};
+    state.model.bridges = {{local.id, local}, {routed.id, routed}};
+    state.model.ports = {{isolated.id, isolated}, {bound.id, bound}, {trunk.id, trunk}};
+    state.claims = {{"host0-1", {int64_t{1} << 60, false}}, {"host0-7", {5, true}}};
+    state.last_network_key = 16777215;
+    return state;
+  }
+
+  std::unique_ptr<ModelStoreHarness> harness_;
+};
+
+TEST_P(ModelStoreContract, IsEmptyToBeginWith) {
+  auto state = store().Load();
+  ASSERT_EQ(state.status(), absl::OkStatus());
+  EXPECT_EQ(*state, AgentState());
+}
+
+TEST_P(ModelStoreContract, GivesBackEveryFieldAfterAKill) {
+  Save({}, Full());
+  harness_->Reopen();
+  auto state = store().Load();
+  ASSERT_EQ(state.status(), absl::OkStatus());
+  EXPECT_EQ(*state, Full());
+}
+
+TEST_P(ModelStoreContract, ChangesAndRemovesObjects) {
+  Save({}, Full());
+  AgentState next = Full();
+  next.model.ports.erase("host0-2");
+  next.model.bridges.erase("default.blue");
+  next.model.bridges["red"].prefixes.pop_back();
+  next.model.bridges["red"].vni.reset();
+  next.model.ports["host0-1"].bound = false;
+  next.model.ports["host0-1"].addresses.clear();
+  next.claims["host0-1"].released = true;
+  next.last_network_key = 2;
+  Save(Full(), next);
+  harness_->Reopen();
+  EXPECT_EQ(*store().Load(), next);
+}
+
+TEST_P(ModelStoreContract, ANetworkKeyMayPassFromABridgeThatGoesToOneThatComes) {
+  AgentState before, after;
+  before.model.bridges["z"] = {.id = "z", .vlan_id = 1, .network_key = 7};
+  after.model.bridges["a"] = {.id = "a", .vlan_id = 1, .network_key = 7};
+  Save({}, before);
+  Save(before, after);
+  EXPECT_EQ(*store().Load(), after);
+}
+
+TEST_P(ModelStoreContract, DoesNotKeepRepresentors) {
+  AgentState state = Full();
+  for (auto& [id, port] : state.model.ports) port.representor = "pf0vf0";
+  Save({}, state);
+  EXPECT_EQ(*store().Load(), Full());
+}
+
+}  // namespace xpu

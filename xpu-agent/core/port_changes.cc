@@ -1,0 +1,240 @@
+#include "xpu-agent/core/port_changes.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/opi/opi_names.h"
+#include "xpu-agent/ipam/ipam.h"
+
+namespace xpu {
+namespace {
+
+// OFPP_MAX of OpenFlow 1.0, the largest that every Open vSwitch gives.
+constexpr uint32_t kMaxOfport = 0xfeff;
+
+absl::StatusOr<ClaimOrder> Order(const AgentState& state, const std::string& id, int64_t claim, ClaimUse use) {
+  auto mark = state.claims.find(id);
+  auto port = state.model.ports.find(id);
+  return OrderClaim(BridgePortName(id), mark == state.claims.end() ? ClaimMark{} : mark->second,
+                    port == state.model.ports.end() ? nullptr : &port->second.claim, claim, use);
+}
+
+void Mark(AgentState& state, const std::string& id, int64_t claim, bool release) {
+  if (claim == 0) return;
+  ClaimMark& mark = state.claims[id];
+  mark = MarkAfter(mark, claim, release);
+}
+
+absl::Status CheckMac(const AgentState& state, const std::string& port, const std::string& bridge,
+                      const MacAddress& mac, absl::string_view field) {
+  for (const auto& [id, other] : state.model.ports) {
+    if (id == port || other.mac != mac) continue;
+    const auto& bridges = other.logical_bridges;
+    if (std::find(bridges.begin(), bridges.end(), bridge) != bridges.end()) {
+      return absl::AlreadyExistsError(absl::StrCat(field, ": ", mac.ToString(), " is that of ", BridgePortName(id),
+                                                   " in ", LogicalBridgeName(bridge), "; give another one"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSpec(const AgentState& state, const std::string& id, const PortSpec& spec) {
+  if (!spec.mac.IsUnicast()) {
+    return absl::InvalidArgumentError(absl::StrCat("bridge_port.spec.mac_address: ", spec.mac.ToString(),
+                                                   " is not the address of one interface"));
+  }
+  if (spec.type == BridgePortType::kAccess && spec.logical_bridges.size() > 1) {
+    return absl::InvalidArgumentError(
+        "bridge_port.spec.logical_bridges: an ACCESS port is in at most one; use TRUNK for several");
+  }
+  std::set<std::string> seen;
+  for (const std::string& bridge : spec.logical_bridges) {
+    if (!seen.insert(bridge).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("bridge_port.spec.logical_bridges: ", LogicalBridgeName(bridge), " is there twice"));
+    }
+    if (!state.model.bridges.contains(bridge)) {
+      return absl::FailedPreconditionError(absl::StrCat("bridge_port.spec.logical_bridges: there is no ",
+                                                        LogicalBridgeName(bridge), "; create it first"));
+    }
+    XPU_RETURN_IF_ERROR(CheckMac(state, id, bridge, spec.mac, "bridge_port.spec.mac_address"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<uint32_t> FreeOfport(const AgentState& state) {
+  std::set<uint32_t> used;
+  for (const auto& [id, port] : state.model.ports) used.insert(port.ofport);
+  for (uint32_t number = 1; number <= kMaxOfport; ++number) {
+    if (!used.contains(number)) return number;
+  }
+  return absl::ResourceExhaustedError("all 65279 OpenFlow port numbers are in use; delete a bridge port");
+}
+
+// The port that is there, emptied, or a new one with a number.
+absl::StatusOr<BridgePort> FreshPort(const AgentState& state, const std::string& id) {
+  BridgePort port{.id = id};
+  if (auto it = state.model.ports.find(id); it != state.model.ports.end()) {
+    port.ofport = it->second.ofport;
+    port.representor = it->second.representor;
+    return port;
+  }
+  XPU_ASSIGN_OR_RETURN(port.ofport, FreeOfport(state));
+  return port;
+}
+
+}  // namespace
+
+PortSpec SpecOf(const BridgePort& port) {
+  return {.mac = port.mac, .type = port.type, .logical_bridges = port.logical_bridges};
+}
+
+void Isolate(BridgePort* port) {
+  port->bound = false;
+  port->addresses.clear();
+  port->logical_bridges.clear();
+}
+
+absl::Status CreatePort(AgentState& state, const std::string& id, const PortSpec& spec, int64_t claim,
+                        const RepresentorLookup& lookup) {
+  XPU_RETURN_IF_ERROR(Annotate(CheckOpiId(id), "bridge_port_id"));
+  XPU_ASSIGN_OR_RETURN(ClaimOrder order, Order(state, id, claim, ClaimUse::kHold));
+  auto it = state.model.ports.find(id);
+  if (it != state.model.ports.end() && order == ClaimOrder::kCurrent) {
+    PortSpec same = SpecOf(it->second);
+    // What a bind has added is not for a repeated create to undo.
+    if (it->second.bound && spec.logical_bridges.empty()) same.logical_bridges.clear();
+    if (same == spec) {
+      Mark(state, id, claim, false);
+      return absl::OkStatus();
+    }
+    XPU_RETURN_IF_ERROR(CheckSpec(state, id, spec));
+    return absl::AlreadyExistsError(
+        absl::StrCat(BridgePortName(id), " is there with another spec; update or delete it first"));
+  }
+  XPU_RETURN_IF_ERROR(CheckSpec(state, id, spec));
+  XPU_ASSIGN_OR_RETURN(BridgePort port, FreshPort(state, id));
+  port.mac = spec.mac;
+  port.type = spec.type;
+  port.logical_bridges = spec.logical_bridges;
+  port.claim = claim;
+  if (port.representor.empty()) port.representor = lookup(id).value_or("");
+  state.model.ports[id] = std::move(port);
+  Mark(state, id, claim, false);
+  return absl::OkStatus();
+}
+
+absl::Status UpdatePort(AgentState& state, const std::string& id, const PortSpec& spec, int64_t claim) {
+  auto it = state.model.ports.find(id);
+  if (it == state.model.ports.end()) return absl::NotFoundError(absl::StrCat("there is no ", BridgePortName(id)));
+  XPU_ASSIGN_OR_RETURN(ClaimOrder order, Order(state, id, claim, ClaimUse::kHold));
+  if (order == ClaimOrder::kNewer) {
+    return absl::AbortedError(absl::StrCat("claim ", claim, " has not made ", BridgePortName(id),
+                                           " yet; create or bind the port under it first"));
+  }
+  BridgePort& port = it->second;
+  if (SpecOf(port) == spec) return absl::OkStatus();
+  if (port.bound) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(BridgePortName(id), " is bound with addresses; unbind it before you change its spec"));
+  }
+  XPU_RETURN_IF_ERROR(CheckSpec(state, id, spec));
+  port.mac = spec.mac;
+  port.type = spec.type;
+  port.logical_bridges = spec.logical_bridges;
+  return absl::OkStatus();
+}
+
+absl::Status DeletePort(AgentState& state, const std::string& id, int64_t claim) {
+  XPU_RETURN_IF_ERROR(Annotate(CheckOpiId(id), "name"));
+  XPU_ASSIGN_OR_RETURN(ClaimOrder order, Order(state, id, claim, ClaimUse::kGiveBack));
+  bool there = state.model.ports.contains(id);
+  if (order != ClaimOrder::kOver) {
+    Mark(state, id, claim, true);
+    state.model.ports.erase(id);
+  }
+  if (!there && claim == 0) return absl::NotFoundError(absl::StrCat("there is no ", BridgePortName(id)));
+  return absl::OkStatus();
+}
+
+bool IsBoundAs(const AgentState& state, const BindSpec& spec) {
+  auto it = state.model.ports.find(spec.port);
+  if (it == state.model.ports.end() || !it->second.bound) return false;
+  const BridgePort& port = it->second;
+  return port.logical_bridges == std::vector<std::string>{spec.bridge} && port.mac == spec.mac &&
+         port.claim == spec.claim &&
+         std::all_of(spec.addresses.begin(), spec.addresses.end(), [&](const IpAddress& asked) {
+           return std::any_of(port.addresses.begin(), port.addresses.end(),
+                              [&](const InterfaceAddress& has) { return has.address == asked; });
+         });
+}
+
+absl::Status BindPort(AgentState& state, const BindSpec& spec, const RepresentorLookup& lookup) {
+  if (!spec.mac.IsUnicast()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("mac_address: ", spec.mac.ToString(), " is not the address of one interface"));
+  }
+  XPU_ASSIGN_OR_RETURN(ClaimOrder order, Order(state, spec.port, spec.claim, ClaimUse::kHold));
+  auto bridge = state.model.bridges.find(spec.bridge);
+  if (bridge == state.model.bridges.end()) {
+    return absl::NotFoundError(
+        absl::StrCat("logical_bridge: there is no ", LogicalBridgeName(spec.bridge), "; create it first"));
+  }
+  auto there = state.model.ports.find(spec.port);
+  if (there != state.model.ports.end() && there->second.bound && order == ClaimOrder::kCurrent) {
+    if (IsBoundAs(state, spec)) return absl::OkStatus();
+    return absl::AlreadyExistsError(absl::StrCat("bridge_port: ", BridgePortName(spec.port),
+                                                 " is bound to ", LogicalBridgeName(there->second.logical_bridges[0]),
+                                                 " with ", there->second.mac.ToString(),
+                                                 " under this claim; unbind it before you bind it otherwise"));
+  }
+  XPU_ASSIGN_OR_RETURN(BridgePort port, FreshPort(state, spec.port));
+  if (port.representor.empty()) {
+    absl::StatusOr<std::string> representor = lookup(spec.port);
+    if (!representor.ok()) {
+      return Annotate(representor.status(),
+                      absl::StrCat("bridge_port: no function behind ", BridgePortName(spec.port)));
+    }
+    port.representor = *representor;
+  }
+  XPU_RETURN_IF_ERROR(CheckMac(state, spec.port, spec.bridge, spec.mac, "mac_address"));
+  AddressOwners owners;
+  for (const auto& [id, other] : state.model.ports) {
+    if (id == spec.port || other.logical_bridges != std::vector<std::string>{spec.bridge}) continue;
+    for (const InterfaceAddress& address : other.addresses) owners.emplace(address.address, BridgePortName(id));
+  }
+  auto cursor = state.cursors.find(spec.bridge);
+  absl::StatusOr<Allocation> allocation =
+      AllocateAddresses({bridge->second.prefixes, bridge->second.gateways}, owners, spec.addresses,
+                        cursor == state.cursors.end() ? AllocationCursor() : cursor->second);
+  XPU_RETURN_IF_ERROR(Annotate(allocation.status(), "addresses"));
+  port.mac = spec.mac;
+  port.logical_bridges = {spec.bridge};
+  port.bound = true;
+  port.addresses = allocation->addresses;
+  port.claim = spec.claim;
+  state.cursors[spec.bridge] = std::move(allocation->cursor);
+  state.model.ports[spec.port] = std::move(port);
+  Mark(state, spec.port, spec.claim, false);
+  return absl::OkStatus();
+}
+
+absl::Status UnbindPort(AgentState& state, const std::string& id, int64_t claim, bool release) {
+  XPU_ASSIGN_OR_RETURN(ClaimOrder order, Order(state, id, claim, ClaimUse::kGiveBack));
+  if (order == ClaimOrder::kOver) return absl::OkStatus();
+  auto it = state.model.ports.find(id);
+  if (it != state.model.ports.end()) {
+    if (release || order == ClaimOrder::kNewer) {
+      state.model.ports.erase(it);
+    } else if (it->second.bound) {
+      Isolate(&it->second);
+    }
+  }
+  Mark(state, id, claim, release);
+  return absl::OkStatus();
+}
+
+}  // namespace xpu

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "xpu-agent/core/agent_state.h"
+
+namespace xpu {
+
+// Changes of bridge ports and of their bindings. Pure but for the lookup: each checks, and changes `state` only if
+// it returns OK. Messages begin with the field that is wrong, as the request calls it. Claims go by
+// common/opi/claims.h: InvalidArgument if negative, Aborted if stale.
+
+// The interface that stands for the function behind the bridge port of this id; NotFound if there is none.
+using RepresentorLookup = std::function<absl::StatusOr<std::string>(const std::string& port_id)>;
+
+struct PortSpec {
+  MacAddress mac;
+  BridgePortType type = BridgePortType::kAccess;
+  // Ids.
+  std::vector<std::string> logical_bridges;
+  friend bool operator==(const PortSpec&, const PortSpec&) = default;
+};
+PortSpec SpecOf(const BridgePort& port);
+
+// The same spec again is OK and changes nothing, also once the port was bound. A newer claim replaces what is
+// there. A port without a function behind it is made too, and waits for one.
+//   InvalidArgument     id, MAC or bridges
+//   FailedPrecondition  no such bridge
+//   AlreadyExists       the id with another spec, or the MAC is another port's in one of the bridges
+absl::Status CreatePort(AgentState& state, const std::string& id, const PortSpec& spec, int64_t claim,
+                        const RepresentorLookup& lookup);
+// NotFound, FailedPrecondition also if the port is bound, or as CreatePort().
+absl::Status UpdatePort(AgentState& state, const std::string& id, const PortSpec& spec, int64_t claim);
+// The claim is over, also if there is no port. NotFound if there is neither port nor claim.
+absl::Status DeletePort(AgentState& state, const std::string& id, int64_t claim);
+
+struct BindSpec {
+  std::string port;
+  std::string bridge;
+  MacAddress mac;
+  std::vector<IpAddress> addresses;
+  int64_t claim = 0;
+};
+// As PortService.BindPort says. The same again is OK and changes nothing; a port that is bound otherwise under the
+// same claim is AlreadyExists.
+absl::Status BindPort(AgentState& state, const BindSpec& spec, const RepresentorLookup& lookup);
+// As PortService.UnbindPort says.
+absl::Status UnbindPort(AgentState& state, const std::string& id, int64_t claim, bool release);
+
+// Whether the port is bound as `spec` asks.
+bool IsBoundAs(const AgentState& state, const BindSpec& spec);
+// Takes the port out of its bridge; the claim stays.
+void Isolate(BridgePort* port);
+
+}  // namespace xpu

@@ -1,0 +1,62 @@
+#include "xpu-agent/core/realizer.h"
+
+#include <utility>
+
+namespace xpu {
+
+Realizer::Realizer(Switch& the_switch, std::function<void(Report report)> report)
+    : switch_(the_switch), report_(std::move(report)) {}
+
+Realizer::~Realizer() {
+  {
+    absl::MutexLock lock(&inbox_->mu);
+    inbox_->stop = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Realizer::Start() {
+  switch_.Start([inbox = inbox_] { inbox->Retry(); });
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Realizer::SetDesired(std::shared_ptr<const Model> model, uint64_t version) {
+  absl::MutexLock lock(&inbox_->mu);
+  inbox_->desired = std::move(model);
+  inbox_->version = version;
+  inbox_->due = true;
+}
+
+void Realizer::Retry() { inbox_->Retry(); }
+
+void Realizer::Inbox::Retry() {
+  absl::MutexLock lock(&mu);
+  due = true;
+  retry = true;
+}
+
+void Realizer::Run() {
+  Converger converger(switch_);
+  Inbox& inbox = *inbox_;
+  while (true) {
+    std::shared_ptr<const Model> model;
+    Report report;
+    bool retry;
+    {
+      absl::MutexLock lock(&inbox.mu);
+      auto wake = [&inbox]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(inbox.mu) {
+        return inbox.stop || (inbox.due && inbox.desired != nullptr);
+      };
+      inbox.mu.Await(absl::Condition(&wake));
+      if (inbox.stop) return;
+      model = inbox.desired;
+      report.version = inbox.version;
+      retry = std::exchange(inbox.retry, false);
+      inbox.due = false;
+    }
+    report.outcome = converger.Converge(*model, retry);
+    report_(std::move(report));
+  }
+}
+
+}  // namespace xpu

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "xpu-agent/core/converger.h"
+#include "xpu-agent/datapath/switch.h"
+#include "xpu-agent/model/model.h"
+
+namespace xpu {
+
+// What became of the model of a version.
+struct Report {
+  uint64_t version = 0;
+  Outcome outcome;
+};
+
+// Brings the newest model onto the switch, on a thread of its own, so that nobody else waits for the switch. Models
+// that come while it is at work are skipped but for the newest. Sleeps when there is nothing to do.
+class Realizer {
+ public:
+  // `report` is called on that thread after each try.
+  Realizer(Switch& the_switch, std::function<void(Report report)> report);
+  // Waits for what is under way.
+  ~Realizer();
+
+  // Starts the switch and the thread; nothing happens before there is a model.
+  void Start();
+  // From any thread. Versions count up.
+  void SetDesired(std::shared_ptr<const Model> model, uint64_t version);
+  // Tries the same model again, from any thread.
+  void Retry();
+
+ private:
+  // What the thread is to do. Outlives this object for a late word from the switch.
+  struct Inbox {
+    absl::Mutex mu;
+    std::shared_ptr<const Model> desired ABSL_GUARDED_BY(mu);
+    uint64_t version ABSL_GUARDED_BY(mu) = 0;
+    // A new model, or the old one again.
+    bool due ABSL_GUARDED_BY(mu) = false;
+    bool retry ABSL_GUARDED_BY(mu) = false;
+    bool stop ABSL_GUARDED_BY(mu) = false;
+
+    void Retry();
+  };
+  void Run();
+
+  Switch& switch_;
+  const std::function<void(Report)> report_;
+  const std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
+  std::thread thread_;
+};
+
+}  // namespace xpu

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/event_loop.h"
+
+namespace xpu {
+
+// Interfaces of the DPU that stand for functions of the host (the kernel's switchdev representors). All calls on
+// the loop that Watch() was given, or before it runs.
+class Representors {
+ public:
+  virtual ~Representors() = default;
+
+  // Name of the interface whose port the card calls `phys_port_name` ("pf0vf3"); NotFound if there is none now,
+  // FailedPrecondition if two interfaces say so.
+  virtual absl::StatusOr<std::string> Find(const std::string& phys_port_name) = 0;
+  // All that Find() would find: phys_port_name → interface.
+  virtual absl::StatusOr<std::map<std::string, std::string>> List() = 0;
+  // Makes the interface ready to be a port of the switch: up, and without addresses of the DPU's own kernel, so
+  // that a host cannot talk to that. Doing it again is OK. NotFound if the interface is gone.
+  virtual absl::Status Prepare(const std::string& interface) = 0;
+  // Calls `changed` on the loop whenever Find() may answer otherwise than before or an interface is no longer up.
+  // Called at most once.
+  virtual absl::Status Watch(EventLoop& loop, std::function<void()> changed) = 0;
+};
+
+}  // namespace xpu

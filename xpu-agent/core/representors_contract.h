@@ -1,0 +1,79 @@
+#pragma once
+
+// What every Representors must do. Include it in one file of a test program and say
+//   INSTANTIATE_TEST_SUITE_P(Fake, RepresentorsContract, testing::Values(&MakeHarness));
+
+#include <memory>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "xpu-agent/core/representors.h"
+
+namespace xpu {
+
+// A machine without representors to begin with.
+class RepresentorsHarness {
+ public:
+  virtual ~RepresentorsHarness() = default;
+  virtual Representors& representors() = 0;
+  virtual void Add(const std::string& phys_port_name, const std::string& interface) = 0;
+  virtual void Remove(const std::string& phys_port_name, const std::string& interface) = 0;
+};
+
+class RepresentorsContract : public testing::TestWithParam<std::unique_ptr<RepresentorsHarness> (*)()> {
+ protected:
+  RepresentorsContract() : harness_(GetParam()()) {}
+  Representors& representors() { return harness_->representors(); }
+  std::unique_ptr<RepresentorsHarness> harness_;
+};
+
+TEST_P(RepresentorsContract, FindsAnInterfaceByItsPort) {
+  EXPECT_EQ(representors().Find("pf0vf3").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(representors().List().value(), testing::IsEmpty());
+  harness_->Add("pf0vf3", "eth3");
+  harness_->Add("pf0vf30", "eth30");
+  EXPECT_EQ(representors().Find("pf0vf3").value(), "eth3");
+  EXPECT_THAT(representors().List().value(),
+              testing::ElementsAre(testing::Pair("pf0vf3", "eth3"), testing::Pair("pf0vf30", "eth30")));
+}
+
+TEST_P(RepresentorsContract, FindsItsNewNameWhenItCameBackUnderAnother) {
+  harness_->Add("pf0vf3", "eth3");
+  ASSERT_EQ(representors().Find("pf0vf3").value(), "eth3");
+  harness_->Remove("pf0vf3", "eth3");
+  EXPECT_EQ(representors().Find("pf0vf3").status().code(), absl::StatusCode::kNotFound);
+  harness_->Add("pf0vf3", "eth9");
+  EXPECT_EQ(representors().Find("pf0vf3").value(), "eth9");
+}
+
+TEST_P(RepresentorsContract, PreparesAsOftenAsAsked) {
+  harness_->Add("pf0vf3", "eth3");
+  EXPECT_EQ(representors().Prepare("eth3"), absl::OkStatus());
+  EXPECT_EQ(representors().Prepare("eth3"), absl::OkStatus());
+}
+
+TEST_P(RepresentorsContract, TellsOfThoseThatComeAndGo) {
+  EventLoop loop;
+  std::string seen;
+  ASSERT_EQ(representors().Watch(loop,
+                                 [&] {
+                                   std::string now = representors().Find("pf0vf3").value_or("none");
+                                   if (now == "eth3" && seen.empty()) {
+                                     seen = now;
+                                     harness_->Remove("pf0vf3", "eth3");
+                                   } else if (now == "none" && seen == "eth3") {
+                                     loop.Stop();
+                                   }
+                                 }),
+            absl::OkStatus());
+  loop.Post([&] { harness_->Add("pf0vf3", "eth3"); });
+  EventLoop::Handle limit = loop.After(absl::Seconds(20), [&] {
+    ADD_FAILURE() << "not told";
+    loop.Stop();
+  });
+  loop.Run();
+  EXPECT_EQ(seen, "eth3");
+}
+
+}  // namespace xpu

@@ -1,0 +1,105 @@
+#include "xpu-agent/core/representors.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include "common/sys/fake/fake_kernel.h"
+#include "common/sys/files.h"
+#include "xpu-agent/core/fake_representors.h"
+#include "xpu-agent/core/representors_contract.h"
+#include "xpu-agent/core/sysfs_representors.h"
+
+namespace xpu {
+namespace {
+
+namespace fs = std::filesystem;
+
+void PutFile(const std::string& path, const std::string& text) {
+  fs::create_directories(fs::path(path).parent_path());
+  std::ofstream(path) << text << "\n";
+}
+
+class FakeHarness : public RepresentorsHarness {
+ public:
+  Representors& representors() override { return fake_; }
+  void Add(const std::string& port, const std::string& interface) override { fake_.Add(port, interface); }
+  void Remove(const std::string& port, const std::string&) override { fake_.Remove(port); }
+
+ private:
+  FakeRepresentors fake_{0};
+};
+
+// A sysfs tree of plain files beside a kernel in memory.
+class SysfsHarness : public RepresentorsHarness {
+ public:
+  SysfsHarness() : folder_(TemporaryDirectory::Make().value()) {
+    fs::create_directories(folder_.path() + "/sys/class/net/lo");
+    SysfsRepresentors::Options options{.sysfs = folder_.path() + "/sys", .proc_sys = folder_.path() + "/proc"};
+    representors_ =
+        std::make_unique<SysfsRepresentors>(options, FakeNetlinkFactory(kernel_).Open(nullptr).value());
+  }
+  Representors& representors() override { return *representors_; }
+  void Add(const std::string& port, const std::string& interface) override {
+    PutFile(absl::StrCat(folder_.path(), "/sys/class/net/", interface, "/phys_port_name"), port);
+    PutFile(absl::StrCat(folder_.path(), "/proc/net/ipv6/conf/", interface, "/disable_ipv6"), "0");
+    PutFile(absl::StrCat(folder_.path(), "/proc/net/ipv4/conf/", interface, "/arp_ignore"), "0");
+    macs_[interface] = MacAddress({2, 0, 0, 0, 0, ++last_});
+    kernel_.AddLink(kernel_.root(), interface, macs_[interface]);
+  }
+  void Remove(const std::string&, const std::string& interface) override {
+    fs::remove_all(absl::StrCat(folder_.path(), "/sys/class/net/", interface));
+    kernel_.UnplugLink(macs_[interface]);
+  }
+  std::string Setting(const std::string& path) {
+    return ReadTrimmed(absl::StrCat(folder_.path(), "/proc/", path)).value_or("none");
+  }
+  Link GetLink(const std::string& interface) { return kernel_.FindLink(macs_[interface]).value().link; }
+
+ private:
+  TemporaryDirectory folder_;
+  FakeKernel kernel_;
+  std::map<std::string, MacAddress> macs_;
+  uint8_t last_ = 0;
+  std::unique_ptr<SysfsRepresentors> representors_;
+};
+
+std::unique_ptr<RepresentorsHarness> MakeFake() { return std::make_unique<FakeHarness>(); }
+std::unique_ptr<RepresentorsHarness> MakeSysfs() { return std::make_unique<SysfsHarness>(); }
+INSTANTIATE_TEST_SUITE_P(Fake, RepresentorsContract, testing::Values(&MakeFake));
+INSTANTIATE_TEST_SUITE_P(Sysfs, RepresentorsContract, testing::Values(&MakeSysfs));
+
+TEST(SysfsRepresentors, PrepareBringsTheInterfaceUpWithoutTheKernelOnIt) {
+  SysfsHarness harness;
+  harness.Add("pf0vf3", "eth3");
+  EXPECT_FALSE(harness.GetLink("eth3").up);
+  ASSERT_EQ(harness.representors().Prepare("eth3"), absl::OkStatus());
+  EXPECT_TRUE(harness.GetLink("eth3").up);
+  EXPECT_EQ(harness.Setting("net/ipv6/conf/eth3/disable_ipv6"), "1");
+  EXPECT_EQ(harness.Setting("net/ipv4/conf/eth3/arp_ignore"), "8");
+}
+
+TEST(SysfsRepresentors, PrepareOfAnInterfaceThatIsGoneIsNotFound) {
+  SysfsHarness harness;
+  EXPECT_EQ(harness.representors().Prepare("eth3").code(), absl::StatusCode::kNotFound);
+}
+
+TEST(SysfsRepresentors, TwoInterfacesOfOnePortAreNotGuessedBetween) {
+  SysfsHarness harness;
+  harness.Add("pf0vf3", "eth3");
+  harness.Add("pf0vf3", "eth4");
+  absl::Status status = harness.representors().Find("pf0vf3").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("eth3 and eth4"));
+  EXPECT_THAT(harness.representors().List().value(), testing::IsEmpty());
+}
+
+TEST(SysfsRepresentors, AMissingTreeIsSaidSo) {
+  FakeKernel kernel;
+  SysfsRepresentors representors({.sysfs = "/nowhere"}, FakeNetlinkFactory(kernel).Open(nullptr).value());
+  absl::Status status = representors.Find("pf0vf3").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("/nowhere/class/net"));
+}
+
+}  // namespace
+}  // namespace xpu

@@ -1,0 +1,106 @@
+#include "xpu-agent/core/sysfs_representors.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/base/status_macros.h"
+#include "common/sys/files.h"
+
+namespace xpu {
+
+SysfsRepresentors::SysfsRepresentors(const Options& options, std::unique_ptr<Netlink> netlink)
+    : options_(options), netlink_(std::move(netlink)) {}
+
+std::string SysfsRepresentors::ReadPortName(const std::string& interface) const {
+  // Interfaces without a port answer EOPNOTSUPP, and one may vanish between listing and reading.
+  return ReadTrimmed(absl::StrCat(options_.sysfs, "/class/net/", interface, "/phys_port_name")).value_or("");
+}
+
+absl::Status SysfsRepresentors::Scan() {
+  found_.clear();
+  const std::string folder = absl::StrCat(options_.sysfs, "/class/net");
+  absl::StatusOr<std::vector<std::string>> interfaces = ListDirectory(folder);
+  if (!interfaces.ok()) return Annotate(interfaces.status(), "looking for representors");
+  for (const std::string& interface : *interfaces) {
+    std::string port = ReadPortName(interface);
+    if (!port.empty()) found_[port].push_back(interface);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> SysfsRepresentors::Find(const std::string& phys_port_name) {
+  // One read tells whether what was found before still holds.
+  auto it = found_.find(phys_port_name);
+  if (it != found_.end() && it->second.size() == 1 && ReadPortName(it->second[0]) == phys_port_name) {
+    return it->second[0];
+  }
+  XPU_RETURN_IF_ERROR(Scan());
+  it = found_.find(phys_port_name);
+  if (it == found_.end()) {
+    return absl::NotFoundError(absl::StrCat("no interface in ", options_.sysfs, "/class/net has phys_port_name ",
+                                            phys_port_name, "; does the card have that function?"));
+  }
+  if (it->second.size() > 1) {
+    return absl::FailedPreconditionError(absl::StrCat(absl::StrJoin(it->second, " and "), " both have phys_port_name ",
+                                                      phys_port_name, ": which of them is the representor?"));
+  }
+  return it->second[0];
+}
+
+absl::StatusOr<std::map<std::string, std::string>> SysfsRepresentors::List() {
+  XPU_RETURN_IF_ERROR(Scan());
+  std::map<std::string, std::string> all;
+  for (const auto& [port, interfaces] : found_) {
+    if (interfaces.size() == 1) all.emplace(port, interfaces[0]);
+  }
+  return all;
+}
+
+absl::Status SysfsRepresentors::WriteSetting(const std::string& path, const std::string& value) const {
+  const std::string file = absl::StrCat(options_.proc_sys, "/", path);
+  absl::StatusOr<std::string> now = ReadTrimmed(file);
+  // A kernel without IPv6 has nothing to switch off.
+  if (absl::IsNotFound(now.status())) return absl::OkStatus();
+  if (now.ok() && *now == value) return absl::OkStatus();
+  return WriteExisting(file, value);
+}
+
+absl::Status SysfsRepresentors::Prepare(const std::string& interface) {
+  XPU_ASSIGN_OR_RETURN(Link link, netlink_->GetLink(interface));
+  // Before it comes up, or the kernel would have an address on it for a moment.
+  XPU_RETURN_IF_ERROR(WriteSetting(absl::StrCat("net/ipv6/conf/", interface, "/disable_ipv6"), "1"));
+  // 8: answer no ARP at all, whatever other interfaces have for addresses.
+  XPU_RETURN_IF_ERROR(WriteSetting(absl::StrCat("net/ipv4/conf/", interface, "/arp_ignore"), "8"));
+  if (link.up) return absl::OkStatus();
+  return netlink_->ChangeLink(link.ifindex, LinkChange{.up = true});
+}
+
+absl::Status SysfsRepresentors::Watch(EventLoop& loop, std::function<void()> changed) {
+  loop_ = &loop;
+  changed_ = std::move(changed);
+  XPU_ASSIGN_OR_RETURN(
+      monitor_, netlink_->MonitorLinks(loop, [this](const Link& link, bool gone) { OnLink(link, gone); }));
+  return absl::OkStatus();
+}
+
+void SysfsRepresentors::OnLink(const Link& link, bool gone) {
+  auto it = links_.find(link.ifindex);
+  if (gone) {
+    if (it == links_.end()) return;
+    links_.erase(it);
+  } else {
+    KnownLink now{link.name, link.up};
+    if (it != links_.end() && it->second == now) return;
+    links_[link.ifindex] = std::move(now);
+  }
+  if (posted_) return;
+  posted_ = true;
+  loop_->Post([this, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.expired()) return;
+    posted_ = false;
+    changed_();
+  });
+}
+
+}  // namespace xpu
