@@ -109,7 +109,7 @@ class ObjectStore::Transaction {
     if (marked == object) return Deleted{object, true};
     XPU_ASSIGN_OR_RETURN(json written, Write(kind, object, std::move(marked)));
     if (!IsNamespace(kind)) return Deleted{std::move(written), true};
-    return EmptyNamespace(MetadataText(written, "name"), std::move(written));
+    return EmptyNamespace(std::move(written));
   }
 
  private:
@@ -126,7 +126,8 @@ class ObjectStore::Transaction {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<Deleted> EmptyNamespace(const std::string& ns, json object) {
+  absl::StatusOr<Deleted> EmptyNamespace(json object) {
+    const std::string ns = MetadataText(object, "name");
     XPU_ASSIGN_OR_RETURN(std::vector<ObjectTable::Key> keys, state_.table->KeysIn(ns));
     for (const ObjectTable::Key& key : keys) {
       for (const KindInfo& kind : api::AllKinds()) {
