@@ -1,0 +1,171 @@
+#include "test/e2e/demo.h"
+
+#include <map>
+#include <memory>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/base/status_macros.h"
+#include "common/sys/process.h"
+#include "test/lib/pair/leftovers.h"
+#include "test/lib/pair/pair.h"
+#include "test/lib/pair/probe.h"
+
+namespace xpu::testing {
+namespace {
+
+class Demo {
+ public:
+  Demo(Pair& pair, const std::string& examples, DemoReport& report)
+      : pair_(pair), examples_(examples), report_(report) {}
+
+  absl::Status AttachPods() {
+    report_.Heading("Two tenants, three pods, one card");
+    XPU_RETURN_IF_ERROR(Apply("networks.yaml", "apply the networks blue and green, with the same prefixes"));
+    XPU_ASSIGN_OR_RETURN(before_, CountLeftovers(pair_));
+    XPU_RETURN_IF_ERROR(Attach({.name = "a", .network = "blue"}));
+    XPU_RETURN_IF_ERROR(Attach({.name = "b", .network = "blue"}));
+    // An address that nobody has in blue, so that an answer could only come from green.
+    XPU_RETURN_IF_ERROR(Attach({.name = "c", .network = "green", .addresses = {"10.10.0.77", "fd00:10::77"}}));
+    XPU_ASSIGN_OR_RETURN(during_, CountLeftovers(pair_));
+    return absl::OkStatus();
+  }
+
+  absl::Status Reachability() {
+    report_.Heading("Who reaches whom");
+    const Pod &a = pods_.at("a"), &b = pods_.at("b"), &c = pods_.at("c");
+    XPU_RETURN_IF_ERROR(PingBoth("a reaches b", true, a, b));
+    XPU_RETURN_IF_ERROR(PingBoth("b reaches a", true, b, a));
+    XPU_RETURN_IF_ERROR(PingBoth("a reaches c, in another network", false, a, c));
+    XPU_RETURN_IF_ERROR(PingBoth("b reaches c, in another network", false, b, c));
+    XPU_RETURN_IF_ERROR(PingBoth("c reaches a", false, c, a));
+    return PingBoth("c reaches b", false, c, b);
+  }
+
+  absl::Status Cheating() {
+    report_.Heading("A pod that cheats");
+    const Pod &a = pods_.at("a"), &b = pods_.at("b");
+    XPU_ASSIGN_OR_RETURN(const MacAddress forged, MacAddress::Parse("02:00:00:00:be:ef"));
+    XPU_RETURN_IF_ERROR(SetMac(a.netns, forged));
+    XPU_RETURN_IF_ERROR(PingBoth("a with a forged MAC reaches b", false, a, b));
+    XPU_RETURN_IF_ERROR(SetMac(a.netns, a.mac));
+    XPU_RETURN_IF_ERROR(PingBoth("a with its own MAC again reaches b", true, a, b));
+    for (const char* address : {"10.10.0.99/24", "fd00:10::99/64"}) {
+      XPU_ASSIGN_OR_RETURN(const auto forged_address, InterfaceAddress::Parse(address));
+      const std::string source = forged_address.address.ToString();
+      XPU_RETURN_IF_ERROR(AddAddress(a.netns, forged_address));
+      XPU_RETURN_IF_ERROR(report_.Check(absl::StrCat("a from the forged source ", source, " reaches b"), false, [&] {
+        return Ping(a.netns, forged_address.address.is_v4() ? *b.v4 : *b.v6, source);
+      }));
+      XPU_RETURN_IF_ERROR(RemoveAddress(a.netns, forged_address));
+    }
+    return PingBoth("a from its own address reaches b", true, a, b);
+  }
+
+  absl::Status Change() {
+    report_.Heading("The network grows while pods are attached");
+    const PodRequest wanted = {.name = "d", .network = "blue", .addresses = {"10.20.0.9"}};
+    XPU_RETURN_IF_ERROR(report_.Check("d may have 10.20.0.9 before blue has that prefix", false,
+                                      [&]() -> absl::StatusOr<bool> {
+                                        const auto pod = pair_.StartPod(wanted);
+                                        if (pod.ok()) return true;
+                                        if (absl::StrContains(pod.status().message(), "10.20.0.9")) return false;
+                                        return pod.status();
+                                      }));
+    XPU_RETURN_IF_ERROR(Apply("blue-grows.yaml", "apply blue with one more prefix, 10.20.0.0/24"));
+    XPU_RETURN_IF_ERROR(Attach(wanted));
+    XPU_RETURN_IF_ERROR(report_.Check("flows for 10.20.0.9 are on the switch", true,
+                                      [&] { return SwitchHasFlowFor("10.20.0.9"); }));
+    const Pod &a = pods_.at("a"), &b = pods_.at("b"), &d = pods_.at("d");
+    const InterfaceAddress second = *InterfaceAddress::Parse("10.20.0.9/24");
+    XPU_RETURN_IF_ERROR(report_.Check("d reaches b over IPv6, which both prefixes share", true,
+                                      [&] { return Ping(d.netns, *b.v6); }));
+    XPU_RETURN_IF_ERROR(PingBoth("a still reaches b", true, a, b));
+    return report_.Check("d has 10.20.0.9", true, [&]() -> absl::StatusOr<bool> { return d.v4 == second.address; });
+  }
+
+  absl::Status Detach() {
+    report_.Heading("Everything goes back");
+    while (!pods_.empty()) {
+      const Pod pod = pods_.begin()->second;
+      XPU_RETURN_IF_ERROR(
+          report_.Step(absl::StrCat("DEL ", pod.name, " (", pod.device, ")"), [&] { return pair_.StopPod(pod); }));
+      pods_.erase(pods_.begin());
+    }
+    XPU_RETURN_IF_ERROR(report_.Step("the records of the pods are gone", [&] {
+      return WaitUntilReleased(pair_, absl::Now() + absl::Seconds(30));
+    }));
+    XPU_ASSIGN_OR_RETURN(const Leftovers after, CountLeftovers(pair_));
+    XPU_RETURN_IF_ERROR(report_.Check("every VF is home with its own name, MAC and MTU", true,
+                                      [&]() -> absl::StatusOr<bool> {
+                                        return before_.functions_at_home == after.functions_at_home;
+                                      }));
+    const auto count = [&](const std::string& what, auto member) {
+      report_.Count(what, static_cast<size_t>(before_.*member), static_cast<size_t>(during_.*member),
+                    static_cast<size_t>(after.*member));
+    };
+    report_.Count("functions with the host", before_.functions_at_home.size(), during_.functions_at_home.size(),
+                  after.functions_at_home.size());
+    count("addresses given out", &Leftovers::addresses);
+    count("OPI bridge ports", &Leftovers::bridge_ports);
+    count("ports on the switch", &Leftovers::switch_ports);
+    count("flows on the switch", &Leftovers::flows);
+    count("Netdev resources", &Leftovers::resources);
+    count("journal rows", &Leftovers::journal_rows);
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status Apply(const std::string& file, const std::string& what) {
+    return report_.Step(what, [&]() -> absl::Status {
+      XPU_RETURN_IF_ERROR(pair_.Xpuctl({"apply", "-f", absl::StrCat(examples_, "/", file)}).status());
+      // What the switch has confirmed, the status says.
+      return pair_.WaitUntilNetworksReady(absl::Now() + absl::Seconds(30));
+    });
+  }
+
+  absl::Status Attach(const PodRequest& request) {
+    return report_.Step(absl::StrCat("ADD ", request.name, " to ", request.network), [&]() -> absl::Status {
+      XPU_ASSIGN_OR_RETURN(pods_[request.name], pair_.StartPod(request));
+      return absl::OkStatus();
+    });
+  }
+
+  absl::Status PingBoth(const std::string& claim, bool expected, const Pod& from, const Pod& to) {
+    XPU_RETURN_IF_ERROR(report_.Check(absl::StrCat(claim, ", IPv4 ", to.v4->ToString()), expected,
+                                      [&] { return Ping(from.netns, *to.v4); }));
+    return report_.Check(absl::StrCat(claim, ", IPv6 ", to.v6->ToString()), expected,
+                         [&] { return Ping(from.netns, *to.v6); });
+  }
+
+  absl::StatusOr<bool> SwitchHasFlowFor(const std::string& address) {
+    const Sandbox& sandbox = pair_.sandbox();
+    XPU_ASSIGN_OR_RETURN(const std::string flows,
+                         RunProgram({.argv = {sandbox.options().ovs_dir + "/bin/ovs-ofctl", "-OOpenFlow14", "dump-flows",
+                                              absl::StrCat("unix:", sandbox.layout().ovs_dir(0), "/br-xpu.mgmt")}},
+                                    absl::Now() + absl::Seconds(30)));
+    return absl::StrContains(flows, absl::StrCat("arp_tpa=", address)) &&
+           absl::StrContains(flows, absl::StrCat("nw_src=", address));
+  }
+
+  Pair& pair_;
+  const std::string examples_;
+  DemoReport& report_;
+  std::map<std::string, Pod> pods_;
+  Leftovers before_, during_;
+};
+
+}  // namespace
+
+absl::Status RunDemo(Sandbox& sandbox, const std::string& examples, bool keep, DemoReport& report) {
+  XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Pair> pair, Pair::Connect(sandbox));
+  Demo demo(*pair, examples, report);
+  XPU_RETURN_IF_ERROR(demo.AttachPods());
+  XPU_RETURN_IF_ERROR(demo.Reachability());
+  XPU_RETURN_IF_ERROR(demo.Cheating());
+  XPU_RETURN_IF_ERROR(demo.Change());
+  return keep ? absl::OkStatus() : demo.Detach();
+}
+
+}  // namespace xpu::testing

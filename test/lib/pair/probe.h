@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/ip_address.h"
+#include "common/base/mac_address.h"
+
+namespace xpu::testing {
+
+// What a person would do inside a pod to see whether its network works, or to cheat. `netns` is the path of the
+// pod's namespace, the interface is eth0.
+
+// True if `to` answers at least one of a few pings. An answer comes within milliseconds; where there is none it
+// takes about a second to be sure. `from`: source address, empty for the kernel's choice.
+absl::StatusOr<bool> Ping(const std::string& netns, const IpAddress& to, const std::string& from = "");
+
+absl::Status SetMac(const std::string& netns, const MacAddress& mac);
+absl::Status AddAddress(const std::string& netns, const InterfaceAddress& address);
+absl::Status RemoveAddress(const std::string& netns, const InterfaceAddress& address);
+
+}  // namespace xpu::testing
