@@ -110,10 +110,11 @@ TEST_F(NetworkControllerTest, ANetworkThatVanishedTakesItsEmptyBridgeAlong) {
   Start();
   CreateNetwork("blue", 100);
   WaitForReady(Networks(), "blue");
+  opi_.BlockCalls("DeleteLogicalBridge");
   store_.Erase(Networks(), Name("blue"));
-  // A turn of a later object comes after that of the one that vanished.
-  CreateNetwork("red", 200);
-  WaitForReady(Networks(), "red");
+  ASSERT_TRUE(opi_.WaitForBlocked("DeleteLogicalBridge", 1));
+  opi_.ReleaseCalls("DeleteLogicalBridge");
+  Stop();
   EXPECT_TRUE(absl::IsNotFound(opi_.GetLogicalBridge("logicalBridges/default.blue").status()));
 }
 
@@ -131,14 +132,13 @@ TEST_F(NetworkControllerTest, AnAgentThatForgotEverythingIsToldAgain) {
   Start();
   CreateNetwork("blue", 100);
   WaitForReady(Networks(), "blue");
-  CreateNetdev("a", 1, "blue");
-  WaitForState("a", "Attached");
   opi_.SetConnected(false);
   opi_.ForgetAll();
+  opi_.BlockCalls("CreateLogicalBridge");
   opi_.SetConnected(true);
-  // A new Network is looked at after the old one.
-  CreateNetwork("red", 200);
-  WaitForReady(Networks(), "red");
+  ASSERT_TRUE(opi_.WaitForBlocked("CreateLogicalBridge", 1));
+  opi_.ReleaseCalls("CreateLogicalBridge");
+  Stop();
   EXPECT_EQ(Bridge("blue").spec().vni(), 100u);
 }
 
@@ -165,7 +165,10 @@ TEST_F(NetworkControllerTest, OneCardThatFailsKeepsTheNetworkFromBeingReady) {
   Start();
   auto other = StartFor("card1", other_opi);
   CreateNetwork("blue", 100);
-  Resource network = WaitForReady(Networks(), "blue", "Conflict");
+  Resource network = WaitFor(Networks(), "blue", [](const Resource& object) {
+    return GetCondition(object, "Ready").reason == "Conflict" &&
+           At(CardEntry(object, "card0"), "/confirmedGeneration") == 1;
+  });
   EXPECT_THAT(GetCondition(network, "Ready").message, HasSubstr("card card1: "));
   // The card that is fine goes on writing its entry, and leaves the other's word.
   ASSERT_TRUE(BindDirectly(1, "blue").ok());
