@@ -37,14 +37,15 @@ absl::StatusOr<InterfaceAddress> CheckRequested(const AddressPool& pool, const A
                                                    "): ask for one that is, or for none to be given one"));
   }
   if (!AssignableRange(*prefix).Contains(address)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "address ", address.ToString(), " is the network, broadcast or anycast address of ",
-        prefix->ToString(), ": ask for another one, or for none to be given one"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("address ", address.ToString(), " is the network, broadcast or anycast address of ",
+                     prefix->ToString(), ": ask for another one, or for none to be given one"));
   }
   if (IsGateway(pool, address)) {
-    return absl::InvalidArgumentError(absl::StrCat("address ", address.ToString(),
-                                                   " is a gateway of the network: ask for another one, or for "
-                                                   "none to be given one"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("address ", address.ToString(),
+                     " is a gateway of the network: ask for another one, or for "
+                     "none to be given one"));
   }
   if (const auto owner = owners.find(address); owner != owners.end()) {
     return absl::AlreadyExistsError(absl::StrCat("address ", address.ToString(), " belongs to port ",
@@ -55,16 +56,17 @@ absl::StatusOr<InterfaceAddress> CheckRequested(const AddressPool& pool, const A
 }
 
 // The first free address after `last`, from the start again after the end.
-std::optional<IpAddress> FindFree(const IpPrefix& prefix, const AddressPool& pool, const AddressOwners& owners,
-                                  const std::optional<IpAddress>& last) {
+std::optional<IpAddress> FindFree(const IpPrefix& prefix, const AddressPool& pool,
+                                  const AddressOwners& owners, const std::optional<IpAddress>& last) {
   const AddressRange range = AssignableRange(prefix);
   const auto after = [&](const IpAddress& address) {
     return address < range.last ? IpAddress(prefix.family(), address.value() + 1) : range.first;
   };
   IpAddress candidate = last && range.Contains(*last) ? after(*last) : range.first;
-  // Each step that finds an address taken meets another owner or gateway, so that there cannot be more of them.
-  const absl::uint128 steps = std::min<absl::uint128>(range.last.value() - range.first.value(),
-                                                      owners.size() + pool.gateways.size());
+  // Each step that finds an address taken meets another owner or gateway, so that there cannot be more of
+  // them.
+  const absl::uint128 steps =
+      std::min<absl::uint128>(range.last.value() - range.first.value(), owners.size() + pool.gateways.size());
   for (absl::uint128 step = 0; step <= steps; ++step, candidate = after(candidate)) {
     if (!owners.contains(candidate) && !IsGateway(pool, candidate)) return candidate;
   }
@@ -99,9 +101,9 @@ absl::StatusOr<Allocation> AllocateAddresses(const AddressPool& pool, const Addr
     if (asked != requested.end()) {
       const auto second = std::find_if(asked + 1, requested.end(), is_of_family);
       if (second != requested.end()) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("addresses ", asked->ToString(), " and ", second->ToString(), " are both ",
-                         FamilyName(family), ": ask for at most one of each family"));
+        return absl::InvalidArgumentError(absl::StrCat("addresses ", asked->ToString(), " and ",
+                                                       second->ToString(), " are both ", FamilyName(family),
+                                                       ": ask for at most one of each family"));
       }
       XPU_ASSIGN_OR_RETURN(const InterfaceAddress address, CheckRequested(pool, owners, *asked));
       allocation.addresses.push_back(address);

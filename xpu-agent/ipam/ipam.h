@@ -19,8 +19,9 @@ struct AddressPool {
 // Who has an address of the network now: the id of the port.
 using AddressOwners = absl::flat_hash_map<IpAddress, std::string>;
 
-// The address that was chosen last in each prefix. The next one is searched for after it, so that an address that
-// was just given back rests as long as possible and neighbours with an old cache entry do not reach the wrong pod.
+// The address that was chosen last in each prefix. The next one is searched for after it, so that an address
+// that was just given back rests as long as possible and neighbours with an old cache entry do not reach the
+// wrong pod.
 using AllocationCursor = std::map<IpPrefix, IpAddress>;
 
 struct Allocation {
@@ -30,10 +31,10 @@ struct Allocation {
   AllocationCursor cursor;
 };
 
-// Gives a port its addresses: those `requested`, and one of each other family that the pool has prefixes of, from
-// the first prefix with room. Never a gateway or an address that no interface may have (AssignableRange). A port
-// that is bound again leaves its own addresses out of `owners`. Pure; takes time in proportion to the owners at
-// worst, whatever the size of the prefix.
+// Gives a port its addresses: those `requested`, and one of each other family that the pool has prefixes of,
+// from the first prefix with room. Never a gateway or an address that no interface may have
+// (AssignableRange). A port that is bound again leaves its own addresses out of `owners`. Pure; takes time in
+// proportion to the owners at worst, whatever the size of the prefix.
 //   InvalidArgument    two requested addresses of one family, or one that is in no prefix or not for a port
 //   AlreadyExists      a requested address is another port's
 //   ResourceExhausted  no address is left

@@ -39,8 +39,8 @@ std::vector<std::string> Choose(const AddressPool& pool, const AddressOwners& ow
   return Text(allocation->addresses);
 }
 
-void ExpectError(const AddressPool& pool, const AddressOwners& owners, const std::vector<IpAddress>& requested,
-                 absl::StatusCode code, const std::string& words) {
+void ExpectError(const AddressPool& pool, const AddressOwners& owners,
+                 const std::vector<IpAddress>& requested, absl::StatusCode code, const std::string& words) {
   const auto allocation = AllocateAddresses(pool, owners, requested, {});
   EXPECT_EQ(allocation.status().code(), code) << allocation.status();
   EXPECT_THAT(std::string(allocation.status().message()), HasSubstr(words));
@@ -82,8 +82,8 @@ TEST(Ipam, LetsAnAddressRestThatWasGivenBack) {
     given.push_back(allocation->addresses.at(0).address.ToString());
     cursor = allocation->cursor;
   }
-  EXPECT_THAT(given, ElementsAre("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6",
-                                 "10.0.0.1"));
+  EXPECT_THAT(
+      given, ElementsAre("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6", "10.0.0.1"));
 }
 
 TEST(Ipam, IgnoresACursorOutsideThePrefix) {

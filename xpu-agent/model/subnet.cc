@@ -37,23 +37,24 @@ absl::Status ValidatePrefix(const IpPrefix& prefix) {
         reserved.family == IpFamily::kV4 ? absl::uint128(reserved.high) : absl::MakeUint128(reserved.high, 0);
     const IpPrefix range = IpPrefix::Of(IpAddress(reserved.family, value), reserved.length);
     if (!prefix.Overlaps(range)) continue;
-    return absl::InvalidArgumentError(absl::StrCat("prefix ", prefix.ToString(), " overlaps ", range.ToString(),
-                                                   " (", reserved.use, "): choose another prefix"));
+    return absl::InvalidArgumentError(absl::StrCat("prefix ", prefix.ToString(), " overlaps ",
+                                                   range.ToString(), " (", reserved.use,
+                                                   "): choose another prefix"));
   }
   return absl::OkStatus();
 }
 
 absl::Status ValidateGateway(const IpAddress& gateway, const std::vector<IpPrefix>& prefixes) {
-  const auto prefix = std::find_if(prefixes.begin(), prefixes.end(),
-                                   [&](const IpPrefix& p) { return p.Contains(gateway); });
+  const auto prefix =
+      std::find_if(prefixes.begin(), prefixes.end(), [&](const IpPrefix& p) { return p.Contains(gateway); });
   if (prefix == prefixes.end()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "gateway ", gateway.ToString(), " is in no prefix: add its prefix or choose an address in one"));
   }
   if (!AssignableRange(*prefix).Contains(gateway)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("gateway ", gateway.ToString(), " is the network, broadcast or anycast address of ",
-                     prefix->ToString(), ": choose one between"));
+    return absl::InvalidArgumentError(absl::StrCat("gateway ", gateway.ToString(),
+                                                   " is the network, broadcast or anycast address of ",
+                                                   prefix->ToString(), ": choose one between"));
   }
   return absl::OkStatus();
 }
@@ -76,8 +77,8 @@ absl::Status ValidateSubnets(const std::vector<IpPrefix>& prefixes, const std::v
     const auto other =
         std::find_if(prefixes.begin(), prefix, [&](const IpPrefix& p) { return p.Overlaps(*prefix); });
     if (other != prefix) {
-      return absl::InvalidArgumentError(absl::StrCat("prefixes ", other->ToString(), " and ", prefix->ToString(),
-                                                     " overlap: leave one of them out"));
+      return absl::InvalidArgumentError(absl::StrCat("prefixes ", other->ToString(), " and ",
+                                                     prefix->ToString(), " overlap: leave one of them out"));
     }
     if (prefix->family() == IpFamily::kV6) min_mtu = kMinMtu6;
   }

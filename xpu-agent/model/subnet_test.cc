@@ -32,14 +32,13 @@ TEST(AssignableRange, LeavesOutWhatNoInterfaceMayHave) {
   struct Case {
     const char *prefix, *first, *last;
   };
-  for (const Case& c : {Case{"10.0.0.0/24", "10.0.0.1", "10.0.0.254"},
-                        Case{"10.0.0.4/30", "10.0.0.5", "10.0.0.6"},
-                        Case{"10.0.0.4/31", "10.0.0.4", "10.0.0.5"},
-                        Case{"10.0.0.4/32", "10.0.0.4", "10.0.0.4"},
-                        Case{"2001:db8::/64", "2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff"},
-                        Case{"2001:db8::/126", "2001:db8::1", "2001:db8::3"},
-                        Case{"2001:db8::/127", "2001:db8::", "2001:db8::1"},
-                        Case{"2001:db8::/128", "2001:db8::", "2001:db8::"}}) {
+  for (const Case& c :
+       {Case{"10.0.0.0/24", "10.0.0.1", "10.0.0.254"}, Case{"10.0.0.4/30", "10.0.0.5", "10.0.0.6"},
+        Case{"10.0.0.4/31", "10.0.0.4", "10.0.0.5"}, Case{"10.0.0.4/32", "10.0.0.4", "10.0.0.4"},
+        Case{"2001:db8::/64", "2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff"},
+        Case{"2001:db8::/126", "2001:db8::1", "2001:db8::3"},
+        Case{"2001:db8::/127", "2001:db8::", "2001:db8::1"},
+        Case{"2001:db8::/128", "2001:db8::", "2001:db8::"}}) {
     const AddressRange range = AssignableRange(Prefix(c.prefix));
     EXPECT_EQ(range.first.ToString(), c.first) << c.prefix;
     EXPECT_EQ(range.last.ToString(), c.last) << c.prefix;
@@ -53,8 +52,8 @@ TEST(ValidateSubnets, TakesADualStackNetwork) {
 TEST(ValidateSubnets, TakesABridgeWithoutAddresses) { EXPECT_TRUE(Validate({}).ok()); }
 
 TEST(ValidateSubnets, RefusesPrefixesWithoutInterfaceAddresses) {
-  for (const char* prefix : {"0.0.0.0/0", "0.0.0.0/24", "127.0.0.0/16", "224.1.0.0/16", "255.255.255.0/24", "::/0",
-                             "::/120", "fe80::/64", "ff02::/64"}) {
+  for (const char* prefix : {"0.0.0.0/0", "0.0.0.0/24", "127.0.0.0/16", "224.1.0.0/16", "255.255.255.0/24",
+                             "::/0", "::/120", "fe80::/64", "ff02::/64"}) {
     ExpectInvalid(Validate({prefix}), prefix);
   }
 }

@@ -99,7 +99,8 @@ std::vector<ActiveNetwork> ResolveNetworks(const Model& model,
       network.has_unbound |= !port.bound;
       Member& member = network.members.emplace_back(
           Member{.ofport = ofport->second, .mac = MacText(port.mac), .vlan = vlan, .bound = port.bound});
-      for (const IpAddress& address : addresses) (address.is_v4() ? member.v4 : member.v6).emplace_back(address);
+      for (const IpAddress& address : addresses)
+        (address.is_v4() ? member.v4 : member.v6).emplace_back(address);
     }
   }
   std::vector<ActiveNetwork> result;

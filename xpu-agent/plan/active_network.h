@@ -32,11 +32,13 @@ struct ActiveNetwork {
   bool has_unbound = false;
 };
 
-// Who may take part in what. Everything unclear stays out, so that a mistake in the model never joins what should
-// be apart: a port without a number on the switch, with a MAC that no interface can have, an access port with
-// other than one bridge, a trunk's bridges that share a VLAN id or have none, a bridge whose key is out of range
-// or another bridge's. Of two ports that claim the same representor, or the same MAC or address in one network,
-// the one with the smaller id is in. Networks come in the order of their keys. `model` must outlive the result.
-std::vector<ActiveNetwork> ResolveNetworks(const Model& model, const std::map<std::string, uint32_t>& ofports);
+// Who may take part in what. Everything unclear stays out, so that a mistake in the model never joins what
+// should be apart: a port without a number on the switch, with a MAC that no interface can have, an access
+// port with other than one bridge, a trunk's bridges that share a VLAN id or have none, a bridge whose key is
+// out of range or another bridge's. Of two ports that claim the same representor, or the same MAC or address
+// in one network, the one with the smaller id is in. Networks come in the order of their keys. `model` must
+// outlive the result.
+std::vector<ActiveNetwork> ResolveNetworks(const Model& model,
+                                           const std::map<std::string, uint32_t>& ofports);
 
 }  // namespace xpu

@@ -11,8 +11,8 @@
 
 namespace xpu {
 
-// Words of the flow language (ovs-fields(7), ovs-actions(7)) as types, so that a flow can only be written the way
-// Open vSwitch prints it back. Addresses occur in many flows and are turned into text once.
+// Words of the flow language (ovs-fields(7), ovs-actions(7)) as types, so that a flow can only be written the
+// way Open vSwitch prints it back. Addresses occur in many flows and are turned into text once.
 
 struct MacText {
   explicit MacText(const MacAddress& mac) : text(mac.ToString()) {}
@@ -33,8 +33,8 @@ const MacText& NoMac();
 
 enum class Protocol : uint8_t { kAny, kArp, kIp, kIpv6, kIcmp, kIcmp6, kUdp, kUdp6 };
 
-// What a flow matches; a field that is not set matches everything. The members stand in the order in which Open
-// vSwitch prints the fields, which designated initialisers keep to.
+// What a flow matches; a field that is not set matches everything. The members stand in the order in which
+// Open vSwitch prints the fields, which designated initialisers keep to.
 struct Match {
   Protocol protocol = Protocol::kAny;
   std::optional<uint32_t> reg0;
@@ -90,8 +90,8 @@ class Actions {
   std::string text_;
 };
 
-// Flows in the order in which they were added. All text lies in one buffer: a card's worth of flows costs a few
-// allocations, and a walk over them stays in the cache.
+// Flows in the order in which they were added. All text lies in one buffer: a card's worth of flows costs a
+// few allocations, and a walk over them stays in the cache.
 class FlowList {
  public:
   struct Flow {

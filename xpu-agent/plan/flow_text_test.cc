@@ -16,22 +16,23 @@ TEST(Match, OfEverythingHasNoText) { EXPECT_EQ(Text({}), ""); }
 TEST(Match, WritesFieldsInTheOrderOfTheSwitch) {
   const MacText mac(MacAddress({2, 0, 0, 0, 0, 1}));
   const IpText v6(IpAddress::Parse("2001:db8::1").value());
-  EXPECT_EQ(Text({.protocol = Protocol::kIcmp6,
-                  .reg0 = 1,
-                  .reg1 = 31,
-                  .metadata = 255,
-                  .in_port = 12,
-                  .dl_src = &mac,
-                  .dl_dst = &mac,
-                  .ip_src = &v6,
-                  .nw_ttl = 255,
-                  .icmp_type = 135,
-                  .icmp_code = 0,
-                  .nd_target = &v6,
-                  .nd_sll = &mac}),
-            "icmp6,reg0=0x1,reg1=0x1f,metadata=0xff,in_port=12,dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:01,"
-            "ipv6_src=2001:db8::1,nw_ttl=255,icmp_type=135,icmp_code=0,nd_target=2001:db8::1,"
-            "nd_sll=02:00:00:00:00:01");
+  EXPECT_EQ(
+      Text({.protocol = Protocol::kIcmp6,
+            .reg0 = 1,
+            .reg1 = 31,
+            .metadata = 255,
+            .in_port = 12,
+            .dl_src = &mac,
+            .dl_dst = &mac,
+            .ip_src = &v6,
+            .nw_ttl = 255,
+            .icmp_type = 135,
+            .icmp_code = 0,
+            .nd_target = &v6,
+            .nd_sll = &mac}),
+      "icmp6,reg0=0x1,reg1=0x1f,metadata=0xff,in_port=12,dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:01,"
+      "ipv6_src=2001:db8::1,nw_ttl=255,icmp_type=135,icmp_code=0,nd_target=2001:db8::1,"
+      "nd_sll=02:00:00:00:00:01");
 }
 
 TEST(Match, NamesTheSourceAddressByItsProtocol) {
@@ -58,7 +59,12 @@ TEST(Actions, OfNothingIsADrop) { EXPECT_EQ(Actions().text(), "drop"); }
 TEST(Actions, AreWrittenInTheirOrder) {
   Actions actions;
   actions.PopVlan().LoadReg0(1).LoadReg1(0x10001).SetMetadata(16).SetField("eth_src", "02:00:00:00:00:01");
-  actions.Move("NXM_OF_ETH_SRC", "NXM_OF_ETH_DST").PushVlan(100).Output(3).OutputToSender().Resubmit(80).Goto(60);
+  actions.Move("NXM_OF_ETH_SRC", "NXM_OF_ETH_DST")
+      .PushVlan(100)
+      .Output(3)
+      .OutputToSender()
+      .Resubmit(80)
+      .Goto(60);
   EXPECT_EQ(actions.text(),
             "pop_vlan,load:0x1->NXM_NX_REG0[],load:0x10001->NXM_NX_REG1[],set_field:0x10->metadata,"
             "set_field:02:00:00:00:00:01->eth_src,move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],push_vlan:0x8100,"

@@ -63,7 +63,8 @@ class PortGuard {
                    .ip_src = &address},
                   pass_);
     }
-    // Without an address yet: duplicate address detection (RFC 4862) and multicast listener reports (RFC 3590).
+    // Without an address yet: duplicate address detection (RFC 4862) and multicast listener reports (RFC
+    // 3590).
     Solicitation(Priority::kBoundResolution, &Unspecified6(), NoMac());
     for (const uint8_t type : {kMldReport, kMld2Report}) {
       flows_->Add(Table::kGuard, Priority::kBoundIp,
@@ -171,18 +172,21 @@ void AddGuardCommon(FlowList* flows) {
   const MacText reserved("01:80:c2:00:00:00/ff:ff:ff:ff:ff:f0");
   flows->Add(Table::kGuard, Priority::kNever, {.dl_dst = &reserved}, drop);
   flows->Add(Table::kGuard, Priority::kNever, {.protocol = Protocol::kUdp, .tp_src = kDhcpServerPort}, drop);
-  flows->Add(Table::kGuard, Priority::kNever, {.protocol = Protocol::kUdp6, .tp_src = kDhcp6ServerPort}, drop);
-  flows->Add(Table::kGuard, Priority::kNever, {.protocol = Protocol::kIcmp, .icmp_type = kIcmpRedirect}, drop);
+  flows->Add(Table::kGuard, Priority::kNever, {.protocol = Protocol::kUdp6, .tp_src = kDhcp6ServerPort},
+             drop);
+  flows->Add(Table::kGuard, Priority::kNever, {.protocol = Protocol::kIcmp, .icmp_type = kIcmpRedirect},
+             drop);
   // There is no router to solicit, and the switch cannot see the link-layer address inside a solicitation.
   for (const uint8_t type : {kRouterSolicitation, kRouterAdvertisement, kIcmp6Redirect}) {
     flows->Add(Table::kGuard, Priority::kNever, {.protocol = Protocol::kIcmp6, .icmp_type = type}, drop);
   }
   for (const uint8_t type : {kNeighbourSolicitation, kNeighbourAdvertisement}) {
-    // The switch sees no target and no link-layer address in a message that has the same option twice, where a
-    // kernel takes the first of them.
-    flows->Add(Table::kGuard, Priority::kNever,
-               {.protocol = Protocol::kIcmp6, .icmp_type = type, .icmp_code = 0, .nd_target = &Unspecified6()},
-               drop);
+    // The switch sees no target and no link-layer address in a message that has the same option twice, where
+    // a kernel takes the first of them.
+    flows->Add(
+        Table::kGuard, Priority::kNever,
+        {.protocol = Protocol::kIcmp6, .icmp_type = type, .icmp_code = 0, .nd_target = &Unspecified6()},
+        drop);
     flows->Add(Table::kGuard, Priority::kOtherResolution, {.protocol = Protocol::kIcmp6, .icmp_type = type},
                drop);
   }

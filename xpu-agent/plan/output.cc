@@ -15,8 +15,8 @@ struct Priority {
 constexpr char kSolicitedOverride[] = "1610612736";
 constexpr char kTargetLinkLayerAddress[] = "2";
 
-// Sends a packet to several ports; the switch leaves out the ingress port. The list is cut into flows that fit an
-// OpenFlow message, each of which hands over to the next.
+// Sends a packet to several ports; the switch leaves out the ingress port. The list is cut into flows that
+// fit an OpenFlow message, each of which hands over to the next.
 class PortList {
  public:
   PortList(uint32_t destination, uint32_t key, FlowList* flows)
@@ -76,7 +76,8 @@ void AddOutputCommon(FlowList* flows) {
   Actions to_sender;
   to_sender.OutputToSender();
   flows->Add(Table::kOutput, Priority::kPort, {.reg1 = Destination::kSender}, to_sender);
-  // The option becomes the target's link-layer address, which the switch stage has put into the frame's source.
+  // The option becomes the target's link-layer address, which the switch stage has put into the frame's
+  // source.
   Actions advertise;
   advertise.SetField("nd_reserved", kSolicitedOverride)
       .SetField("nd_options_type", kTargetLinkLayerAddress)

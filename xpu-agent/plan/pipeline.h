@@ -16,8 +16,8 @@ struct Table {
   static constexpr uint8_t kOutput = 80;
 };
 
-// Values of reg1 above every port number. The octet above them counts the parts of a list of ports that is too
-// long for one flow.
+// Values of reg1 above every port number. The octet above them counts the parts of a list of ports that is
+// too long for one flow.
 struct Destination {
   // Back to the ingress port.
   static constexpr uint32_t kSender = 0x10001;

@@ -57,10 +57,10 @@ void DiffFlows(const FlowList& list, const FlowTable& present, SwitchPlan* plan)
   auto have = present.begin();
   const auto put = [&] { plan->flow_puts.emplace_hint(plan->flow_puts.end(), ToKey(*want), want->actions); };
   while (want != wanted.end() || have != present.end()) {
-    const auto order = want == wanted.end()    ? std::strong_ordering::greater
-                       : have == present.end() ? std::strong_ordering::less
-                                               : Compare(*want, have->first.table, have->first.priority,
-                                                         have->first.match);
+    const auto order = want == wanted.end() ? std::strong_ordering::greater
+                       : have == present.end()
+                           ? std::strong_ordering::less
+                           : Compare(*want, have->first.table, have->first.priority, have->first.match);
     if (order > 0) plan->flow_deletes.push_back(have->first);
     if (order < 0 || (order == 0 && want->actions != have->second)) put();
     if (order <= 0) ++want;
@@ -82,7 +82,8 @@ void DiffPorts(const Model& model, const SwitchSnapshot& snapshot, SwitchPlan* p
 }
 
 std::string FlowToString(const FlowKey& key) {
-  return absl::StrCat("table=", key.table, ",priority=", key.priority, key.match.empty() ? "" : ",", key.match);
+  return absl::StrCat("table=", key.table, ",priority=", key.priority, key.match.empty() ? "" : ",",
+                      key.match);
 }
 
 }  // namespace

@@ -8,9 +8,9 @@
 
 namespace xpu {
 
-// The difference between what the model wants and what the switch has. Pure: no I/O, no clock, no state; the same
-// input gives the same plan, and planning again after it was applied gives an empty one. Flows of a port appear
-// once the snapshot shows its OpenFlow port number, so a new port takes two rounds.
+// The difference between what the model wants and what the switch has. Pure: no I/O, no clock, no state; the
+// same input gives the same plan, and planning again after it was applied gives an empty one. Flows of a port
+// appear once the snapshot shows its OpenFlow port number, so a new port takes two rounds.
 SwitchPlan MakePlan(const Model& model, const SwitchSnapshot& snapshot);
 
 // All flows that `model` wants on a switch whose ports have these OpenFlow numbers (by interface name).

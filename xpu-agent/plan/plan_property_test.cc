@@ -87,7 +87,8 @@ std::set<uint32_t> KeysOf(const Model& model, uint32_t ofport) {
   for (const auto& [id, port] : model.ports) {
     if (port.ofport != ofport) continue;
     for (const std::string& bridge : port.logical_bridges) {
-      if (const auto it = model.bridges.find(bridge); it != model.bridges.end()) keys.insert(it->second.network_key);
+      if (const auto it = model.bridges.find(bridge); it != model.bridges.end())
+        keys.insert(it->second.network_key);
     }
   }
   return keys;

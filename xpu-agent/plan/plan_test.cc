@@ -73,7 +73,8 @@ TEST(MakePlan, UsesTheNumberThatTheSwitchGave) {
   SwitchSnapshot snapshot;
   ApplyTo(MakePlan(model, snapshot), &snapshot);
   snapshot.ports["p3"].ofport = 77;
-  EXPECT_THAT(PlanToString(MakePlan(model, snapshot)), AllOf(HasSubstr("in_port=77"), Not(HasSubstr("reg0=0x3"))));
+  EXPECT_THAT(PlanToString(MakePlan(model, snapshot)),
+              AllOf(HasSubstr("in_port=77"), Not(HasSubstr("reg0=0x3"))));
 }
 
 TEST(MakePlan, GivesNoFlowsToAPortThatTheSwitchCouldNotOpen) {
@@ -82,7 +83,8 @@ TEST(MakePlan, GivesNoFlowsToAPortThatTheSwitchCouldNotOpen) {
   snapshot.ports["p2"].error = "could not open network device p2";
   Converge(model, &snapshot);
   for (const auto& [key, actions] : snapshot.flows) {
-    EXPECT_FALSE(Mentions(key, actions, {"in_port=2", "reg0=0x2", "output:2", "02:00:00:00:00:02", "10.0.0.2"}))
+    EXPECT_FALSE(
+        Mentions(key, actions, {"in_port=2", "reg0=0x2", "output:2", "02:00:00:00:00:02", "10.0.0.2"}))
         << key.match << " " << actions;
   }
 }
@@ -95,8 +97,8 @@ TEST(MakePlan, RemovesAllFlowsOfAPortThatGoes) {
   EXPECT_THAT(plan.port_deletes, ElementsAre("p2"));
   ApplyTo(plan, &snapshot);
   for (const auto& [key, actions] : snapshot.flows) {
-    EXPECT_FALSE(Mentions(key, actions,
-                          {"in_port=2", "reg0=0x2", "output:2", "02:00:00:00:00:02", "10.0.0.2", "2001:db8::2"}))
+    EXPECT_FALSE(Mentions(
+        key, actions, {"in_port=2", "reg0=0x2", "output:2", "02:00:00:00:00:02", "10.0.0.2", "2001:db8::2"}))
         << key.match << " " << actions;
   }
 }
@@ -155,8 +157,8 @@ TEST(MakePlan, CutsAListOfPortsThatOneFlowCannotHold) {
   Model model;
   AddBridge(&model, "red", 1, {});
   for (uint32_t i = 1; i <= 4500; ++i) {
-    AddUnboundPort(&model, absl::StrFormat("p%d", i), i, absl::StrFormat("02:00:00:00:%02x:%02x", i >> 8, i & 255),
-                   "red");
+    AddUnboundPort(&model, absl::StrFormat("p%d", i), i,
+                   absl::StrFormat("02:00:00:00:%02x:%02x", i >> 8, i & 255), "red");
   }
   const FlowTable flows = CompileFlows(model, AllOfports(model));
   const FlowKey first{.table = 80, .priority = 100, .match = "reg1=0x10003,metadata=0x1"};

@@ -26,7 +26,8 @@ BridgePort& AddBoundPort(Model* model, const std::string& id, uint32_t ofport, c
                          const std::string& bridge, const std::vector<std::string>& addresses) {
   BridgePort& port = AddUnboundPort(model, id, ofport, mac, bridge);
   port.bound = true;
-  for (const std::string& address : addresses) port.addresses.push_back(InterfaceAddress::Parse(address).value());
+  for (const std::string& address : addresses)
+    port.addresses.push_back(InterfaceAddress::Parse(address).value());
   return port;
 }
 

@@ -41,8 +41,8 @@ Actions AnswerArp(const Member& owner, const IpText& address) {
   return actions;
 }
 
-// Turns a neighbour solicitation round. What only an advertisement has can be set once the packet is matched as
-// one, which the output stage does.
+// Turns a neighbour solicitation round. What only an advertisement has can be set once the packet is matched
+// as one, which the output stage does.
 Actions AnswerSolicitation(const Member& owner, const IpText& address) {
   Actions actions;
   actions.Move("NXM_OF_ETH_SRC", "NXM_OF_ETH_DST")
@@ -70,8 +70,9 @@ void AddV4(uint32_t key, const Member& owner, const IpText& address, FlowList* f
 }
 
 void AddV6(uint32_t key, const Member& owner, const IpText& address, FlowList* flows) {
-  // An answer needs the room of the sender's link-layer address for the target's. One without it, as duplicate
-  // address detection sends, goes to the owner, who defends its address; the owner's own ends there.
+  // An answer needs the room of the sender's link-layer address for the target's. One without it, as
+  // duplicate address detection sends, goes to the owner, who defends its address; the owner's own ends
+  // there.
   flows->Add(Table::kSwitch, Priority::kToOwner,
              {.protocol = Protocol::kIcmp6,
               .metadata = key,
