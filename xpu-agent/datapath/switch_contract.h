@@ -8,11 +8,10 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "absl/strings/match.h"
-#include "absl/synchronization/mutex.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "xpu-agent/datapath/switch.h"
+#include "xpu-agent/datapath/switch_observer.h"
 
 namespace xpu {
 
@@ -49,14 +48,9 @@ class SwitchContract : public ::testing::TestWithParam<SwitchHarnessFactory> {
   void SetUp() override {
     harness_ = GetParam()();
     ASSERT_NE(harness_, nullptr);
-    sw().Start([this] {
-      absl::MutexLock lock(&mutex_);
-      ++changes_;
-    });
-    ASSERT_TRUE(AwaitSnapshot([](const SwitchSnapshot&) { return true; }));
+    observer_.Start(sw());
+    ASSERT_TRUE(observer_.AwaitReady());
   }
-  // The switch goes first: it calls back into this.
-  void TearDown() override { harness_.reset(); }
 
   Switch& sw() { return harness_->sw(); }
 
@@ -72,28 +66,12 @@ class SwitchContract : public ::testing::TestWithParam<SwitchHarnessFactory> {
     EXPECT_EQ(result.ports, absl::OkStatus());
   }
 
-  // Waits for `changed` until the snapshot (or its error) is as wanted.
-  bool AwaitStatus(const std::function<bool(const absl::StatusOr<SwitchSnapshot>&)>& wanted) {
-    const absl::Time deadline = absl::Now() + absl::Seconds(20);
-    for (;;) {
-      int seen;
-      {
-        absl::MutexLock lock(&mutex_);
-        seen = changes_;
-      }
-      if (wanted(sw().Snapshot())) return true;
-      absl::MutexLock lock(&mutex_);
-      const auto changed = [&] { return changes_ != seen; };
-      if (!mutex_.AwaitWithDeadline(absl::Condition(&changed), deadline)) return false;
-    }
-  }
   bool AwaitSnapshot(const std::function<bool(const SwitchSnapshot&)>& wanted) {
-    return AwaitStatus([&](const auto& snapshot) { return snapshot.ok() && wanted(*snapshot); });
+    return observer_.AwaitSnapshot(wanted);
   }
 
+  SwitchObserver observer_;
   std::unique_ptr<SwitchHarness> harness_;
-  absl::Mutex mutex_;
-  int changes_ = 0;
 
   const FlowKey flow_a_{10, 100, "ip,in_port=1"};
   const FlowKey flow_b_{10, 100, "ip,in_port=2"};
@@ -227,7 +205,7 @@ TEST_P(SwitchContract, IsUnavailableWhileDisconnectedAndComesBack) {
   harness_->MakeInterface("rep1");
   ApplyOk({.port_adds = {{"rep1", 17}}, .flow_puts = {{flow_a_, "output:2"}}});
   harness_->Disconnect();
-  EXPECT_TRUE(AwaitStatus([](const auto& snapshot) { return absl::IsUnavailable(snapshot.status()); }));
+  EXPECT_TRUE(observer_.AwaitUnavailable());
   const ApplyResult result = sw().Apply({.port_deletes = {"rep1"}, .flow_puts = {{flow_b_, "drop"}}});
   EXPECT_EQ(result.flows.code(), absl::StatusCode::kUnavailable) << result.flows;
   EXPECT_EQ(result.ports.code(), absl::StatusCode::kUnavailable) << result.ports;

@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "test/lib/ovs/test_ovs.h"
-#include "xpu-agent/datapath/ovs/flow_text.h"
+#include "xpu-agent/datapath/ovs/canonical_flow.h"
 #include "xpu-agent/datapath/switch_contract.h"
 
 namespace xpu {

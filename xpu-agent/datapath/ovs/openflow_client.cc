@@ -11,7 +11,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
-#include "xpu-agent/datapath/ovs/flow_text.h"
+#include "xpu-agent/datapath/ovs/canonical_flow.h"
 #include "xpu-agent/datapath/ovs/ovs_c.h"
 
 namespace xpu {
@@ -25,8 +25,8 @@ bool IsOurs(uint64_t cookie) { return (cookie & kFlowCookieMask) == (kFlowCookie
 
 }  // namespace
 
-OpenFlowClient::OpenFlowClient(std::string folder, const std::string& bridge)
-    : folder_(std::move(folder)), socket_name_(bridge + ".mgmt") {
+OpenFlowClient::OpenFlowClient(std::string folder, const std::string& bridge, long long patience)
+    : folder_(std::move(folder)), socket_name_(bridge + ".mgmt"), patience_(patience) {
   xpu_ovs_init();
 }
 
@@ -38,6 +38,7 @@ void OpenFlowClient::Run() {
     retry_at_ = 0;
   }
   if (state_ == State::kDown && retry_at_ >= 0 && xpu_ovs_now() >= retry_at_) Connect();
+  if (vconn_ != nullptr) xpu_ovs_run(vconn_);
   if (state_ == State::kConnecting) {
     const int error = xpu_ovs_connect(vconn_);
     if (error == 0) {
@@ -54,6 +55,9 @@ void OpenFlowClient::Run() {
   ReceiveAll();
   // Answers to what came in.
   SendQueued();
+  if ((state_ == State::kConnecting || state_ == State::kReadingFlows) && xpu_ovs_now() >= silent_until_) {
+    Drop("no answer in time", 0);
+  }
 }
 
 void OpenFlowClient::Wait() {
@@ -62,6 +66,7 @@ void OpenFlowClient::Wait() {
     if (retry_at_ >= 0) xpu_ovs_wait_until(retry_at_);
   } else {
     xpu_ovs_wait(vconn_, !queue_.empty() && state_ != State::kConnecting);
+    if (state_ != State::kReady) xpu_ovs_wait_until(silent_until_);
   }
 }
 
@@ -101,6 +106,7 @@ void OpenFlowClient::Connect() {
     return;
   }
   state_ = State::kConnecting;
+  silent_until_ = xpu_ovs_now() + patience_;
 }
 
 void OpenFlowClient::Drop(const std::string& reason, int error) {
@@ -154,6 +160,7 @@ void OpenFlowClient::ReceiveAll() {
       Drop("connection lost", error);
       return;
     }
+    silent_until_ = xpu_ovs_now() + patience_;
     Handle(message);
     xpu_ovs_message_free(message);
   }

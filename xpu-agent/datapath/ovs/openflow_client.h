@@ -20,8 +20,9 @@ namespace xpu {
 // others change), and commits bundles. Belongs to the thread that runs the poll loop; never blocks.
 class OpenFlowClient {
  public:
-  // The bridge's socket is <folder>/<bridge>.mgmt.
-  OpenFlowClient(std::string folder, const std::string& bridge);
+  // The bridge's socket is <folder>/<bridge>.mgmt. A peer that says nothing for `patience` milliseconds before the
+  // connection is ready is given up.
+  OpenFlowClient(std::string folder, const std::string& bridge, long long patience);
   ~OpenFlowClient();
   OpenFlowClient(const OpenFlowClient&) = delete;
   OpenFlowClient& operator=(const OpenFlowClient&) = delete;
@@ -84,6 +85,7 @@ class OpenFlowClient {
 
   const std::string folder_;
   const std::string socket_name_;
+  const long long patience_;
   State state_ = State::kDown;
   std::string reason_ = "not connected yet";
   vconn* vconn_ = nullptr;
@@ -92,6 +94,8 @@ class OpenFlowClient {
   // When to try again, in milliseconds of the library's clock; -1: only when the socket appears.
   long long retry_at_ = 0;
   int failures_ = 0;
+  // When to give up on a peer that is silent.
+  long long silent_until_ = 0;
 
   std::deque<ofpbuf*> queue_;
   uint32_t next_xid_ = 1;

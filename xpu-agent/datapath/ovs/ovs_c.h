@@ -94,6 +94,8 @@ struct ofpbuf *xpu_ovs_echo_reply(const struct ofpbuf *request);
 // Opens "unix:PATH" for OpenFlow 1.4 without waiting. 0, or an errno value.
 int xpu_ovs_open(const char *name, struct vconn **);
 void xpu_ovs_close(struct vconn *);
+// Writes what was sent but did not fit into the socket; call it before the others, whenever woken.
+void xpu_ovs_run(struct vconn *);
 // 0 once the connection is up, EAGAIN on the way there, else why there is none.
 int xpu_ovs_connect(struct vconn *);
 // 0 and the message is taken, EAGAIN if it must be tried again later, else why the connection is lost.

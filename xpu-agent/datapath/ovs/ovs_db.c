@@ -37,6 +37,7 @@ struct xpu_ovs_db *xpu_ovs_db_open(const char *remote) {
         &ovsrec_port_col_name,            &ovsrec_port_col_interfaces,         &ovsrec_port_col_external_ids,
         &ovsrec_interface_col_name,       &ovsrec_interface_col_ofport,        &ovsrec_interface_col_ofport_request,
         &ovsrec_interface_col_error,      &ovsrec_interface_col_external_ids,  &ovsrec_interface_col_type,
+        &ovsrec_bridge_col_controller,    &ovsrec_controller_col_target,
     };
     struct xpu_ovs_db *db = xzalloc(sizeof *db);
     db->idl = ovsdb_idl_create(remote, &ovsrec_idl_class, false, true);
@@ -116,6 +117,7 @@ bool xpu_ovs_db_bridge(const struct xpu_ovs_db *db, const char *name, struct xpu
     out->datapath_type = bridge->datapath_type;
     out->secure = is_secure(bridge);
     out->openflow14 = has_openflow14(bridge);
+    out->has_controller = bridge->n_controller > 0;
     return true;
 }
 

@@ -32,6 +32,8 @@ struct xpu_ovs_bridge {
     bool secure;
     // Whether its `protocols` let OpenFlow 1.4 in.
     bool openflow14;
+    // Open vSwitch removes all flows, without telling, when the first controller comes or the last one goes.
+    bool has_controller;
 };
 // False if there is no bridge of that name.
 bool xpu_ovs_db_bridge(const struct xpu_ovs_db *, const char *name, struct xpu_ovs_bridge *);

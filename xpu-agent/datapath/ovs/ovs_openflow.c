@@ -101,10 +101,9 @@ int xpu_ovs_open(const char *name, struct vconn **vconn) {
 
 void xpu_ovs_close(struct vconn *vconn) { vconn_close(vconn); }
 
-int xpu_ovs_connect(struct vconn *vconn) {
-    vconn_run(vconn);
-    return vconn_connect(vconn);
-}
+void xpu_ovs_run(struct vconn *vconn) { vconn_run(vconn); }
+
+int xpu_ovs_connect(struct vconn *vconn) { return vconn_connect(vconn); }
 
 int xpu_ovs_send(struct vconn *vconn, struct ofpbuf *message) { return vconn_send(vconn, message); }
 

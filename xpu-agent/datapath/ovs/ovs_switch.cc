@@ -1,5 +1,6 @@
 #include "xpu-agent/datapath/ovs/ovs_switch.h"
 
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -102,20 +103,23 @@ class OvsSwitch::Thread {
   bool stop_ = false;
   std::optional<OvsdbClient> db_;
   std::optional<OpenFlowClient> openflow_;
-  bool was_ready_ = false;
+  // What the last call of `changed_` was about.
+  absl::StatusCode state_ = absl::StatusCode::kUnavailable;
   std::optional<Job> job_;
 
   std::thread thread_;
 };
 
 void OvsSwitch::Thread::Loop() {
+  pthread_setname_np(pthread_self(), "xpu-ovs");
   db_.emplace(OvsdbClient::Options{.remote = options_.ovsdb_remote,
                                    .bridge = options_.bridge,
                                    .owner = options_.owner,
                                    .datapath_type = options_.datapath_type});
-  openflow_.emplace(options_.openflow_dir, options_.bridge);
+  openflow_.emplace(options_.openflow_dir, options_.bridge, absl::ToInt64Milliseconds(options_.deadline));
   while (!stop_) {
     db_->Run();
+    if (db_->TakeFlush()) openflow_->Reconnect("the bridge's controllers changed, its flows are read again");
     openflow_->Run();
     RunPosted();
     AdvanceJob();
@@ -225,8 +229,8 @@ void OvsSwitch::Thread::FinishJob() {
 }
 
 void OvsSwitch::Thread::NotifyChanges() {
-  const bool ready = WhyNotReady().ok();
-  bool news = std::exchange(was_ready_, ready) != ready;
+  const absl::StatusCode state = WhyNotReady().code();
+  bool news = std::exchange(state_, state) != state;
   news |= openflow_->TakeForeignChange();
   if (!job_.has_value()) news |= !db_->TakeChangedPorts().empty();
   if (news) changed_();

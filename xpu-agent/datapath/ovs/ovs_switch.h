@@ -21,14 +21,14 @@ struct OvsSwitchOptions {
   std::string datapath_type = "system";
   // external_ids:xpu-owner of what is ours.
   std::string owner;
-  // How long Apply() may take.
+  // How long Apply() may take, and the peer to answer when connecting.
   absl::Duration deadline = absl::Seconds(15);
 };
 
 // A bridge of Open vSwitch 2.17 or newer, over persistent connections to ovsdb-server and ovs-vswitchd. A thread
 // of its own runs libopenvswitch's poll loop; it sleeps while nothing happens. Both daemons may come, go and
 // restart at any time. Ports of ours are marked external_ids:xpu-owner on Port and Interface, flows of ours by
-// their cookie (kFlowCookie in flow_text.h).
+// their cookie (kFlowCookie in canonical_flow.h).
 class OvsSwitch : public Switch {
  public:
   explicit OvsSwitch(OvsSwitchOptions options);

@@ -109,6 +109,7 @@ std::set<std::string> OvsdbClient::TakeChangedPorts() { return std::exchange(cha
 void OvsdbClient::CheckBridge() {
   xpu_ovs_bridge bridge;
   const bool found = xpu_ovs_db_bridge(db_, options_.bridge.c_str(), &bridge);
+  if (found) NoteFlush(bridge.has_controller);
   const bool fit = found && bridge.secure && bridge.openflow14;
   const bool ours = !found || bridge.owner == options_.owner;
   const std::string name = absl::StrCat("bridge ", options_.bridge);
@@ -129,6 +130,20 @@ void OvsdbClient::CheckBridge() {
   } else {
     reason_ = absl::OkStatus();
   }
+}
+
+// The flows go when ovs-vswitchd acts on the change: it may have done so already, or does with the next
+// configuration that it reports as applied.
+void OvsdbClient::NoteFlush(bool has_controller) {
+  const int64_t applied = xpu_ovs_db_applied(db_);
+  if (had_controller_.has_value() && *had_controller_ != has_controller) {
+    flush_ = flush_expected_ = true;
+  } else if (flush_expected_ && applied != applied_) {
+    flush_ = true;
+    flush_expected_ = false;
+  }
+  had_controller_ = has_controller;
+  applied_ = applied;
 }
 
 void OvsdbClient::BeginBridge() {

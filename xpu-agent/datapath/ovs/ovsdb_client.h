@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -45,6 +46,9 @@ class OvsdbClient {
   // Names of the ports that came, went or changed since the last call.
   std::set<std::string> TakeChangedPorts();
 
+  // Whether Open vSwitch may have removed the bridge's flows without telling since the last call.
+  bool TakeFlush() { return std::exchange(flush_, false); }
+
   // Starts the port changes of `plan`; one at a time. What became of it comes from TakePortsResult(), once
   // ovs-vswitchd has acted on the transaction.
   void StartPorts(const SwitchPlan& plan);
@@ -58,6 +62,7 @@ class OvsdbClient {
   void NoteConnection(unsigned int seqno_before);
   void AdvanceTransaction();
   void CheckBridge();
+  void NoteFlush(bool has_controller);
   void BeginBridge();
   void BeginPorts();
   void EndTransaction();
@@ -76,6 +81,11 @@ class OvsdbClient {
   absl::Status bridge_error_;
   std::map<std::string, SwitchPort> ports_;
   std::set<std::string> changed_ports_;
+
+  std::optional<bool> had_controller_;
+  int64_t applied_ = 0;
+  bool flush_expected_ = false;
+  bool flush_ = false;
 
   Task task_ = Task::kNone;
   xpu_ovs_txn* txn_ = nullptr;

@@ -1,4 +1,4 @@
-#include "xpu-agent/datapath/ovs/flow_text.h"
+#include "xpu-agent/datapath/ovs/canonical_flow.h"
 
 #include <algorithm>
 

@@ -1,0 +1,129 @@
+// Flows on a real switch: packets, numbers, refusals and what costs nothing.
+#include "absl/strings/str_cat.h"
+#include "test/component/datapath/ovs_fixture.h"
+#include "xpu-agent/datapath/ovs/canonical_flow.h"
+
+namespace xpu {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::xpu::testing::TestNetns;
+
+FlowTable ManyFlows(int n) {
+  FlowTable flows;
+  for (int i = 0; i < n; ++i) {
+    flows[{60, 100, absl::StrCat("ip,metadata=0x1,nw_dst=10.", i / 65536, ".", i / 256 % 256, ".", i % 256)}] =
+        absl::StrCat("output:", 1 + i % 250);
+  }
+  return flows;
+}
+
+class OvsFlowsTest : public OvsSwitchTest {
+ protected:
+  void SetUp() override {
+    OvsSwitchTest::SetUp();
+    StartSwitch();
+    ASSERT_TRUE(observer_->AwaitReady());
+  }
+};
+
+TEST_F(OvsFlowsTest, PacketsPassOnceTheFlowsAreThereAndNoLongerThanThat) {
+  auto left = TestNetns::Create(), right = TestNetns::Create();
+  ASSERT_TRUE(left.ok() && right.ok());
+  ASSERT_EQ(ovs_->netns().AddVeth("rep1", **left, "eth0"), absl::OkStatus());
+  ASSERT_EQ(ovs_->netns().AddVeth("rep2", **right, "eth0"), absl::OkStatus());
+  ASSERT_TRUE((*left)->Run({"ip", "addr", "add", "10.0.0.1/24", "dev", "eth0"}).ok());
+  ASSERT_TRUE((*right)->Run({"ip", "addr", "add", "10.0.0.2/24", "dev", "eth0"}).ok());
+  ApplyOk({.port_adds = {{"rep1", 1}, {"rep2", 2}},
+           .flow_puts = {{{0, 10, "in_port=1"}, "output:2"}, {{0, 10, "in_port=2"}, "output:1"}}});
+  const auto passed = (*left)->Run({"ping", "-c1", "-W10", "10.0.0.2"});
+  EXPECT_TRUE(passed.ok()) << passed.status();
+  ApplyOk({.flow_deletes = {{0, 10, "in_port=1"}}});
+  const auto dropped = (*left)->Try({"ping", "-c1", "-W1", "10.0.0.2"});
+  ASSERT_TRUE(dropped.ok()) << dropped.status();
+  EXPECT_NE(dropped->exit_code, 0);
+}
+
+TEST_F(OvsFlowsTest, TakesTenThousandFlowsInOneBundleAndShowsThemAsTheSwitchDoes) {
+  const FlowTable flows = ManyFlows(10000);
+  ApplyOk({.flow_puts = flows});
+  EXPECT_EQ(Snapshot().flows, flows);
+  EXPECT_EQ(switch_->counters().flow_mods, flows.size());
+  // Read from the switch anew.
+  StartSwitch();
+  ASSERT_TRUE(observer_->AwaitReady());
+  EXPECT_TRUE(Snapshot().flows == flows);
+  SwitchPlan removal;
+  for (const auto& [key, actions] : flows) removal.flow_deletes.push_back(key);
+  ApplyOk(removal);
+  EXPECT_TRUE(Snapshot().flows.empty());
+  EXPECT_TRUE(ovs_->DumpFlows(kBridge)->empty());
+}
+
+TEST_F(OvsFlowsTest, FollowsALargeChangeThatSomeoneElseMakes) {
+  const std::string file = ovs_->dir() + "/flows";
+  const FlowTable flows = ManyFlows(20000);
+  FILE* out = fopen(file.c_str(), "w");
+  ASSERT_NE(out, nullptr);
+  for (const auto& [key, actions] : flows) {
+    fputs(absl::StrCat("cookie=", kFlowCookie, ",", FlowToText(key, actions), "\n").c_str(), out);
+  }
+  fclose(out);
+  ASSERT_TRUE(ovs_->Ofctl({"--bundle", "add-flows", kBridge, file}).ok());
+  EXPECT_TRUE(observer_->AwaitSnapshot([&](const SwitchSnapshot& snapshot) { return snapshot.flows == flows; }));
+  ASSERT_TRUE(ovs_->Ofctl({"del-flows", kBridge}).ok());
+  EXPECT_TRUE(observer_->AwaitSnapshot([&](const SwitchSnapshot& snapshot) { return snapshot.flows.empty(); }));
+}
+
+TEST_F(OvsFlowsTest, NamesTheFlowThatTheSwitchRefusesAndWhy) {
+  FlowTable flows = ManyFlows(100);
+  flows[{60, 5, "ip,nw_dst=10.9.9.9"}] = "group:77";
+  const ApplyResult result = switch_->Apply({.flow_puts = flows});
+  EXPECT_EQ(result.flows.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(result.flows.message()),
+              AllOf(HasSubstr("table=60,priority=5,ip,nw_dst=10.9.9.9 actions=group:77"), HasSubstr("OFPBAC_")));
+  EXPECT_TRUE(Snapshot().flows.empty());
+  EXPECT_TRUE(ovs_->DumpFlows(kBridge)->empty());
+}
+
+TEST_F(OvsFlowsTest, NamesTheFlowThatCannotBeParsedAndSendsNothing) {
+  for (const auto& [match, actions] : FlowTable{{{0, 1, "nonsense=1"}, "drop"},
+                                                {{0, 1, "ip"}, "fly"},
+                                                {{0, 1, "ip,idle_timeout=5"}, "drop"},
+                                                {{0, 1, "table=9,ip"}, "drop"},
+                                                {{0, 1, "ip\n"}, "drop"}}) {
+    const ApplyResult result = switch_->Apply({.flow_puts = {{match, actions}, {{60, 1, ""}, "drop"}}});
+    EXPECT_EQ(result.flows.code(), absl::StatusCode::kInvalidArgument) << match.match;
+  }
+  EXPECT_EQ(switch_->Apply({.flow_deletes = {{0, 1, "nonsense=1"}}}).flows.code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(switch_->counters().flow_mods, 0u);
+  EXPECT_TRUE(Snapshot().flows.empty());
+}
+
+TEST_F(OvsFlowsTest, KeepsToTheCanonicalFormOfWhatItIsGiven) {
+  ApplyOk({.flow_puts = {{{0, 1, "nw_dst=10.0.0.1,ip"}, "output:2,output:3"}}});
+  EXPECT_EQ(Snapshot().flows, (FlowTable{{{0, 1, "ip,nw_dst=10.0.0.1"}, "output:2,output:3"}}));
+}
+
+TEST_F(OvsFlowsTest, LeavesOutPortsWithImpossibleNames) {
+  const ApplyResult result = switch_->Apply(
+      {.port_adds = {{"", 1}, {"a/b", 2}, {"much-too-long-name", 3}, {"rep1", 70000}, {"rep2", 4}, {"bad name", 5}}});
+  EXPECT_EQ(result.ports.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(result.ports.message()),
+              AllOf(HasSubstr("'a/b'"), HasSubstr("'much-too-long-name'"), HasSubstr("70000"),
+                    HasSubstr("'bad name'")));
+  EXPECT_THAT(Snapshot().ports, ::testing::ElementsAre(::testing::Key("rep2")));
+}
+
+TEST_F(OvsFlowsTest, DoesNotWakeUpWhileNothingHappens) {
+  ApplyOk({.flow_puts = {{{0, 1, "ip"}, "drop"}}});
+  const uint64_t before = switch_->counters().wakeups;
+  // The passing of time is what is tested: two pings that are two seconds apart.
+  ASSERT_TRUE(ovs_->netns().Run({"ping", "-c2", "-i2", "-q", "127.0.0.1"}).ok());
+  EXPECT_EQ(switch_->counters().wakeups, before);
+}
+
+}  // namespace
+}  // namespace xpu
