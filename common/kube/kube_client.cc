@@ -197,7 +197,7 @@ absl::StatusOr<std::unique_ptr<KubeClient>> KubeClient::Make(const KubeClientOpt
     if (!absl::StartsWith(server, "/")) server = "";
   } else if (absl::StartsWith(server, "https://") || absl::StartsWith(server, "http://")) {
     engine.base_url = std::string(absl::StripSuffix(server, "/"));
-    server = engine.base_url.substr(engine.base_url.find("//") + 2);
+    server.remove_prefix(server.find("//") + 2);
   } else {
     server = "";
   }

@@ -1,0 +1,24 @@
+// The contract of every resource store, held by the client and xpu-apiserver together.
+#include "common/kube/kube_client.h"
+#include "common/kube/resource_store_contract.h"
+#include "control-plane/apiserver/test_api_server.h"
+
+namespace xpu {
+namespace {
+
+class ServerHarness : public ResourceStoreHarness {
+ public:
+  ResourceStore& store() override { return *client_; }
+  void Compact() override { server_.Compact(); }
+
+ private:
+  apiserver::TestApiServer server_;
+  std::unique_ptr<KubeClient> client_ = KubeClient::Make({.server = server_.endpoint()}).value();
+};
+
+INSTANTIATE_TEST_SUITE_P(KubeClientAndApiServer, ResourceStoreContract, testing::Values([] {
+                           return std::unique_ptr<ResourceStoreHarness>(std::make_unique<ServerHarness>());
+                         }));
+
+}  // namespace
+}  // namespace xpu
