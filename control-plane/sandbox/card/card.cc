@@ -1,6 +1,7 @@
 #include "control-plane/sandbox/card/card.h"
 
 #include <cerrno>
+#include <map>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -13,10 +14,11 @@
 namespace xpu {
 
 absl::StatusOr<std::unique_ptr<Card>> Card::Start(const Options& options, EventLoop& loop) {
-  if (options.index < 0 || options.index >= kMaxCards || options.total_vfs < 0 || options.total_vfs > kMaxVfs) {
+  if (options.index < 0 || options.index >= kMaxCards || options.total_vfs < 0 ||
+      options.total_vfs > kMaxVfs) {
     return absl::InvalidArgumentError(absl::StrCat("card ", options.index, " with ", options.total_vfs,
-                                                   " virtual functions: there can be cards 0 to ", kMaxCards - 1,
-                                                   " with 0 to ", kMaxVfs));
+                                                   " virtual functions: there can be cards 0 to ",
+                                                   kMaxCards - 1, " with 0 to ", kMaxVfs));
   }
   NetlinkFactoryReal factory;
   XPU_ASSIGN_OR_RETURN(LinkTable host_links, LinkTable::Open(options.host));
@@ -31,7 +33,10 @@ absl::StatusOr<std::unique_ptr<Card>> Card::Start(const Options& options, EventL
   }
   for (int i = -1; i <= last_vf; ++i) XPU_RETURN_IF_ERROR(card->AddPort(i));
   Card* self = card.get();
-  card->news_ = loop.OnReadable(card->dpu_links_.fd(), [self] { self->OnDpuNews(); });
+  card->news_ = loop.OnReadable(card->dpu_links_.fd(), [self] {
+    const absl::Status status = self->Refresh().status();
+    if (!status.ok()) spdlog::error("card {}: {}", self->options_.index, status.ToString());
+  });
   return card;
 }
 
@@ -94,14 +99,25 @@ int Card::WriteNumVfs(absl::string_view text) {
     status.Update(removed);
     if (!removed.ok()) break;
   }
-  if (!status.ok()) spdlog::error("card {}: {} virtual functions: {}", options_.index, wanted, status.ToString());
+  if (!status.ok())
+    spdlog::error("card {}: {} virtual functions: {}", options_.index, wanted, status.ToString());
   return status.ok() ? 0 : EIO;
 }
 
-absl::StatusOr<CardView> Card::View() {
-  XPU_RETURN_IF_ERROR(host_links_.Refresh().status());
-  XPU_RETURN_IF_ERROR(dpu_links_.Refresh().status());
+absl::StatusOr<uint64_t> Card::Refresh() {
+  XPU_RETURN_IF_ERROR(ReadNews());
   XPU_RETURN_IF_ERROR(Heal());
+  return generation_;
+}
+
+absl::Status Card::ReadNews() {
+  XPU_ASSIGN_OR_RETURN(const bool host_changed, host_links_.Refresh());
+  XPU_ASSIGN_OR_RETURN(const bool dpu_changed, dpu_links_.Refresh());
+  if (host_changed || dpu_changed) ++generation_;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CardView> Card::View() {
   XPU_ASSIGN_OR_RETURN(const int nsid, host_links_.NsidOf(*options_.dpu));
   std::map<int, const Link*> by_representor;
   for (const auto& [ifindex, link] : host_links_.links()) {
@@ -122,32 +138,25 @@ absl::StatusOr<CardView> Card::View() {
   return view;
 }
 
-void Card::OnDpuNews() {
-  absl::Status status = dpu_links_.Refresh().status();
-  if (status.ok()) status = Heal();
-  if (!status.ok()) spdlog::error("card {}: {}", options_.index, status.ToString());
-}
-
 absl::Status Card::Heal() {
-  absl::Status status;
   bool healed = false;
   for (Port& port : ports_) {
     if (dpu_links_.links().contains(port.representor_ifindex)) continue;
     // The table may be behind: a pair that was made a moment ago is news that has not been read yet.
-    if (dpu_->GetLinkByIndex(port.representor_ifindex).ok()) continue;
-    spdlog::info("{}: the namespace it was in is gone; it is back as {}", port.model.pci.ToString(), port.model.name);
+    if (port.representor_ifindex != 0 && dpu_->GetLinkByIndex(port.representor_ifindex).ok()) continue;
+    const bool first_try = port.representor_ifindex != 0;
+    port.representor_ifindex = 0;
     const absl::Status made = MakePair(port);
     if (made.ok()) {
       healed = true;
-    } else {
-      port.representor_ifindex = 0;
-      status.Update(Annotate(made, port.model.pci.ToString()));
+      spdlog::info("{}: the namespace it was in is gone; it is back as {}", port.model.pci.ToString(),
+                   port.model.name);
+    } else if (first_try) {
+      // The rest of the card stays in use; this one is tried again at every look.
+      spdlog::error("{} cannot come back: {}", port.model.pci.ToString(), made.ToString());
     }
   }
-  if (!healed) return status;
-  status.Update(host_links_.Refresh().status());
-  status.Update(dpu_links_.Refresh().status());
-  return status;
+  return healed ? ReadNews() : absl::OkStatus();
 }
 
 }  // namespace xpu

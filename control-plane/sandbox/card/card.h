@@ -1,7 +1,6 @@
 #pragma once
 
-#include <functional>
-#include <map>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -18,8 +17,8 @@ namespace xpu {
 // One emulated card: its functions are the ends of veth pairs in the host's namespace, their representors the
 // other ends in the DPU's. Belongs to the loop's thread.
 //
-// A function that vanishes because the namespace it was in died comes back to the host's namespace, as hardware
-// does; a pair of veth cannot, so it is made anew, with the same names and MACs.
+// A function that vanishes because the namespace it was in died comes back to the host's namespace, as
+// hardware does; a pair of veth cannot, so it is made anew, with the same names and MACs.
 class Card {
  public:
   struct Options {
@@ -34,7 +33,10 @@ class Card {
   int num_vfs() const { return static_cast<int>(ports_.size()) - 1; }
   // What the kernel does when `text` is written to sriov_numvfs: 0 or an errno (EINVAL, ERANGE, EBUSY).
   int WriteNumVfs(absl::string_view text);
-  // As it is now.
+  // Takes in what has happened, so that View() is as the card is now, and gives a number that changes
+  // whenever View() may.
+  absl::StatusOr<uint64_t> Refresh();
+  // As of the last refresh.
   absl::StatusOr<CardView> View();
 
  private:
@@ -50,7 +52,7 @@ class Card {
   absl::Status AddPort(int vf_index);
   absl::Status MakePair(Port& port);
   absl::Status RemoveLastVf();
-  void OnDpuNews();
+  absl::Status ReadNews();
   // Makes pairs again that are gone.
   absl::Status Heal();
 
@@ -61,6 +63,7 @@ class Card {
   std::unique_ptr<Netlink> dpu_;
   // The physical function and then the virtual ones in order.
   std::vector<Port> ports_;
+  uint64_t generation_ = 1;
   EventLoop::Handle news_;
 };
 

@@ -10,8 +10,9 @@
 
 namespace xpu {
 
-// What an emulated card is made of, without anything of the kernel. Card `k` (0 to 9) has one physical function,
-// 0000:0<3+k>:00.0 with interface p<k>, and virtual ones from 0000:0<3+k>:00.2 on with interfaces p<k>v<i>.
+// What an emulated card is made of, without anything of the kernel. Card `k` (0 to 9) has one physical
+// function, 0000:0<3+k>:00.0 with interface p<k>, and virtual ones from 0000:0<3+k>:00.2 on with interfaces
+// p<k>v<i>.
 
 constexpr int kMaxCards = 10;
 // How many virtual functions there is room for: bytes of a MAC, and routing ids on the card's bus.

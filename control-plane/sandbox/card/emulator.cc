@@ -28,12 +28,14 @@ class Emulator {
       XPU_ASSIGN_OR_RETURN(std::unique_ptr<Card> card,
                            Card::Start({wanted.index, wanted.total_vfs, host, std::move(dpu)}, loop));
       if (card->num_vfs() == 0 && card->WriteNumVfs(absl::StrCat(wanted.initial_vfs)) != 0) {
-        return absl::InternalError(absl::StrCat("card ", wanted.index, ": could not make ", wanted.initial_vfs,
+        return absl::InternalError(absl::StrCat("card ", wanted.index, ": could not make ",
+                                                wanted.initial_vfs,
                                                 " virtual functions; the lines above say why"));
       }
       numbers_.push_back(wanted.index);
       cards_.push_back(std::move(card));
     }
+    dpu_trees_.resize(cards_.size());
     FuseMount::Callbacks callbacks;
     callbacks.tree = [this] { return HostTree(); };
     callbacks.write = [this](absl::string_view path, absl::string_view data) { return Write(path, data); };
@@ -53,29 +55,45 @@ class Emulator {
     return absl::OkStatus();
   }
 
-  // Null if the kernel did not answer.
-  static bool Look(Card& card, CardView& view) {
-    auto seen = card.View();
-    if (!seen.ok()) {
-      spdlog::error("{}", seen.status().ToString());
-      return false;
-    }
-    view = *std::move(seen);
-    return true;
+  // A tree is built anew only when one of its cards has changed: a look at sysfs is many requests.
+  struct CachedTree {
+    std::vector<uint64_t> generations;
+    std::shared_ptr<const FileTree> tree = std::make_shared<const FileTree>();
+  };
+
+  // The tree that `build` makes of `cards`; the last one if the kernel does not answer.
+  static std::shared_ptr<const FileTree> Tree(
+      CachedTree& cached, const std::vector<Card*>& cards,
+      const std::function<FileTree(const std::vector<CardView>&)>& build) {
+    const absl::Status status = [&]() -> absl::Status {
+      std::vector<uint64_t> generations;
+      for (Card* card : cards) {
+        XPU_ASSIGN_OR_RETURN(const uint64_t generation, card->Refresh());
+        generations.push_back(generation);
+      }
+      if (generations == cached.generations) return absl::OkStatus();
+      std::vector<CardView> views;
+      for (Card* card : cards) {
+        XPU_ASSIGN_OR_RETURN(CardView view, card->View());
+        views.push_back(std::move(view));
+      }
+      cached.tree = std::make_shared<const FileTree>(build(views));
+      cached.generations = std::move(generations);
+      return absl::OkStatus();
+    }();
+    if (!status.ok()) spdlog::error("{}", status.ToString());
+    return cached.tree;
   }
 
   std::shared_ptr<const FileTree> HostTree() {
-    std::vector<CardView> views;
-    for (const auto& card : cards_) {
-      if (CardView view; Look(*card, view)) views.push_back(std::move(view));
-    }
-    return std::make_shared<const FileTree>(HostSysfs(views));
+    std::vector<Card*> cards;
+    for (const auto& card : cards_) cards.push_back(card.get());
+    return Tree(host_tree_, cards, HostSysfs);
   }
 
   std::shared_ptr<const FileTree> DpuTree(size_t card) {
-    CardView view;
-    if (!Look(*cards_[card], view)) return std::make_shared<const FileTree>();
-    return std::make_shared<const FileTree>(DpuSysfs(view));
+    return Tree(dpu_trees_[card], {cards_[card].get()},
+                [](const std::vector<CardView>& views) { return DpuSysfs(views.front()); });
   }
 
   int Write(absl::string_view path, absl::string_view data) {
@@ -88,6 +106,8 @@ class Emulator {
 
   std::vector<int> numbers_;
   std::vector<std::unique_ptr<Card>> cards_;
+  CachedTree host_tree_;
+  std::vector<CachedTree> dpu_trees_;
   std::vector<std::unique_ptr<FuseMount>> mounts_;
 };
 
@@ -96,9 +116,10 @@ class Emulator {
 absl::StatusOr<CardEmulatorOptions::Card> ParseEmulatedCard(absl::string_view text) {
   const std::vector<std::string> parts = absl::StrSplit(text, '=');
   CardEmulatorOptions::Card card;
-  if (parts.size() != 4 || !absl::SimpleAtoi(parts[0], &card.index) || !absl::SimpleAtoi(parts[1], &card.total_vfs) ||
-      parts[2].empty() || parts[3].empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("card '", text, "': write INDEX=VFS=DPU_NETNS=DPU_SYSFS, such as "
+  if (parts.size() != 4 || !absl::SimpleAtoi(parts[0], &card.index) ||
+      !absl::SimpleAtoi(parts[1], &card.total_vfs) || parts[2].empty() || parts[3].empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("card '", text,
+                                                   "': write INDEX=VFS=DPU_NETNS=DPU_SYSFS, such as "
                                                    "0=8=/run/x/netns/dpu0=/run/x/dpu0/sys"));
   }
   card.initial_vfs = card.total_vfs;

@@ -8,7 +8,8 @@
 
 namespace xpu {
 
-// Folders, small files and links in memory, by their path: "" is the root, others begin with a slash. A value.
+// Folders, small files and links in memory, by their path: "" is the root, others begin with a slash. A
+// value.
 class FileTree {
  public:
   struct Node {

@@ -87,12 +87,15 @@ int GetAttr(const char* path, struct stat* info, fuse_file_info*) {
   return 0;
 }
 
-int ReadDir(const char* path, void* buffer, fuse_fill_dir_t fill, off_t, fuse_file_info*, fuse_readdir_flags) {
+int ReadDir(const char* path, void* buffer, fuse_fill_dir_t fill, off_t, fuse_file_info*,
+            fuse_readdir_flags) {
   const auto tree = Callbacks().tree();
   const Node* node = tree->Find(path);
   if (node == nullptr) return -ENOENT;
   if (node->kind != Node::Kind::kFolder) return -ENOTDIR;
-  const auto add = [&](const char* name) { fill(buffer, name, nullptr, 0, static_cast<fuse_fill_dir_flags>(0)); };
+  const auto add = [&](const char* name) {
+    fill(buffer, name, nullptr, 0, static_cast<fuse_fill_dir_flags>(0));
+  };
   add(".");
   add("..");
   for (const std::string& name : node->children) add(name.c_str());

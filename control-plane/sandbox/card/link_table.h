@@ -13,8 +13,8 @@
 namespace xpu {
 
 // The interfaces of a namespace as they are now. The kernel queues its news before it answers whoever made a
-// change, so a table that is refreshed when it is asked is never behind, as sysfs itself never is; and as long as
-// there is no news that costs one system call. Not thread-safe.
+// change, so a table that is refreshed when it is asked is never behind, as sysfs itself never is; and as
+// long as there is no news that costs one system call. Not thread-safe.
 class LinkTable {
  public:
   static absl::StatusOr<LinkTable> Open(const std::shared_ptr<NetNamespace>& ns);
@@ -31,7 +31,8 @@ class LinkTable {
   absl::StatusOr<int> NsidOf(const NetNamespace& other);
 
  private:
-  LinkTable(NetlinkSocket news, NetlinkSocket queries) : news_(std::move(news)), queries_(std::move(queries)) {}
+  LinkTable(NetlinkSocket news, NetlinkSocket queries)
+      : news_(std::move(news)), queries_(std::move(queries)) {}
   absl::Status ReadAll();
 
   NetlinkSocket news_;

@@ -45,7 +45,8 @@ void AddFunction(const CardView& card, const CardView::Port& port, FileTree& tre
   tree.AddFile(folder + "/vendor", "0x15b3\n");
   tree.AddFile(folder + "/class", "0x020000\n");
   tree.AddFile(folder + "/numa_node", "-1\n");
-  tree.AddFile(folder + "/uevent", absl::StrCat("DRIVER=", kDriver, "\nPCI_CLASS=20000\nPCI_SLOT_NAME=", address, "\n"));
+  tree.AddFile(folder + "/uevent",
+               absl::StrCat("DRIVER=", kDriver, "\nPCI_CLASS=20000\nPCI_SLOT_NAME=", address, "\n"));
   tree.AddFolder(folder + "/net");
   if (port.port.vf_index < 0) {
     AddPhysicalFunction(card, folder, tree);

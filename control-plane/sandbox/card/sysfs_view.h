@@ -9,8 +9,8 @@
 
 namespace xpu {
 
-// sysfs as the host sees it (Documentation/ABI/testing/sysfs-bus-pci and sysfs-class-net): the functions of all
-// cards, with those of their interfaces that are in the host's namespace. Pure.
+// sysfs as the host sees it (Documentation/ABI/testing/sysfs-bus-pci and sysfs-class-net): the functions of
+// all cards, with those of their interfaces that are in the host's namespace. Pure.
 FileTree HostSysfs(const std::vector<CardView>& cards);
 
 // sysfs as one card's DPU sees it: its representors. Pure.
