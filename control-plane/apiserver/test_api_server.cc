@@ -53,6 +53,7 @@ void TestApiServer::StartThread() {
     absl::StatusOr<std::unique_ptr<ApiServer>> server = ApiServer::Start(options_, running.loop, clock_);
     if (!server.ok()) Die(server.status().message());
     running.server = server->get();
+    endpoints_ = (*server)->endpoints();
     (*server)->OnWatchers([&running](size_t count) {
       absl::MutexLock lock(&running.mu);
       running.watchers = count;

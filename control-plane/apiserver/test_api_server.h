@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/base/clock.h"
 #include "control-plane/apiserver/api_server.h"
@@ -17,6 +18,8 @@ class TestApiServer {
 
   // "unix:/tmp/.../api.sock"; it stays the same over Restart().
   const std::string& endpoint() const { return endpoint_; }
+  // All of them, with the real ports: those of the options first.
+  const std::vector<std::string>& endpoints() const { return endpoints_; }
   // Makes every version up to now too old for a watch.
   void Compact();
   // Waits until so many watches run; false after a generous deadline.
@@ -30,6 +33,7 @@ class TestApiServer {
 
   std::string folder_;
   std::string endpoint_;
+  std::vector<std::string> endpoints_;
   ApiServerOptions options_;
   Clock& clock_;
   struct Running;
