@@ -6,7 +6,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 
-namespace xpu {
+namespace xpu::pipeline {
 namespace {
 
 constexpr uint32_t kMaxNetworkKey = (1u << 24) - 1;
@@ -113,4 +113,4 @@ std::vector<ActiveNetwork> ResolveNetworks(const Model& model,
   return result;
 }
 
-}  // namespace xpu
+}  // namespace xpu::pipeline

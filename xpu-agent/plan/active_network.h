@@ -8,7 +8,7 @@
 #include "xpu-agent/model/model.h"
 #include "xpu-agent/plan/flow_text.h"
 
-namespace xpu {
+namespace xpu::pipeline {
 
 // A port in a network, as far as its flows need it.
 struct Member {
@@ -41,4 +41,4 @@ struct ActiveNetwork {
 std::vector<ActiveNetwork> ResolveNetworks(const Model& model,
                                            const std::map<std::string, uint32_t>& ofports);
 
-}  // namespace xpu
+}  // namespace xpu::pipeline

@@ -4,7 +4,7 @@
 #include "gtest/gtest.h"
 #include "xpu-agent/plan/plan_testing.h"
 
-namespace xpu {
+namespace xpu::pipeline {
 namespace {
 
 using ::testing::ElementsAre;
@@ -132,4 +132,4 @@ TEST_F(ActiveNetworkTest, IgnoresAddressesThatNoInterfaceHas) {
 }
 
 }  // namespace
-}  // namespace xpu
+}  // namespace xpu::pipeline

@@ -1,7 +1,7 @@
 #include "xpu-agent/plan/pipeline.h"
 #include "xpu-agent/plan/stages.h"
 
-namespace xpu {
+namespace xpu::pipeline {
 
 void AddClassifyCommon(FlowList* flows) {
   // Isolated ports, foreign ports and frames with a tag that is not theirs.
@@ -17,4 +17,4 @@ void AddClassify(const ActiveNetwork& network, FlowList* flows) {
   }
 }
 
-}  // namespace xpu
+}  // namespace xpu::pipeline

@@ -3,7 +3,7 @@
 #include <array>
 #include <charconv>
 
-namespace xpu {
+namespace xpu::pipeline {
 namespace {
 
 constexpr std::array<std::string_view, 8> kProtocolNames = {"",     "arp",   "ip",  "ipv6",
@@ -178,4 +178,4 @@ FlowList::Flow FlowList::operator[](size_t i) const {
           text.substr(entry.match_end, entry.actions_end - entry.match_end)};
 }
 
-}  // namespace xpu
+}  // namespace xpu::pipeline

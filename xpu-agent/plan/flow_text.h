@@ -9,7 +9,7 @@
 #include "common/base/ip_address.h"
 #include "common/base/mac_address.h"
 
-namespace xpu {
+namespace xpu::pipeline {
 
 // Words of the flow language (ovs-fields(7), ovs-actions(7)) as types, so that a flow can only be written the
 // way Open vSwitch prints it back. Addresses occur in many flows and are turned into text once.
@@ -118,4 +118,4 @@ class FlowList {
   std::vector<Entry> entries_;
 };
 
-}  // namespace xpu
+}  // namespace xpu::pipeline

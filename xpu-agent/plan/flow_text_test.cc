@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 
-namespace xpu {
+namespace xpu::pipeline {
 namespace {
 
 std::string Text(const Match& match) {
@@ -87,4 +87,4 @@ TEST(FlowList, GivesBackWhatWasAdded) {
 }
 
 }  // namespace
-}  // namespace xpu
+}  // namespace xpu::pipeline

@@ -1,7 +1,7 @@
 #include "xpu-agent/plan/pipeline.h"
 #include "xpu-agent/plan/stages.h"
 
-namespace xpu {
+namespace xpu::pipeline {
 namespace {
 
 // From "never" down to "nothing else"; what is more exact stands higher.
@@ -137,30 +137,40 @@ class PortGuard {
   std::optional<uint32_t> metadata_;
 };
 
-// Keeps unbound ports, of which only the MAC is known, from using what bound ports of the network have.
-void AddStolen(uint32_t key, const Member& owner, FlowList* flows) {
-  for (const IpText& address : owner.v4) {
-    flows->Add(Table::kGuard, Priority::kStolenResolution,
-               {.protocol = Protocol::kArp, .metadata = key, .arp_spa = &address}, Actions());
-    flows->Add(Table::kGuard, Priority::kStolenIp,
-               {.protocol = Protocol::kIp, .metadata = key, .ip_src = &address}, Actions());
+// Keeps unbound ports, of which only the MAC is known, from using an address that is not theirs.
+void AddStolen4(uint32_t key, const IpText& address, FlowList* flows) {
+  flows->Add(Table::kGuard, Priority::kStolenResolution,
+             {.protocol = Protocol::kArp, .metadata = key, .arp_spa = &address}, Actions());
+  flows->Add(Table::kGuard, Priority::kStolenIp,
+             {.protocol = Protocol::kIp, .metadata = key, .ip_src = &address}, Actions());
+}
+
+void AddStolen6(uint32_t key, const IpText& address, FlowList* flows) {
+  flows->Add(Table::kGuard, Priority::kStolenResolution,
+             {.protocol = Protocol::kIcmp6,
+              .metadata = key,
+              .ip_src = &address,
+              .icmp_type = kNeighbourSolicitation},
+             Actions());
+  flows->Add(Table::kGuard, Priority::kStolenResolution,
+             {.protocol = Protocol::kIcmp6,
+              .metadata = key,
+              .icmp_type = kNeighbourAdvertisement,
+              .icmp_code = 0,
+              .nd_target = &address},
+             Actions());
+  flows->Add(Table::kGuard, Priority::kStolenIp,
+             {.protocol = Protocol::kIpv6, .metadata = key, .ip_src = &address}, Actions());
+}
+
+// What bound ports of the network have, and its gateways: those are the router's.
+void AddStolen(const ActiveNetwork& network, FlowList* flows) {
+  for (const Member& owner : network.members) {
+    for (const IpText& address : owner.v4) AddStolen4(network.key, address, flows);
+    for (const IpText& address : owner.v6) AddStolen6(network.key, address, flows);
   }
-  for (const IpText& address : owner.v6) {
-    flows->Add(Table::kGuard, Priority::kStolenResolution,
-               {.protocol = Protocol::kIcmp6,
-                .metadata = key,
-                .ip_src = &address,
-                .icmp_type = kNeighbourSolicitation},
-               Actions());
-    flows->Add(Table::kGuard, Priority::kStolenResolution,
-               {.protocol = Protocol::kIcmp6,
-                .metadata = key,
-                .icmp_type = kNeighbourAdvertisement,
-                .icmp_code = 0,
-                .nd_target = &address},
-               Actions());
-    flows->Add(Table::kGuard, Priority::kStolenIp,
-               {.protocol = Protocol::kIpv6, .metadata = key, .ip_src = &address}, Actions());
+  for (const IpAddress& gateway : network.bridge->gateways) {
+    (gateway.is_v4() ? AddStolen4 : AddStolen6)(network.key, IpText(gateway), flows);
   }
 }
 
@@ -201,11 +211,11 @@ void AddGuard(const ActiveNetwork& network, FlowList* flows) {
     PortGuard guard(network, member, pass, flows);
     if (member.bound) {
       guard.AddBound();
-      if (network.has_unbound) AddStolen(network.key, member, flows);
     } else {
       guard.AddUnbound();
     }
   }
+  if (network.has_unbound) AddStolen(network, flows);
 }
 
-}  // namespace xpu
+}  // namespace xpu::pipeline

@@ -1,7 +1,7 @@
 #include "xpu-agent/plan/pipeline.h"
 #include "xpu-agent/plan/stages.h"
 
-namespace xpu {
+namespace xpu::pipeline {
 namespace {
 
 struct Priority {
@@ -112,4 +112,4 @@ void AddOutput(const ActiveNetwork& network, FlowList* flows) {
   if (network.has_unbound) AddPortList(network, Destination::kUnbound, flows);
 }
 
-}  // namespace xpu
+}  // namespace xpu::pipeline

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace xpu {
+namespace xpu::pipeline {
 
 // The pipeline's tables; the gaps are for stages to come (policy, services, chains, routes).
 //
@@ -48,4 +48,4 @@ inline constexpr uint16_t kArpRequest = 1;
 // ND is only valid with the hop limit that no router can have touched (RFC 4861, 7.1).
 inline constexpr uint8_t kNdHopLimit = 255;
 
-}  // namespace xpu
+}  // namespace xpu::pipeline

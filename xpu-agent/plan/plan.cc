@@ -13,13 +13,13 @@
 namespace xpu {
 namespace {
 
-FlowList Compile(const Model& model, const std::map<std::string, uint32_t>& ofports) {
-  FlowList flows;
+pipeline::FlowList Compile(const Model& model, const std::map<std::string, uint32_t>& ofports) {
+  pipeline::FlowList flows;
   AddClassifyCommon(&flows);
   AddGuardCommon(&flows);
   AddSwitchCommon(&flows);
   AddOutputCommon(&flows);
-  for (const ActiveNetwork& network : ResolveNetworks(model, ofports)) {
+  for (const pipeline::ActiveNetwork& network : pipeline::ResolveNetworks(model, ofports)) {
     AddClassify(network, &flows);
     AddGuard(network, &flows);
     AddSwitch(network, &flows);
@@ -28,31 +28,37 @@ FlowList Compile(const Model& model, const std::map<std::string, uint32_t>& ofpo
   return flows;
 }
 
-FlowKey ToKey(const FlowList::Flow& flow) {
+FlowKey ToKey(const pipeline::FlowList::Flow& flow) {
   return FlowKey{.table = flow.table, .priority = flow.priority, .match = std::string(flow.match)};
 }
 
 // The order of FlowKey.
-std::strong_ordering Compare(const FlowList::Flow& flow, uint8_t table, uint16_t priority,
+std::strong_ordering Compare(const pipeline::FlowList::Flow& flow, uint8_t table, uint16_t priority,
                              std::string_view match) {
   if (const auto order = flow.table <=> table; order != 0) return order;
   if (const auto order = flow.priority <=> priority; order != 0) return order;
   return flow.match <=> match;
 }
 
-std::vector<FlowList::Flow> Sorted(const FlowList& list) {
-  std::vector<FlowList::Flow> flows;
+// In the order of FlowKey, each key once.
+std::vector<pipeline::FlowList::Flow> Sorted(const pipeline::FlowList& list) {
+  std::vector<pipeline::FlowList::Flow> flows;
   flows.reserve(list.size());
   for (size_t i = 0; i < list.size(); ++i) flows.push_back(list[i]);
-  std::sort(flows.begin(), flows.end(), [](const FlowList::Flow& a, const FlowList::Flow& b) {
-    return Compare(a, b.table, b.priority, b.match) < 0;
-  });
+  using Flow = pipeline::FlowList::Flow;
+  std::stable_sort(flows.begin(), flows.end(),
+                   [](const Flow& a, const Flow& b) { return Compare(a, b.table, b.priority, b.match) < 0; });
+  // E.g. of a prefix that a bridge has twice.
+  const auto same_key = [](const Flow& a, const Flow& b) {
+    return Compare(a, b.table, b.priority, b.match) == 0;
+  };
+  flows.erase(std::unique(flows.begin(), flows.end(), same_key), flows.end());
   return flows;
 }
 
 // One walk over both; only what differs is copied.
-void DiffFlows(const FlowList& list, const FlowTable& present, SwitchPlan* plan) {
-  const std::vector<FlowList::Flow> wanted = Sorted(list);
+void DiffFlows(const pipeline::FlowList& list, const FlowTable& present, SwitchPlan* plan) {
+  const std::vector<pipeline::FlowList::Flow> wanted = Sorted(list);
   auto want = wanted.begin();
   auto have = present.begin();
   const auto put = [&] { plan->flow_puts.emplace_hint(plan->flow_puts.end(), ToKey(*want), want->actions); };
@@ -100,9 +106,10 @@ SwitchPlan MakePlan(const Model& model, const SwitchSnapshot& snapshot) {
 }
 
 FlowTable CompileFlows(const Model& model, const std::map<std::string, uint32_t>& ofports) {
-  const FlowList list = Compile(model, ofports);
+  const pipeline::FlowList list = Compile(model, ofports);
   FlowTable flows;
-  for (const FlowList::Flow& flow : Sorted(list)) flows.emplace_hint(flows.end(), ToKey(flow), flow.actions);
+  for (const pipeline::FlowList::Flow& flow : Sorted(list))
+    flows.emplace_hint(flows.end(), ToKey(flow), flow.actions);
   return flows;
 }
 

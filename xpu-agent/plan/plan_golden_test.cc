@@ -58,7 +58,8 @@ TEST(PlanGolden, PodLeaves) {
 
 TEST(PlanGolden, BoundAndUnboundInOneNetwork) {
   Model model;
-  AddBridge(&model, "red", 7, {"10.0.0.0/24", "2001:db8::/64"});
+  AddBridge(&model, "red", 7, {"10.0.0.0/24", "2001:db8::/64"}).gateways = {
+      IpAddress::Parse("10.0.0.254").value(), IpAddress::Parse("2001:db8::ff").value()};
   AddBoundPort(&model, "host0-0", 1, "02:00:00:00:00:01", "red", {"10.0.0.1/24", "2001:db8::1/64"});
   AddUnboundPort(&model, "host0-1", 2, "02:00:00:00:00:02", "red");
   ExpectGolden("bound_and_unbound", PlanOfAll(model));

@@ -22,6 +22,8 @@ class RandomModel {
       LogicalBridge& bridge = AddBridge(&model, absl::StrCat("b", i), 1 + Below(5), {"10.0.0.0/24"});
       bridge.vlan_id = Below(4) * 10;
       if (Below(2) == 0) bridge.prefixes.push_back(IpPrefix::Parse("2001:db8::/64").value());
+      if (Below(4) == 0) bridge.prefixes.push_back(bridge.prefixes[0]);
+      if (Below(4) == 0) bridge.gateways.push_back(IpAddress::Parse("10.0.0.1").value());
       if (Below(4) == 0) bridge.prefixes.clear();
     }
     const int ports = Below(12);

@@ -153,6 +153,14 @@ TEST(MakePlan, RepairsWhatSomeoneElseChanged) {
   EXPECT_EQ(bad, good);
 }
 
+TEST(MakePlan, ConvergesForABridgeWithTheSamePrefixTwice) {
+  Model model = ThreePods();
+  model.bridges["red"].prefixes.push_back(model.bridges["red"].prefixes[0]);
+  SwitchSnapshot snapshot;
+  EXPECT_EQ(Converge(model, &snapshot), 2);
+  EXPECT_TRUE(MakePlan(model, snapshot).empty());
+}
+
 TEST(MakePlan, CutsAListOfPortsThatOneFlowCannotHold) {
   Model model;
   AddBridge(&model, "red", 1, {});

@@ -3,7 +3,7 @@
 #include "xpu-agent/plan/active_network.h"
 #include "xpu-agent/plan/flow_text.h"
 
-namespace xpu {
+namespace xpu::pipeline {
 
 // The stages of the pipeline. Each adds the flows that hold for all networks, and those of one network. A
 // packet that no flow of a stage wants is dropped, by a flow of its own so that it is counted.
@@ -28,4 +28,4 @@ void AddSwitch(const ActiveNetwork& network, FlowList* flows);
 void AddOutputCommon(FlowList* flows);
 void AddOutput(const ActiveNetwork& network, FlowList* flows);
 
-}  // namespace xpu
+}  // namespace xpu::pipeline

@@ -1,7 +1,7 @@
 #include "xpu-agent/plan/pipeline.h"
 #include "xpu-agent/plan/stages.h"
 
-namespace xpu {
+namespace xpu::pipeline {
 namespace {
 
 struct Priority {
@@ -149,4 +149,4 @@ void AddSwitch(const ActiveNetwork& network, FlowList* flows) {
   }
 }
 
-}  // namespace xpu
+}  // namespace xpu::pipeline

@@ -255,5 +255,20 @@ TEST_F(GuardTest, KeepsAnUnboundPortFromTheAddressesOfBoundOnes) {
   EXPECT_THAT(ReachedBy("a", IcmpFrame(solicitation)), IsEmpty());
 }
 
+TEST_F(GuardTest, KeepsAnUnboundPortFromTheGatewaysAddresses) {
+  model_.bridges["red"].gateways = {Ip("10.0.0.254"), Ip("2001:db8::ff")};
+  model_.ports["rep-a"].bound = false;
+  Apply();
+  Arp arp = Announcement();
+  arp.op = 2;
+  arp.spa = arp.tpa = "10.0.0.253";
+  EXPECT_THAT(ReachedBy("a", ArpFrame(arp)), ElementsAre("b", "c"));
+  arp.spa = arp.tpa = "10.0.0.254";
+  EXPECT_THAT(ReachedBy("a", ArpFrame(arp)), IsEmpty());
+  Udp udp = Udp6();
+  udp.src = "2001:db8::ff";
+  EXPECT_THAT(ReachedBy("a", UdpFrame(udp)), IsEmpty());
+}
+
 }  // namespace
 }  // namespace xpu::testing

@@ -1,5 +1,6 @@
 // Who gets a frame: the owner of its destination, all of the network, or nobody.
-#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "gmock/gmock.h"
 #include "test/component/pipeline/lab.h"
 
@@ -132,6 +133,48 @@ TEST_F(SwitchingTest, CarriesEachNetworkOfATrunkInItsVlan) {
                                                     .tpa = "10.0.0.9"}),
                                           20)))
                   .ok());
+  const std::string source = "2001:db8::9";
+  const std::string target = Ip6Of("b");
+  pod("z").Send(Tagged(IcmpFrame({.eth_dst = GroupMac(SolicitedNode(target)),
+                                  .eth_src = MacOf("z"),
+                                  .src = source,
+                                  .dst = SolicitedNode(target),
+                                  .type = 135,
+                                  .body = NdBody(0, target, LinkLayerOption(1, MacOf("z")))}),
+                       10));
+  EXPECT_TRUE(pod("z")
+                  .ReceiveFirst(is(
+                      Tagged(IcmpFrame({.eth_dst = MacOf("z"),
+                                        .eth_src = MacOf("b"),
+                                        .src = target,
+                                        .dst = source,
+                                        .type = 136,
+                                        .body = NdBody(0x60000000, target, LinkLayerOption(2, MacOf("b")))}),
+                             10)))
+                  .ok());
+}
+
+TEST_F(SwitchingTest, TakesAListOfPortsThatFillsAFlow) {
+  Model crowd;
+  AddBridge(&crowd, "red", 0x33, {});
+  for (uint32_t i = 1; i <= 4500; ++i) {
+    AddUnboundPort(&crowd, absl::StrCat("p", i), 1000 + i,
+                   absl::StrFormat("02:00:00:01:%02x:%02x", i >> 8, i & 255), "red");
+  }
+  SwitchPlan plan;
+  for (auto& [key, actions] : CompileFlows(crowd, AllOfports(crowd))) {
+    if (key.table == 80 && key.match.find("metadata=0x33") != std::string::npos)
+      plan.flow_puts[key] = actions;
+  }
+  ASSERT_EQ(plan.flow_puts.size(), 6u);
+  const ApplyResult result = sw().Apply(plan);
+  ASSERT_TRUE(result.flows.ok()) << result.flows;
+  const auto snapshot = sw().Snapshot();
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+  for (const auto& [key, actions] : plan.flow_puts) {
+    ASSERT_TRUE(snapshot->flows.contains(key)) << key.match;
+    EXPECT_EQ(snapshot->flows.at(key), actions);
+  }
 }
 
 }  // namespace
