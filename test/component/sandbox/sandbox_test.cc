@@ -218,6 +218,23 @@ TEST_F(SandboxTest, AProgramThatDoesNotStartIsNamedWithTheEndOfItsLog) {
   ExpectNothingLeft();
 }
 
+TEST_F(SandboxTest, EachCardHasADpuAndASwitchOfItsOwn) {
+  SandboxOptions options = Options();
+  options.cards = 2;
+  auto sandbox = Sandbox::Up(options);
+  ASSERT_TRUE(sandbox.ok()) << sandbox.status();
+  Remember();
+  EXPECT_EQ(inodes_.size(), 3u);
+  EXPECT_EQ(SysfsPciBus(sandbox->layout().host_sysfs()).List()->size(), 6u);
+  for (int card = 0; card < 2; ++card) {
+    EXPECT_THAT(*ListDirectory(sandbox->layout().dpu_sysfs(card) + "/class/net"),
+                ::testing::IsSupersetOf({"pf0vf0", "pf0vf1"}));
+  }
+  EXPECT_NE(*ReadTrimmed(sandbox->layout().dpu_sysfs(0) + "/class/net/pf0vf0/phys_switch_id"),
+            *ReadTrimmed(sandbox->layout().dpu_sysfs(1) + "/class/net/pf0vf0/phys_switch_id"));
+  for (const Sandbox::ProcessState& process : sandbox->Status()) EXPECT_TRUE(process.alive) << process.name;
+}
+
 TEST_F(SandboxTest, OneFolderHoldsOneSandbox) {
   ASSERT_NO_FATAL_FAILURE(Up());
   const absl::Status status = Sandbox::Up(Options()).status();
