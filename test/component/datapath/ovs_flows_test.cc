@@ -40,6 +40,7 @@ TEST_F(OvsFlowsTest, PacketsPassOnceTheFlowsAreThereAndNoLongerThanThat) {
   const auto passed = (*left)->Run({"ping", "-c1", "-W10", "10.0.0.2"});
   EXPECT_TRUE(passed.ok()) << passed.status();
   ApplyOk({.flow_deletes = {{0, 10, "in_port=1"}}});
+  ASSERT_EQ(ovs_->AwaitRevalidation(), absl::OkStatus());
   const auto dropped = (*left)->Try({"ping", "-c1", "-W1", "10.0.0.2"});
   ASSERT_TRUE(dropped.ok()) << dropped.status();
   EXPECT_NE(dropped->exit_code, 0);

@@ -18,11 +18,12 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Accepts connections on a unix socket, sends each of them `greeting` and reads until the other side closes.
+// Accepts connections on a unix socket, sends each of them `greeting` and reads until the other side closes, or
+// closes at once.
 class HostilePeer {
  public:
-  HostilePeer(const std::string& path, std::string greeting)
-      : greeting_(std::move(greeting)), stop_(eventfd(0, EFD_CLOEXEC)) {
+  HostilePeer(const std::string& path, std::string greeting, bool close_at_once = false)
+      : greeting_(std::move(greeting)), close_at_once_(close_at_once), stop_(eventfd(0, EFD_CLOEXEC)) {
     listener_.Reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_un address = {.sun_family = AF_UNIX};
     strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
@@ -36,7 +37,7 @@ class HostilePeer {
     thread_.join();
   }
 
-  // Whether so many connections were given up by the other side, within 30 seconds.
+  // Whether so many connections have ended, within 30 seconds.
   bool AwaitHangups(int n) {
     absl::MutexLock lock(&mutex_);
     const auto reached = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return hangups_ >= n; };
@@ -56,7 +57,7 @@ class HostilePeer {
       UniqueFd connection(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
       (void)!send(connection.get(), greeting_.data(), greeting_.size(), MSG_NOSIGNAL);
       char buffer[4096];
-      for (;;) {
+      while (!close_at_once_) {
         if (!Readable(connection.get())) return;
         if (read(connection.get(), buffer, sizeof(buffer)) <= 0) break;
       }
@@ -66,6 +67,7 @@ class HostilePeer {
   }
 
   const std::string greeting_;
+  const bool close_at_once_;
   UniqueFd stop_;
   UniqueFd listener_;
   absl::Mutex mutex_;
@@ -85,10 +87,10 @@ const std::string kHello14 = Bytes({5, 0, 0, 8, 0, 0, 0, 1});
 class OvsHostileOpenFlowTest : public OvsSwitchTest {
  protected:
   // Runs the switch against an OpenFlow peer that sends `greeting`.
-  void Run(const std::string& greeting, const std::string& reason) {
+  void Run(const std::string& greeting, const std::string& reason, bool close_at_once = false) {
     const std::string dir = ovs_->dir() + "/hostile";
     std::filesystem::create_directory(dir);
-    HostilePeer peer(dir + "/" + kBridge + ".mgmt", greeting);
+    HostilePeer peer(dir + "/" + kBridge + ".mgmt", greeting, close_at_once);
     OvsSwitchOptions options = Options();
     options.openflow_dir = dir;
     options.deadline = absl::Milliseconds(100);
@@ -118,6 +120,8 @@ TEST_F(OvsHostileOpenFlowTest, AnotherVersion) { Run(Bytes({1, 0, 0, 8, 0, 0, 0,
 TEST_F(OvsHostileOpenFlowTest, ALengthShorterThanTheHeader) {
   Run(kHello14 + Bytes({5, 2, 0, 1, 0, 0, 0, 2}), "connection lost");
 }
+
+TEST_F(OvsHostileOpenFlowTest, APeerThatIsGoneBeforeItIsAnswered) { Run(kHello14, "OpenFlow socket", true); }
 
 TEST_F(OvsHostileOpenFlowTest, FlowsThatCannotBeDecoded) {
   // A multipart reply (19) of the flow monitor (16) whose one entry claims more than there is.

@@ -165,6 +165,8 @@ absl::StatusOr<std::vector<std::string>> TestOvs::DumpFlows(const std::string& b
   return flows;
 }
 
+absl::Status TestOvs::AwaitRevalidation() const { return Appctl({"revalidator/wait"}).status(); }
+
 std::string TestOvs::VswitchdLog() const {
   const std::string text = ReadFile(vswitchd_log_);
   return text.size() > 4000 ? text.substr(text.size() - 4000) : text;

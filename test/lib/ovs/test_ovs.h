@@ -53,6 +53,9 @@ class TestOvs {
   absl::Status AddPort(const std::string& bridge, const std::string& interface, int ofport);
   // What the bridge has, in the form the tools print: one flow a line, without statistics.
   absl::StatusOr<std::vector<std::string>> DumpFlows(const std::string& bridge) const;
+  // Waits until packets meet the flows as they are now: a change of the flows is confirmed a few milliseconds
+  // before the last entry of the datapath's cache that came from the old ones is gone.
+  absl::Status AwaitRevalidation() const;
   // The end of the log of ovs-vswitchd, for messages of failed tests.
   std::string VswitchdLog() const;
 

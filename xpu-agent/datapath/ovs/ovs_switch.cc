@@ -1,6 +1,7 @@
 #include "xpu-agent/datapath/ovs/ovs_switch.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -22,6 +23,18 @@
 #include "xpu-agent/datapath/ovs/ovsdb_client.h"
 
 namespace xpu {
+namespace {
+
+// The library writes to sockets without MSG_NOSIGNAL: a peer that is gone must be an error, not the end of the
+// process. Other signals are for threads that expect them.
+void BlockSignals() {
+  sigset_t signals;
+  sigfillset(&signals);
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) sigdelset(&signals, fault);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+}  // namespace
 
 // What runs on the thread of the poll loop, and how others hand it work.
 class OvsSwitch::Thread {
@@ -112,6 +125,7 @@ class OvsSwitch::Thread {
 
 void OvsSwitch::Thread::Loop() {
   pthread_setname_np(pthread_self(), "xpu-ovs");
+  BlockSignals();
   db_.emplace(OvsdbClient::Options{.remote = options_.ovsdb_remote,
                                    .bridge = options_.bridge,
                                    .owner = options_.owner,
