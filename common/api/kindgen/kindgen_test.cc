@@ -1,0 +1,104 @@
+#include <gmock/gmock.h>
+#include <google/protobuf/descriptor.pb.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "common/api/kindgen/crd.h"
+#include "common/api/kindgen/declaration.h"
+#include "common/api/kindgen/page.h"
+#include "common/api/yaml.h"
+
+namespace xpu::api {
+namespace {
+
+using google::protobuf::FileDescriptorSet;
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+// What protoc makes of testdata/car.proto.
+std::string DescriptorSet() {
+  std::ifstream in(XPU_CAR_DESCRIPTORS, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+class KindgenTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    absl::StatusOr<Declarations> declarations = Declarations::Read(DescriptorSet());
+    ASSERT_TRUE(declarations.ok()) << declarations.status();
+    declarations_ = *std::move(declarations);
+    ASSERT_EQ(declarations_.kinds().size(), 1u);
+  }
+  const KindInfo& kind() const { return declarations_.kinds()[0]; }
+  Declarations declarations_;
+};
+
+TEST_F(KindgenTest, TheCrdNamesTheKindAndShowsItsColumns) {
+  json crd = MakeCrd(kind());
+  EXPECT_EQ(crd["metadata"]["name"], "cars.example.org");
+  EXPECT_EQ(crd["spec"]["names"], json::parse(R"({"kind": "Car", "listKind": "CarList", "plural": "cars",
+                                                  "singular": "car", "shortNames": ["c"]})"));
+  EXPECT_EQ(crd["spec"]["scope"], "Namespaced");
+  const json& version = crd["spec"]["versions"][0];
+  EXPECT_EQ(version["subresources"], json::parse(R"({"status": {}})"));
+  EXPECT_EQ(version["additionalPrinterColumns"], json::parse(R"([
+      {"name": "Seats", "type": "integer", "jsonPath": ".spec.seats"},
+      {"name": "Tags", "type": "string", "jsonPath": ".spec.tags", "priority": 1},
+      {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}])"));
+}
+
+TEST_F(KindgenTest, TheSchemaHoldsTheRulesAndTheComments) {
+  json schema = MakeCrd(kind())["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+  EXPECT_EQ(schema["description"], "A car that is for hire | rent.");
+  EXPECT_EQ(schema["required"], json({"spec"}));
+  EXPECT_EQ(schema["properties"]["metadata"], json({{"type", "object"}}));
+  EXPECT_EQ(schema["properties"]["spec"], json::parse(R"({
+      "type": "object", "required": ["seats"], "properties": {
+        "seats": {"type": "integer", "format": "int64", "minimum": 1, "maximum": 9,
+                  "description": "How many can sit.",
+                  "x-kubernetes-validations": [
+                    {"rule": "self == oldSelf", "message": "cannot be changed once it is set"}]},
+        "tags": {"type": "array", "maxItems": 3,
+                 "items": {"type": "string", "maxLength": 63, "pattern": "^([a-z0-9]([-a-z0-9]*[a-z0-9])?)$"}},
+        "wheels": {"type": "integer", "format": "int32", "default": 4},
+        "address": {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}, {"maxLength": 0}]},
+        "isOpen": {"type": "boolean"}}})"));
+  EXPECT_EQ(schema["properties"]["status"], json::parse(R"({
+      "type": "object", "properties": {
+        "doors": {"type": "array", "items": {"type": "object", "description": "One door.", "required": ["side"],
+                                             "properties": {"side": {"type": "string", "minLength": 1}}}},
+        "colour": {"type": "string", "enum": ["red", "blue", ""]}}})"));
+}
+
+TEST_F(KindgenTest, TheCrdIsTheSameAsYaml) {
+  json crd = MakeCrd(kind());
+  absl::StatusOr<std::vector<YamlDocument>> read = YamlToJson(JsonToYaml(crd), "crd");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ((*read)[0].value, crd);
+}
+
+TEST_F(KindgenTest, ThePageHasATableForEveryObject) {
+  std::string page = MakePage(kind());
+  EXPECT_THAT(page, HasSubstr("# Car\n\nA car that is for hire | rent.\n"));
+  EXPECT_THAT(page, HasSubstr("| apiVersion | `example.org/v1` |\n"));
+  EXPECT_THAT(page, HasSubstr("## spec\n\n| Field | Type | Rules | Meaning |\n"));
+  EXPECT_THAT(page, HasSubstr("| `seats` | integer | required; cannot be changed once set; 1 to 9 | How many can "
+                              "sit. |\n"));
+  EXPECT_THAT(page, HasSubstr("| `tags` | list of strings | DNS label; at most 3 items |  |\n"));
+  EXPECT_THAT(page, HasSubstr("| `wheels` | integer | default `4` |  |\n"));
+  EXPECT_THAT(page, HasSubstr("## status.doors[]\n\nOne door.\n\n"));
+  EXPECT_THAT(page, HasSubstr("| `colour` | string | one of `red`, `blue` |"));
+}
+
+TEST(DeclarationsTest, WhatIsNoDescriptorSetIsRefused) {
+  EXPECT_FALSE(Declarations::Read("nonsense").ok());
+  FileDescriptorSet alone;
+  alone.add_file()->set_name("car.proto");
+  alone.mutable_file(0)->add_dependency("nowhere.proto");
+  EXPECT_FALSE(Declarations::Read(alone.SerializeAsString()).ok());
+}
+
+}  // namespace
+}  // namespace xpu::api
