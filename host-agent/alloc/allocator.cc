@@ -68,9 +68,10 @@ absl::StatusOr<ClaimRow> Allocator::Begin(const ClaimRow& wanted) {
     if (row.attachment) XPU_RETURN_IF_ERROR(CheckAttachmentFree(row.function, *row.attachment));
     row.state = row.attachment ? ClaimState::kAttached : ClaimState::kClaimed;
     row.confirmed = row.host_pending = row.dpu_pending = false;
-    XPU_ASSIGN_OR_RETURN(row, journal_.Begin(row));
-    rows_[row.function] = row;
-    if (row.attachment) attachments_[KeyOf(*row.attachment)] = row.function;
+    absl::StatusOr<ClaimRow> begun = journal_.Begin(row);
+    if (!begun.ok()) return ReadAgain(row.function, begun.status());
+    row = *std::move(begun);
+    Keep(row);
   }
   TellObservers(row.function);
   return row;
@@ -147,9 +148,10 @@ absl::Status Allocator::Undone(const PciAddress& function, int64_t claim, bool h
     if (row.host_pending || row.dpu_pending) {
       XPU_RETURN_IF_ERROR(Write(row));
     } else {
-      XPU_RETURN_IF_ERROR(journal_.End(function, claim));
-      rows_.erase(function);
-      if (row.attachment) attachments_.erase(KeyOf(*row.attachment));
+      if (const absl::Status status = journal_.End(function, claim); !status.ok()) {
+        return ReadAgain(function, status);
+      }
+      Forget(function);
     }
   }
   TellObservers(function);
@@ -198,10 +200,32 @@ absl::StatusOr<ClaimRow> Allocator::RowOfClaim(const PciAddress& function, int64
 }
 
 absl::Status Allocator::Write(const ClaimRow& row) {
-  XPU_RETURN_IF_ERROR(journal_.Write(row));
+  if (const absl::Status status = journal_.Write(row); !status.ok()) return ReadAgain(row.function, status);
+  Keep(row);
+  return absl::OkStatus();
+}
+
+void Allocator::Keep(const ClaimRow& row) {
+  Forget(row.function);
   rows_[row.function] = row;
   if (row.attachment) attachments_[KeyOf(*row.attachment)] = row.function;
-  return absl::OkStatus();
+}
+
+void Allocator::Forget(const PciAddress& function) {
+  const auto it = rows_.find(function);
+  if (it == rows_.end()) return;
+  if (it->second.attachment) attachments_.erase(KeyOf(*it->second.attachment));
+  rows_.erase(it);
+}
+
+absl::Status Allocator::ReadAgain(const PciAddress& function, const absl::Status& error) {
+  const absl::StatusOr<std::vector<ClaimRow>> rows = journal_.Load();
+  if (!rows.ok()) return error;
+  Forget(function);
+  for (const ClaimRow& row : *rows) {
+    if (row.function == function) Keep(row);
+  }
+  return error;
 }
 
 void Allocator::TellObservers(const PciAddress& function) const {

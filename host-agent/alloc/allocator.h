@@ -28,7 +28,7 @@ struct Confirmation {
 //   - states follow one another as free → claimed → attached → undoing → free, where free may become attached
 //   at
 //     once and anything may become undoing;
-//   - memory never says what the journal does not: a change that could not be written did not happen.
+//   - memory says what the journal says: after a change that could not be written, it is read again.
 //
 // Safe from any thread. It knows nothing of interfaces and cards: who calls it acts after it has answered.
 class Allocator {
@@ -81,6 +81,12 @@ class Allocator {
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   // Writes the journal and then memory.
   absl::Status Write(const ClaimRow& row) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Keep(const ClaimRow& row) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Forget(const PciAddress& function) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // After an error of the journal, which may have changed something all the same: reads what it has of the
+  // function. Returns `error`.
+  absl::Status ReadAgain(const PciAddress& function, const absl::Status& error)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TellObservers(const PciAddress& function) const ABSL_LOCKS_EXCLUDED(mu_);
 
   Journal& journal_;

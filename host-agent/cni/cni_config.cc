@@ -21,7 +21,7 @@ using nlohmann::json;
 
 constexpr size_t kMaxIfname = 15;  // IFNAMSIZ without the zero at the end
 
-// Keys of others that may be in any configuration: the specification's, libcni's and Multus'.
+// Keys of others that may be in any configuration: the specification's, libcni's, Multus' and the shim's own.
 constexpr std::array<absl::string_view, 12> kForeignKeys = {"cniVersions",
                                                             "args",
                                                             "ipMasq",
@@ -31,9 +31,9 @@ constexpr std::array<absl::string_view, 12> kForeignKeys = {"cniVersions",
                                                             "prevResult",
                                                             "disableCheck",
                                                             "disableGC",
-                                                            "keepAlive",
+                                                            "resourceName",
                                                             "loadOnlyInlinedPlugins",
-                                                            "resourceName"};
+                                                            "hostAgentSocket"};
 constexpr std::array<absl::string_view, 8> kOurKeys = {"cniVersion", "name",    "type", "deviceID",
                                                        "pciBusID",   "network", "mac",  "runtimeConfig"};
 
@@ -81,10 +81,13 @@ absl::Status CheckVersion(const json& config, std::string* version) {
   // The specification before 0.2.0 had no cniVersion.
   *version = given.value_or("0.1.0");
   if (IsCniVersion(*version)) return absl::OkStatus();
-  return CniErrorStatus(CniCode::kIncompatibleVersion,
-                        given ? absl::StrCat("cniVersion \"", *version, "\" is not supported")
-                              : "the CNI configuration has no cniVersion",
-                        absl::StrCat("set cniVersion to one of ", absl::StrJoin(kCniVersions, ", ")));
+  return CniErrorStatus(
+      CniCode::kIncompatibleVersion,
+      given ? absl::StrCat("cniVersion \"", *version, "\" is not supported")
+            : "the CNI configuration has no cniVersion",
+      absl::StrCat("set cniVersion to one of ",
+                   absl::StrJoin(kCniVersions, ", ",
+                                 [](std::string* out, std::string_view version) { out->append(version); })));
 }
 
 absl::Status CheckKeys(const json& config) {

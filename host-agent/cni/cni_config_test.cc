@@ -92,6 +92,7 @@ TEST(CniConfig, KeysThatRuntimesAddAreLetThrough) {
   config["prevResult"] = {{"cniVersion", "1.0.0"}};
   config["cniVersions"] = {"1.0.0"};
   config["disableCheck"] = true;
+  config["hostAgentSocket"] = "/run/xpu/host-agent.sock";
   config["cni.dev/valid-attachments"] = json::array();
   config["pciBusID"] = "0000:03:00.2";
   EXPECT_TRUE(Parse(config).ok()) << Parse(config).status();

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "host-agent/alloc/allocator.h"
+#include "host-agent/attach/host_side.h"
+#include "host-agent/attach/workers.h"
+#include "host-agent/inventory/inventory.h"
+#include "host-agent/session/card_session.h"
+
+namespace xpu {
+
+// What an ADD asks for.
+struct AttachRequest {
+  PciAddress function;
+  Attachment attachment;
+  // Without: the function's own.
+  std::optional<MacAddress> mac;
+  std::vector<IpAddress> addresses;
+};
+
+// Takes functions through their life, on host and card: journal first, then both sides at once, and back by
+// the journal alone. Errors are CNI errors (host-agent/cni/cni_error.h).
+//
+// Blocks for the kernel and the card. Calls about one function must come one after the other (KeyedExecutor);
+// different functions are independent.
+class Attacher {
+ public:
+  // Not owned; a session for each card of the inventory, which may come later than this object but before its
+  // first call.
+  struct Parts {
+    Allocator& allocator;
+    Inventory& inventory;
+    HostSide& host;
+    std::map<std::string, CardSession*> sessions;
+    // Called when the outcome of StuckReason may have changed; may be null.
+    std::function<void(const PciAddress&)> stuck_changed;
+  };
+  explicit Attacher(Parts parts);
+
+  // Claims a free function for a container that has not started and prepares its port, isolated. One that is
+  // just claimed stays as it is: its container never came. `begun`, if not null, is set to whether a claim
+  // was begun.
+  absl::StatusOr<ClaimRow> Claim(const PciAddress& function, bool* begun);
+  // Undoes a claim that was not used.
+  absl::Status Unclaim(const PciAddress& function, int64_t claim);
+
+  // ADD: the function is in the pod, in its network and confirmed by the switch, and the row says so. A
+  // failure undoes all. The same request again gives the same answer if all is still there; otherwise it
+  // starts afresh.
+  absl::StatusOr<ClaimRow> Add(const AttachRequest& request);
+  // DEL: nothing is left of that attachment of the function. What the card could not be told, or a namespace
+  // that is gone has not given back yet, is no error: the row remembers it, and Settle finishes it.
+  absl::Status Del(const PciAddress& function, const std::string& container_id, const std::string& ifname);
+
+  // Brings host and card in line with the function's row: finishes what is being undone or was never
+  // completed, and tells the card again what it should hold. Called when that may be possible or needed: the
+  // card is back, an interface has appeared.
+  void Settle(const PciAddress& function);
+  // Settle after a start of the process: also undoes an attachment whose interface is no longer in its pod.
+  void Recover(const PciAddress& function);
+
+  // Why a function that is being undone is not free yet, after a try; empty otherwise. Safe from any thread.
+  std::string StuckReason(const PciAddress& function) const;
+
+ private:
+  struct Undone {
+    absl::Status journal;
+    absl::Status host;
+    absl::Status card;
+    // The host's side is done, not only without error.
+    bool host_restored = false;
+  };
+
+  // The row of a free function; its interface is at `home`.
+  absl::StatusOr<ClaimRow> Draft(const PciAddress& function, Link* home);
+  absl::StatusOr<ClaimRow> AttachNow(const AttachRequest& request);
+  // Both sides of ADD after the row is written.
+  absl::StatusOr<Confirmation> Act(const ClaimRow& row, const Link& home,
+                                   const std::shared_ptr<NetNamespace>& pod);
+  // Whether an attachment is complete, and what the request asks for.
+  bool IsAsAsked(const ClaimRow& row, const AttachRequest& request);
+  // Undoes what is left of a claim, so that the function is free; why it is not otherwise.
+  absl::Status Free(const ClaimRow& row);
+  Undone Undo(const ClaimRow& row);
+  void SetStuck(const PciAddress& function, const std::string& reason);
+  // The session of a card; null if the card is configured no more.
+  CardSession* SessionOf(const ClaimRow& row) const;
+  absl::StatusOr<CardSession*> NeedSession(const ClaimRow& row) const;
+
+  Parts parts_;
+  mutable absl::Mutex mu_;
+  std::map<PciAddress, std::string> stuck_ ABSL_GUARDED_BY(mu_);
+  // Do the card's half while the function's own thread does the host's; they wait for nothing but the card.
+  Workers card_workers_;
+};
+
+}  // namespace xpu

@@ -1,0 +1,206 @@
+#include "host-agent/attach/host_side.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/base/status_macros.h"
+#include "host-agent/cni/cni_error.h"
+#include "host-agent/inventory/function_alias.h"
+#include "spdlog/spdlog.h"
+
+namespace xpu {
+namespace {
+
+// A name that nothing else has, for a function whose own is taken meanwhile: "x000003002".
+std::string SpareName(const PciAddress& function) {
+  return absl::StrFormat("x%04x%02x%02x%x", function.domain, function.bus, function.device,
+                         function.function);
+}
+
+// A path that leads nowhere, or to what was a namespace until it was unmounted.
+bool IsNoNamespace(const absl::Status& status) {
+  return absl::IsNotFound(status) || absl::IsInvalidArgument(status);
+}
+
+LinkChange AsAtHome(const ClaimRow& row) {
+  LinkChange change;
+  change.name = row.host_ifname;
+  if (row.host_mac.IsUnicast()) change.mac = row.host_mac;
+  if (row.host_mtu != 0) change.mtu = row.host_mtu;
+  if (row.known_by_alias) change.alias = "";
+  return change;
+}
+
+}  // namespace
+
+HostSide::HostSide(PciBus& bus, NetlinkFactory& netlinks, NetNamespaces& namespaces, Announce announce)
+    : bus_(bus), netlinks_(netlinks), namespaces_(namespaces), announce_(std::move(announce)) {}
+
+absl::StatusOr<Link> HostSide::FindAtHome(const PciAddress& address) {
+  XPU_ASSIGN_OR_RETURN(const PciFunction function, bus_.Get(address));
+  XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(nullptr));
+  for (const std::string& name : function.netdevs) {
+    absl::StatusOr<Link> link = netlink->GetLink(name);
+    // It may be on its way out while sysfs still shows it.
+    if (link.ok() || !absl::IsNotFound(link.status())) return link;
+  }
+  return absl::NotFoundError(
+      absl::StrCat("function ", address.ToString(),
+                   " has no network interface in the host's namespace; bind its network driver, or see which "
+                   "namespace has it"));
+}
+
+absl::StatusOr<std::shared_ptr<NetNamespace>> HostSide::OpenPod(const std::string& path) {
+  absl::StatusOr<std::shared_ptr<NetNamespace>> pod = namespaces_.Open(path);
+  if (!pod.ok()) {
+    if (!IsNoNamespace(pod.status())) return pod;
+    return CniErrorStatus(CniCode::kInvalidEnvironment,
+                          absl::StrCat("CNI_NETNS: there is no network namespace at \"", path, "\""),
+                          pod.status().message());
+  }
+  XPU_ASSIGN_OR_RETURN(const std::shared_ptr<NetNamespace> host, namespaces_.Current());
+  if ((*pod)->inode() == host->inode()) {
+    return CniErrorStatus(CniCode::kInvalidEnvironment,
+                          absl::StrCat("CNI_NETNS: \"", path, "\" is the host's own network namespace"),
+                          "give the pod's; a pod with hostNetwork cannot have a function");
+  }
+  return pod;
+}
+
+absl::Status HostSide::MoveIn(const ClaimRow& row, const Link& home,
+                              const std::shared_ptr<NetNamespace>& pod) {
+  XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(nullptr));
+  if (row.known_by_alias) {
+    // Before the move, so that there is no moment in which it cannot be found.
+    LinkChange mark;
+    mark.alias = FunctionAlias(row.function);
+    XPU_RETURN_IF_ERROR(netlink->ChangeLink(home.ifindex, mark));
+  }
+  LinkChange move;
+  move.net_namespace = pod;
+  move.name = row.attachment->ifname;
+  if (row.mac != home.mac) move.mac = row.mac;
+  const absl::Status status = netlink->ChangeLink(home.ifindex, move);
+  if (absl::IsAlreadyExists(status)) {
+    return CniErrorStatus(CniCode::kInvalidEnvironment,
+                          absl::StrCat("CNI_IFNAME: the namespace ", row.attachment->netns,
+                                       " has an interface named ", row.attachment->ifname, " already"),
+                          "ask for another name, or remove that interface");
+  }
+  return Annotate(status, absl::StrCat("move of ", home.name, " into ", row.attachment->netns));
+}
+
+absl::Status HostSide::Configure(const ClaimRow& row, const Confirmation& confirmation,
+                                 const std::shared_ptr<NetNamespace>& pod) {
+  const std::string& ifname = row.attachment->ifname;
+  XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(pod));
+  XPU_ASSIGN_OR_RETURN(const Link link, netlink->GetLink(ifname));
+  std::vector<IpAddress> addresses;
+  for (const InterfaceAddress& address : confirmation.addresses) {
+    XPU_RETURN_IF_ERROR(netlink->AddAddress(link.ifindex, address));
+    addresses.push_back(address.address);
+  }
+  LinkChange up;
+  up.up = true;
+  if (confirmation.mtu != 0 && confirmation.mtu != link.mtu) up.mtu = confirmation.mtu;
+  XPU_RETURN_IF_ERROR(netlink->ChangeLink(link.ifindex, up));
+  for (const IpAddress& gateway : confirmation.gateways) {
+    const Route route{IpPrefix::Of(IpAddress(gateway.family(), 0), 0), gateway};
+    XPU_RETURN_IF_ERROR(netlink->AddRoute(link.ifindex, route));
+  }
+  if (const absl::Status status = announce_(pod, link.ifindex, row.mac, addresses); !status.ok()) {
+    spdlog::warn("neighbours could not be told of {} of {}: {}", ifname, DescribeHolder(row),
+                 status.ToString());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<Link>> HostSide::FindIn(Netlink& netlink, const ClaimRow& row) {
+  const auto is_it = [&row](const Link& link) {
+    // Who is root in the pod can write any alias; it counts only for functions that have nothing better.
+    if (!row.known_by_alias && link.parent_device.empty()) return false;
+    return FunctionOf(link) == row.function;
+  };
+  // Nearly always it is still called what we called it.
+  absl::StatusOr<Link> named = netlink.GetLink(row.attachment->ifname);
+  if (named.ok() && is_it(*named)) return *std::move(named);
+  XPU_ASSIGN_OR_RETURN(const std::vector<Link> links, netlink.ListLinks());
+  const auto it = std::find_if(links.begin(), links.end(), is_it);
+  return it == links.end() ? std::nullopt : std::optional<Link>(*it);
+}
+
+absl::StatusOr<std::optional<Link>> HostSide::FindInPod(const ClaimRow& row) {
+  if (!row.attachment) return std::nullopt;
+  const absl::StatusOr<std::shared_ptr<NetNamespace>> pod = namespaces_.Open(row.attachment->netns);
+  if (!pod.ok()) {
+    if (IsNoNamespace(pod.status())) return std::nullopt;
+    return pod.status();
+  }
+  XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(*pod));
+  return FindIn(*netlink, row);
+}
+
+absl::StatusOr<bool> HostSide::Restore(const ClaimRow& row) {
+  // Only claimed: nothing was done to it.
+  if (!row.attachment) return true;
+  const absl::StatusOr<std::shared_ptr<NetNamespace>> pod = namespaces_.Open(row.attachment->netns);
+  if (!pod.ok() && !IsNoNamespace(pod.status())) return pod.status();
+  if (pod.ok()) {
+    XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(*pod));
+    XPU_ASSIGN_OR_RETURN(const std::optional<Link> link, FindIn(*netlink, row));
+    if (link) {
+      XPU_ASSIGN_OR_RETURN(const bool as_it_was, BringHome(*netlink, *link, row));
+      if (as_it_was) return true;
+    }
+  }
+  const absl::StatusOr<Link> home = FindAtHome(row.function);
+  if (!home.ok()) {
+    if (absl::IsNotFound(home.status())) return false;
+    return home.status();
+  }
+  XPU_RETURN_IF_ERROR(TidyAtHome(*home, row));
+  return true;
+}
+
+absl::StatusOr<bool> HostSide::BringHome(Netlink& pod, const Link& link, const ClaimRow& row) {
+  LinkChange change = AsAtHome(row);
+  XPU_ASSIGN_OR_RETURN(change.net_namespace, namespaces_.Current());
+  absl::Status status = pod.ChangeLink(link.ifindex, change);
+  if (status.ok()) return true;
+  if (!absl::IsNotFound(status)) {
+    spdlog::warn("function {} cannot be brought home as it was, trying with less: {}",
+                 row.function.ToString(), status.ToString());
+    // Better home under another name or MAC than left with a pod that is going.
+    LinkChange bare;
+    bare.net_namespace = change.net_namespace;
+    bare.name = row.host_ifname;
+    status = pod.ChangeLink(link.ifindex, bare);
+    if (absl::IsAlreadyExists(status)) {
+      bare.name = SpareName(row.function);
+      status = pod.ChangeLink(link.ifindex, bare);
+    }
+  }
+  // If its namespace went in this moment, the kernel gives it back by itself.
+  if (!status.ok() && !absl::IsNotFound(status)) return status;
+  return false;
+}
+
+absl::Status HostSide::TidyAtHome(const Link& link, const ClaimRow& row) {
+  LinkChange change = AsAtHome(row);
+  if (link.name == row.host_ifname) change.name.reset();
+  if (change.mac == link.mac) change.mac.reset();
+  if (change.mtu == link.mtu) change.mtu.reset();
+  if (change.alias == link.alias) change.alias.reset();
+  if (!change.name && !change.mac && !change.mtu && !change.alias) return absl::OkStatus();
+  XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(nullptr));
+  const absl::Status status = netlink->ChangeLink(link.ifindex, change);
+  if (!absl::IsAlreadyExists(status)) return status;
+  spdlog::warn("function {} stays {}: another interface is called {} now", row.function.ToString(), link.name,
+               row.host_ifname);
+  change.name.reset();
+  return netlink->ChangeLink(link.ifindex, change);
+}
+
+}  // namespace xpu

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/pci_address.h"
+#include "common/sys/net_namespaces.h"
+#include "common/sys/netlink.h"
+#include "common/sys/pci_bus.h"
+#include "host-agent/alloc/allocator.h"
+
+namespace xpu {
+
+// AnnounceAddresses (common/sys/announce.h), or what stands for it in a test.
+using Announce = std::function<absl::Status(const std::shared_ptr<NetNamespace>& ns, int ifindex,
+                                            const MacAddress& mac, const std::vector<IpAddress>& addresses)>;
+
+// What is done to a function's interface on the host, from its journal row alone: into a pod's namespace,
+// configured there, and back as it was. Keeps nothing; safe from any thread, for different functions at a
+// time. Errors are CNI errors (host-agent/cni/cni_error.h) where CNI has a code for them.
+class HostSide {
+ public:
+  // Not owned.
+  HostSide(PciBus& bus, NetlinkFactory& netlinks, NetNamespaces& namespaces, Announce announce);
+
+  // The function's interface in the host's namespace. NotFound if it has none there.
+  absl::StatusOr<Link> FindAtHome(const PciAddress& function);
+  // The namespace of a pod. Invalid environment, naming CNI_NETNS, if there is none at `path` or it is the
+  // host's own.
+  absl::StatusOr<std::shared_ptr<NetNamespace>> OpenPod(const std::string& path);
+
+  // Into the pod's namespace, with name and MAC of the row, in one request to the kernel, as the move makes
+  // it wait for all processors. `home` is the interface as FindAtHome gave it. Nothing is changed if it
+  // fails.
+  absl::Status MoveIn(const ClaimRow& row, const Link& home, const std::shared_ptr<NetNamespace>& pod);
+  // Addresses, MTU, up, default routes; then tells the neighbours. A neighbour that cannot be told is no
+  // error.
+  absl::Status Configure(const ClaimRow& row, const Confirmation& confirmation,
+                         const std::shared_ptr<NetNamespace>& pod);
+
+  // The interface of an attached function in its pod's namespace, whatever it is called there; nothing if it
+  // or the namespace is gone.
+  absl::StatusOr<std::optional<Link>> FindInPod(const ClaimRow& row);
+  // Home, with name, MAC and MTU as they were. False if it is nowhere to be found: its namespace is gone and
+  // the kernel has not given it back yet, or somebody has taken it elsewhere. As often as it is called.
+  absl::StatusOr<bool> Restore(const ClaimRow& row);
+
+ private:
+  absl::StatusOr<std::optional<Link>> FindIn(Netlink& netlink, const ClaimRow& row);
+  // Whether it is all as it was; if not, more may have to be done at home.
+  absl::StatusOr<bool> BringHome(Netlink& pod, const Link& link, const ClaimRow& row);
+  absl::Status TidyAtHome(const Link& link, const ClaimRow& row);
+
+  PciBus& bus_;
+  NetlinkFactory& netlinks_;
+  NetNamespaces& namespaces_;
+  const Announce announce_;
+};
+
+}  // namespace xpu

@@ -1,0 +1,71 @@
+#include "host-agent/record/netdev_record.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "common/api/api.h"
+#include "common/kube/metadata.h"
+#include "xpu/api/v1alpha1/netdev.pb.h"
+
+namespace xpu {
+namespace {
+
+using api::v1alpha1::Netdev;
+
+constexpr char kNamespaceWhileClaimed[] = "default";
+
+nlohmann::json SpecOf(const Resource& resource) {
+  const auto spec = resource.find("spec");
+  return spec == resource.end() ? nlohmann::json::object() : *spec;
+}
+
+std::string LabelOf(const Resource& resource) {
+  return resource.value(nlohmann::json::json_pointer(absl::StrCat(
+                            "/metadata/labels/", absl::StrReplaceAll(kHostLabel, {{"/", "~1"}}))),
+                        "");
+}
+
+}  // namespace
+
+std::string NetdevName(const std::string& host, const PciAddress& function) {
+  return absl::StrCat(host, "-", absl::StrReplaceAll(function.ToString(), {{":", "-"}, {".", "-"}}));
+}
+
+std::optional<Resource> NetdevFor(const std::string& host, const ClaimRow& row) {
+  if (row.state == ClaimState::kUndoing) return std::nullopt;
+  Netdev netdev;
+  api::v1alpha1::NetdevSpec& spec = *netdev.mutable_spec();
+  spec.set_host(host);
+  spec.set_function(row.function.ToString());
+  spec.set_card(row.card);
+  spec.set_port(row.port);
+  spec.set_claim(row.claim);
+  if (row.mac.IsUnicast()) spec.set_mac(row.mac.ToString());
+  ResourceName name{kNamespaceWhileClaimed, NetdevName(host, row.function)};
+  if (row.attachment) {
+    name.ns = row.attachment->network_namespace;
+    spec.set_network(row.attachment->network);
+    for (const InterfaceAddress& address : row.addresses) spec.add_addresses(address.address.ToString());
+    spec.mutable_pod()->set_namespace_(row.attachment->pod_namespace);
+    spec.mutable_pod()->set_name(row.attachment->pod_name);
+    spec.mutable_pod()->set_container_id(row.attachment->container_id);
+  }
+  Resource resource = MakeResource(api::KindOf<Netdev>(), name);
+  resource["metadata"]["labels"] = {{kHostLabel, host}};
+  resource["spec"] = api::Encode(netdev)["spec"];
+  return resource;
+}
+
+bool SaysTheSame(const Resource& resource, const Resource& record) {
+  return SpecOf(resource) == SpecOf(record) && LabelOf(resource) == LabelOf(record);
+}
+
+bool CanBecome(const Resource& resource, const Resource& record) {
+  const nlohmann::json is = SpecOf(resource);
+  const nlohmann::json wanted = SpecOf(record);
+  for (const char* field : {"host", "function", "card", "port"}) {
+    if (is.value(field, nlohmann::json()) != wanted.value(field, nlohmann::json())) return false;
+  }
+  return true;
+}
+
+}  // namespace xpu

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "common/base/pci_address.h"
+#include "common/kube/resource_store.h"
+#include "host-agent/alloc/journal.h"
+
+namespace xpu {
+
+// The label by which a host finds its own Netdevs, with its name as value. (A field selector would need a
+// kube-apiserver that offers the field.)
+inline constexpr char kHostLabel[] = "xpu.opiproject.org/host";
+
+// "<host>-0000-03-00-2".
+std::string NetdevName(const std::string& host, const PciAddress& function);
+
+// The Netdev that records a row: in the namespace of its network, or in "default" while the function is only
+// claimed. Nothing for a claim that is being undone: the record's end asks the xPU agent to give the port
+// back.
+std::optional<Resource> NetdevFor(const std::string& host, const ClaimRow& row);
+
+// Whether the resource says of labels and spec what the record does. What others have added is left alone.
+bool SaysTheSame(const Resource& resource, const Resource& record);
+
+// Whether the one can be made the other by an update; host, function, card and port never change.
+bool CanBecome(const Resource& resource, const Resource& record);
+
+}  // namespace xpu

@@ -1,0 +1,102 @@
+#include "host-agent/service/allocate_handler.h"
+
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/synchronization/mutex.h"
+#include "common/base/status_macros.h"
+
+namespace xpu {
+namespace {
+
+// What the claimed container sees of it: the addresses of its functions, with commas between.
+constexpr char kEnvironment[] = "XPU_FUNCTIONS";
+
+absl::StatusOr<std::set<PciAddress>> ReadFunctions(const std::vector<std::string>& texts,
+                                                   Inventory& inventory) {
+  std::set<PciAddress> functions;
+  for (const std::string& text : texts) {
+    XPU_ASSIGN_OR_RETURN(const PciAddress address, PciAddress::Parse(text));
+    XPU_RETURN_IF_ERROR(inventory.Find(address).status());
+    functions.insert(address);
+  }
+  if (functions.empty()) return absl::InvalidArgumentError("no function is asked for; give its PCI address");
+  return functions;
+}
+
+}  // namespace
+
+// One request while its functions are claimed, each in its own turn.
+class AllocateHandler::Call : public std::enable_shared_from_this<Call> {
+ public:
+  Call(AllocateHandler& handler, std::set<PciAddress> functions, Done done)
+      : handler_(handler),
+        functions_(std::move(functions)),
+        done_(std::move(done)),
+        left_(functions_.size()) {}
+
+  void Start() {
+    for (const PciAddress& function : functions_) {
+      handler_.executor_.Run(function, [self = shared_from_this(), function] { self->Claim(function); });
+    }
+  }
+
+ private:
+  void Claim(const PciAddress& function) {
+    bool begun = false;
+    const absl::StatusOr<ClaimRow> row = handler_.attacher_.Claim(function, &begun);
+    bool last;
+    absl::Status status;
+    {
+      absl::MutexLock lock(&mu_);
+      status_.Update(row.status());
+      if (row.ok() && begun) begun_.emplace_back(function, row->claim);
+      last = --left_ == 0;
+      status = status_;
+    }
+    if (last) Finish(status);
+  }
+
+  void Finish(const absl::Status& status) {
+    if (!status.ok()) {
+      // Nobody waits for this: the next claim of the function has its turn after it.
+      absl::MutexLock lock(&mu_);
+      for (const auto& [function, claim] : begun_) {
+        handler_.executor_.Run(function,
+                               [&attacher = handler_.attacher_, function = function, claim = claim] {
+                                 attacher.Unclaim(function, claim).IgnoreError();
+                               });
+      }
+      done_(status);
+      return;
+    }
+    const std::string list = absl::StrJoin(functions_, ",", [](std::string* out, const PciAddress& function) {
+      out->append(function.ToString());
+    });
+    done_(std::map<std::string, std::string>{{kEnvironment, list}});
+  }
+
+  AllocateHandler& handler_;
+  const std::set<PciAddress> functions_;
+  const Done done_;
+  absl::Mutex mu_;
+  size_t left_ ABSL_GUARDED_BY(mu_);
+  absl::Status status_ ABSL_GUARDED_BY(mu_);
+  // Claims that this call began.
+  std::vector<std::pair<PciAddress, int64_t>> begun_ ABSL_GUARDED_BY(mu_);
+};
+
+void AllocateHandler::Allocate(const std::vector<std::string>& pci_addresses, Done done) {
+  absl::StatusOr<std::set<PciAddress>> functions = ReadFunctions(pci_addresses, inventory_);
+  if (!functions.ok()) {
+    done(functions.status());
+    return;
+  }
+  std::make_shared<Call>(*this, *std::move(functions), std::move(done))->Start();
+}
+
+}  // namespace xpu

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "host-agent/attach/attacher.h"
+#include "host-agent/attach/workers.h"
+
+namespace xpu {
+
+// Claims functions for containers that are about to start, all of a request or none. Safe from any thread;
+// never blocks.
+class AllocateHandler {
+ public:
+  // Called once, on any thread: the environment for the container. Errors as HostAgentService.Allocate has
+  // them.
+  using Done = std::function<void(absl::StatusOr<std::map<std::string, std::string>>)>;
+
+  // Not owned.
+  AllocateHandler(Inventory& inventory, Attacher& attacher, KeyedExecutor& executor)
+      : inventory_(inventory), attacher_(attacher), executor_(executor) {}
+
+  void Allocate(const std::vector<std::string>& pci_addresses, Done done);
+
+ private:
+  class Call;
+  Inventory& inventory_;
+  Attacher& attacher_;
+  KeyedExecutor& executor_;
+};
+
+}  // namespace xpu

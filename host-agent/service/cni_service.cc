@@ -1,0 +1,60 @@
+#include "host-agent/service/cni_service.h"
+
+#include <string>
+#include <utility>
+
+#include "host-agent/cni/cni_error.h"
+#include "spdlog/spdlog.h"
+
+namespace xpu {
+namespace {
+
+namespace pb = hostagent::v1;
+
+CniHandler::Request ToRequest(const pb::CniRequest& request) {
+  return {.parameters = {.container_id = request.container_id(),
+                         .netns = request.netns(),
+                         .ifname = request.ifname(),
+                         .args = request.args()},
+          .config = request.config()};
+}
+
+// What answers a call: its outcome, and then the end of the call.
+CniHandler::Done Answer(const char* command, const pb::CniRequest* request, pb::CniResponse* response,
+                        grpc::ServerUnaryReactor* reactor) {
+  return [command, request, response, reactor](absl::StatusOr<std::string> result) {
+    if (result.ok()) {
+      spdlog::info("CNI {} {} {}: done", command, request->container_id(), request->ifname());
+      response->set_result(*std::move(result));
+    } else {
+      const CniFailure failure = ToCniFailure(result.status());
+      spdlog::warn("CNI {} {} {}: error {}: {}{}{}", command, request->container_id(), request->ifname(),
+                   static_cast<uint32_t>(failure.code), failure.msg, failure.details.empty() ? "" : "; ",
+                   failure.details);
+      pb::CniError& error = *response->mutable_error();
+      error.set_code(static_cast<uint32_t>(failure.code));
+      error.set_msg(failure.msg);
+      error.set_details(failure.details);
+      error.set_cni_version(CniVersionForErrors(request->config()));
+    }
+    reactor->Finish(grpc::Status::OK);
+  };
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* CniServiceImpl::Add(grpc::CallbackServerContext* context,
+                                              const pb::CniRequest* request, pb::CniResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  handler_.Add(ToRequest(*request), Answer("ADD", request, response, reactor));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* CniServiceImpl::Del(grpc::CallbackServerContext* context,
+                                              const pb::CniRequest* request, pb::CniResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  handler_.Del(ToRequest(*request), Answer("DEL", request, response, reactor));
+  return reactor;
+}
+
+}  // namespace xpu

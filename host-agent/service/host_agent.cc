@@ -1,0 +1,172 @@
+#include "host-agent/service/host_agent.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/opi/opi_client.h"
+#include "common/rpc/rpc.h"
+#include "host-agent/alloc/allocator.h"
+#include "host-agent/attach/attacher.h"
+#include "host-agent/attach/workers.h"
+#include "host-agent/inventory/inventory.h"
+#include "host-agent/record/recorder.h"
+#include "host-agent/service/allocate_handler.h"
+#include "host-agent/service/cni_handler.h"
+#include "host-agent/service/cni_service.h"
+#include "host-agent/service/host_agent_service.h"
+#include "host-agent/session/card_session.h"
+#include "spdlog/spdlog.h"
+
+namespace xpu {
+namespace {
+
+// Functions that can be worked on at a time; a thread is only started when there is work for it.
+constexpr int kMaxThreads = 256;
+
+absl::Status CheckOptions(const HostAgentOptions& options) {
+  const auto alnum = [](char c) { return absl::ascii_islower(c) || absl::ascii_isdigit(c); };
+  const std::string& node = options.node;
+  const bool is_label =
+      !node.empty() && node.size() <= 63 && alnum(node.front()) && alnum(node.back()) &&
+      std::all_of(node.begin(), node.end(), [&](char c) { return alnum(c) || c == '-' || c == '.'; });
+  if (!is_label) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("node \"", node,
+                     "\": the name of this host has 1 to 63 lower-case letters, digits, '-' and '.', as "
+                     "Kubernetes names nodes"));
+  }
+  return CheckCards(options.cards);
+}
+
+// The agent's parts, in the order in which they need one another.
+class HostAgent {
+ public:
+  HostAgent(const HostAgentOptions& options, const HostAgentDeps& deps)
+      : options_(options),
+        deps_(deps),
+        host_(deps.bus, deps.netlinks, deps.namespaces, deps.announce),
+        inventory_(options.cards, deps.bus, [this](const PciAddress& f) { return HealthOf(f); }),
+        executor_(std::make_unique<KeyedExecutor>(kMaxThreads)) {}
+
+  ~HostAgent() {
+    // Nobody asks any more, then nobody gives work, then what was given is done.
+    server_.reset();
+    for (auto& [card, session] : sessions_) session->Stop();
+    executor_.reset();
+    recorder_.reset();
+    // Answers that the executor's last work has posted are for nobody now, but what they touch is still
+    // there.
+  }
+
+  absl::Status Start() {
+    XPU_ASSIGN_OR_RETURN(allocator_, Allocator::Open(deps_.journal));
+    XPU_RETURN_IF_ERROR(MakeSessions());
+    attacher_ = std::make_unique<Attacher>(MakeParts());
+    XPU_RETURN_IF_ERROR(inventory_.Refresh());
+    if (deps_.store != nullptr) {
+      recorder_ = std::make_unique<Recorder>(
+          Recorder::Options{.host = options_.node, .backoff = options_.api_backoff}, deps_.loop, *deps_.store,
+          *allocator_);
+    }
+    allocator_->Observe([this](const PciAddress& function) {
+      PostHealth(function);
+      if (recorder_ != nullptr) recorder_->RowChanged(function);
+    });
+    XPU_ASSIGN_OR_RETURN(netlink_, deps_.netlinks.Open(nullptr));
+    XPU_RETURN_IF_ERROR(inventory_.Follow(deps_.loop, *netlink_,
+                                          [this](const PciAddress& function) { InterfaceSeen(function); }));
+
+    // In each function's queue before anything that a client may ask of it.
+    for (const ClaimRow& row : allocator_->Rows()) {
+      executor_->Run(row.function, [this, function = row.function] { attacher_->Recover(function); });
+    }
+    for (auto& [card, session] : sessions_) session->Start();
+
+    allocate_ = std::make_unique<AllocateHandler>(inventory_, *attacher_, *executor_);
+    cni_ = std::make_unique<CniHandler>(*allocator_, *attacher_, *executor_);
+    host_agent_service_ = std::make_unique<HostAgentServiceImpl>(inventory_, *allocator_, *allocate_);
+    cni_service_ = std::make_unique<CniServiceImpl>(*cni_);
+    XPU_ASSIGN_OR_RETURN(
+        server_, RpcServer::Start({options_.listen}, {host_agent_service_.get(), cni_service_.get()}));
+    spdlog::info("serving {} functions of {} cards on {}, with {} claims in the journal",
+                 inventory_.List().size(), sessions_.size(), options_.listen, allocator_->Rows().size());
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status MakeSessions() {
+    for (const CardConfig& card : options_.cards) {
+      if (sessions_.contains(card.name)) continue;
+      XPU_ASSIGN_OR_RETURN(std::unique_ptr<OpiClient> client, deps_.open_card(card.endpoint));
+      sessions_[card.name] = std::make_unique<CardSession>(
+          CardSession::Options{.card = card.name, .backoff = options_.card_backoff}, *client, *allocator_,
+          [this](const PciAddress& function) {
+            executor_->Run(function, [this, function] { attacher_->Settle(function); });
+          });
+      clients_.push_back(std::move(client));
+    }
+    return absl::OkStatus();
+  }
+
+  Attacher::Parts MakeParts() {
+    Attacher::Parts parts{.allocator = *allocator_, .inventory = inventory_, .host = host_};
+    for (auto& [card, session] : sessions_) parts.sessions[card] = session.get();
+    parts.stuck_changed = [this](const PciAddress& function) { PostHealth(function); };
+    return parts;
+  }
+
+  ClaimHealth HealthOf(const PciAddress& function) const {
+    return {.claimed = allocator_->Find(function).has_value(), .stuck = attacher_->StuckReason(function)};
+  }
+
+  void PostHealth(const PciAddress& function) {
+    deps_.loop.Post([this, alive = std::weak_ptr<bool>(alive_), function] {
+      if (!alive.expired()) inventory_.ClaimChanged(function);
+    });
+  }
+
+  // An interface that comes back from a namespace that is gone is put in order.
+  void InterfaceSeen(const PciAddress& function) {
+    const std::optional<ClaimRow> row = allocator_->Find(function);
+    if (!row || row->state != ClaimState::kUndoing || !row->host_pending) return;
+    executor_->Run(function, [this, function] { attacher_->Settle(function); });
+  }
+
+  const HostAgentOptions& options_;
+  const HostAgentDeps& deps_;
+  // Ends with the agent: for what the loop may still have to do then.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::unique_ptr<Allocator> allocator_;
+  HostSide host_;
+  std::unique_ptr<Netlink> netlink_;
+  Inventory inventory_;
+  std::vector<std::unique_ptr<OpiClient>> clients_;
+  std::map<std::string, std::unique_ptr<CardSession>> sessions_;
+  std::unique_ptr<Attacher> attacher_;
+  std::unique_ptr<Recorder> recorder_;
+  std::unique_ptr<KeyedExecutor> executor_;
+  std::unique_ptr<AllocateHandler> allocate_;
+  std::unique_ptr<CniHandler> cni_;
+  std::unique_ptr<HostAgentServiceImpl> host_agent_service_;
+  std::unique_ptr<CniServiceImpl> cni_service_;
+  std::unique_ptr<RpcServer> server_;
+};
+
+}  // namespace
+
+absl::Status RunHostAgent(const HostAgentOptions& options, const HostAgentDeps& deps) {
+  XPU_RETURN_IF_ERROR(CheckOptions(options));
+  HostAgent agent(options, deps);
+  XPU_RETURN_IF_ERROR(agent.Start());
+  deps.loop.Post([&deps] {
+    if (deps.ready) deps.ready();
+  });
+  deps.loop.Run();
+  return absl::OkStatus();
+}
+
+}  // namespace xpu

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/backoff.h"
+#include "common/base/event_loop.h"
+#include "common/kube/resource_store.h"
+#include "common/sys/net_namespaces.h"
+#include "common/sys/netlink.h"
+#include "common/sys/pci_bus.h"
+#include "host-agent/alloc/journal.h"
+#include "host-agent/attach/host_side.h"
+#include "host-agent/inventory/card.h"
+
+namespace xpu {
+
+class OpiClient;
+
+struct HostAgentOptions {
+  // Name of this host (node), as in Netdev.spec.host: a label of RFC 1123.
+  std::string node;
+  std::vector<CardConfig> cards;
+  // Where to serve, as RpcServer takes it.
+  std::string listen;
+  // Delays before something is tried again: at a card, and at the API server.
+  Backoff::Options card_backoff = {.initial = absl::Milliseconds(200), .max = absl::Seconds(30)};
+  Backoff::Options api_backoff = {.initial = absl::Milliseconds(200), .max = absl::Seconds(30)};
+};
+
+// What the agent stands on; nothing is owned, and all of it outlives the call.
+struct HostAgentDeps {
+  EventLoop& loop;
+  PciBus& bus;
+  NetlinkFactory& netlinks;
+  NetNamespaces& namespaces;
+  Journal& journal;
+  Announce announce;
+  // A client for an endpoint of a card; it need not be connected yet.
+  std::function<absl::StatusOr<std::unique_ptr<OpiClient>>(const std::string& endpoint)> open_card;
+  // Null: no Netdev resources are written.
+  ResourceStore* store = nullptr;
+  // Called once the agent serves, on the loop.
+  std::function<void()> ready;
+};
+
+// The host agent: reads the journal, takes up what a previous process left undone, serves HostAgentService
+// and CniService, and runs `deps.loop` until somebody stops it. What was given to pods stays with them.
+//
+// Errors, before anything is served: InvalidArgument for options, those of the journal, the bus and the
+// socket.
+absl::Status RunHostAgent(const HostAgentOptions& options, const HostAgentDeps& deps);
+
+}  // namespace xpu

@@ -1,0 +1,133 @@
+#include "host-agent/service/host_agent_service.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "common/rpc/rpc.h"
+
+namespace xpu {
+namespace {
+
+namespace pb = hostagent::v1;
+
+pb::WatchFunctionsResponse ToResponse(const std::vector<HostFunction>& functions) {
+  pb::WatchFunctionsResponse response;
+  for (const HostFunction& function : functions) {
+    pb::Function& out = *response.add_functions();
+    out.set_pci_address(function.address.ToString());
+    out.set_pf_address(function.pf.ToString());
+    out.set_card(function.card);
+    out.set_vf_index(function.vf_index);
+    out.set_numa_node(function.numa_node);
+    out.set_healthy(function.healthy);
+    out.set_reason(function.reason);
+  }
+  return response;
+}
+
+// One watcher. Of lists that come while one is being sent, the last is sent next. Deletes itself when gRPC is
+// done with it.
+class WatchReactor final : public grpc::ServerWriteReactor<pb::WatchFunctionsResponse> {
+ public:
+  explicit WatchReactor(Inventory& inventory)
+      : subscription_(inventory.Subscribe([this](const std::vector<HostFunction>& list) { Send(list); })) {}
+
+  void OnWriteDone(bool ok) override {
+    {
+      absl::MutexLock lock(&mu_);
+      writing_ = false;
+      // If the write failed the call is cancelled, which OnCancel is told.
+      if (!ok || finished_ || !has_next_) return;
+      StartNext();
+    }
+    StartWrite(&sending_);
+  }
+  void OnCancel() override {
+    {
+      absl::MutexLock lock(&mu_);
+      if (std::exchange(finished_, true)) return;
+    }
+    Finish(grpc::Status(grpc::StatusCode::CANCELLED, "the watcher has gone or the agent stops"));
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  void Send(const std::vector<HostFunction>& list) {
+    {
+      absl::MutexLock lock(&mu_);
+      next_ = ToResponse(list);
+      has_next_ = true;
+      if (writing_ || finished_) return;
+      StartNext();
+    }
+    StartWrite(&sending_);
+  }
+  void StartNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    sending_ = std::move(next_);
+    has_next_ = false;
+    writing_ = true;
+  }
+
+  absl::Mutex mu_;
+  pb::WatchFunctionsResponse next_ ABSL_GUARDED_BY(mu_);
+  bool has_next_ ABSL_GUARDED_BY(mu_) = false;
+  bool writing_ ABSL_GUARDED_BY(mu_) = false;
+  bool finished_ ABSL_GUARDED_BY(mu_) = false;
+  // gRPC's while writing_.
+  pb::WatchFunctionsResponse sending_;
+  // Last: it ends first, and then nothing is sent any more.
+  std::unique_ptr<Inventory::Subscription> subscription_;
+};
+
+pb::Claim ToClaim(const ClaimRow& row) {
+  pb::Claim claim;
+  claim.set_pci_address(row.function.ToString());
+  claim.set_state(ClaimStateName(row.state));
+  claim.set_claim(row.claim);
+  if (row.attachment) {
+    claim.set_pod_namespace(row.attachment->pod_namespace);
+    claim.set_pod_name(row.attachment->pod_name);
+    claim.set_container_id(row.attachment->container_id);
+    claim.set_ifname(row.attachment->ifname);
+    claim.set_network(row.attachment->network_namespace + "/" + row.attachment->network);
+  }
+  for (const InterfaceAddress& address : row.addresses) claim.add_addresses(address.ToString());
+  return claim;
+}
+
+}  // namespace
+
+grpc::ServerWriteReactor<pb::WatchFunctionsResponse>* HostAgentServiceImpl::WatchFunctions(
+    grpc::CallbackServerContext*, const pb::WatchFunctionsRequest*) {
+  return new WatchReactor(inventory_);
+}
+
+grpc::ServerUnaryReactor* HostAgentServiceImpl::Allocate(grpc::CallbackServerContext* context,
+                                                         const pb::AllocateRequest* request,
+                                                         pb::AllocateResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  allocate_.Allocate({request->pci_addresses().begin(), request->pci_addresses().end()},
+                     [reactor, response](absl::StatusOr<std::map<std::string, std::string>> environment) {
+                       if (environment.ok()) {
+                         response->mutable_envs()->insert(environment->begin(), environment->end());
+                       }
+                       reactor->Finish(ToGrpc(environment.status()));
+                     });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* HostAgentServiceImpl::ListClaims(grpc::CallbackServerContext* context,
+                                                           const pb::ListClaimsRequest*,
+                                                           pb::ListClaimsResponse* response) {
+  for (const ClaimRow& row : allocator_.Rows()) *response->add_claims() = ToClaim(row);
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+}  // namespace xpu

@@ -1,0 +1,101 @@
+// xpu-host-agent: owns the functions of this host's cards, gives them to pods and takes them back.
+
+#include <csignal>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "common/base/event_loop.h"
+#include "common/base/notify.h"
+#include "common/base/status_macros.h"
+#include "common/kube/kube_client.h"
+#include "common/log/log.h"
+#include "common/opi/grpc_opi_client.h"
+#include "common/sys/announce.h"
+#include "common/sys/net_namespaces_real.h"
+#include "common/sys/netlink_real.h"
+#include "common/sys/sysfs_pci_bus.h"
+#include "host-agent/alloc/sqlite_journal.h"
+#include "host-agent/service/host_agent.h"
+#include "spdlog/spdlog.h"
+
+namespace {
+
+struct Flags {
+  std::string sysfs = "/sys";
+  std::string listen = "unix:/run/xpu/host-agent.sock";
+  std::string journal = "/var/lib/xpu/host-agent.db";
+  std::string node;
+  std::vector<std::string> cards;
+  std::string api_server;
+  std::string log_level = "info";
+};
+
+absl::StatusOr<std::unique_ptr<xpu::OpiClient>> OpenCard(const std::string& endpoint) {
+  XPU_ASSIGN_OR_RETURN(std::unique_ptr<xpu::OpiClient> client, xpu::GrpcOpiClient::Make(endpoint));
+  return client;
+}
+
+absl::Status Run(const Flags& flags) {
+  XPU_RETURN_IF_ERROR(xpu::InitLogging("xpu-host-agent", flags.log_level));
+  xpu::HostAgentOptions options;
+  options.node = flags.node;
+  options.listen = flags.listen;
+  for (const std::string& text : flags.cards) {
+    XPU_ASSIGN_OR_RETURN(options.cards.emplace_back(), xpu::ParseCard(text));
+  }
+
+  xpu::EventLoop loop;
+  const auto stop = [&loop] { loop.Stop(); };
+  const xpu::EventLoop::Handle on_term = loop.OnSignal(SIGTERM, stop);
+  const xpu::EventLoop::Handle on_int = loop.OnSignal(SIGINT, stop);
+  xpu::SysfsPciBus bus(flags.sysfs);
+  xpu::NetlinkFactoryReal netlinks;
+  xpu::NetNamespacesReal namespaces;
+  XPU_ASSIGN_OR_RETURN(const std::unique_ptr<xpu::SqliteJournal> journal,
+                       xpu::SqliteJournal::Open(flags.journal));
+  std::unique_ptr<xpu::KubeClient> store;
+  if (!flags.api_server.empty()) {
+    XPU_ASSIGN_OR_RETURN(store, xpu::KubeClient::Make({.server = flags.api_server}));
+  }
+  const auto ready = [] {
+    if (const absl::Status status = xpu::NotifyReady(); !status.ok()) {
+      spdlog::warn("the service manager could not be told that the agent serves: {}", status.ToString());
+    }
+  };
+  return xpu::RunHostAgent(options, {.loop = loop,
+                                     .bus = bus,
+                                     .netlinks = netlinks,
+                                     .namespaces = namespaces,
+                                     .journal = *journal,
+                                     .announce = xpu::AnnounceAddresses,
+                                     .open_card = OpenCard,
+                                     .store = store.get(),
+                                     .ready = ready});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Flags flags;
+  CLI::App app{"Gives the functions of this host's cards to pods, and takes them back."};
+  app.add_option("--sysfs", flags.sysfs, "Where the kernel's sysfs is")->capture_default_str();
+  app.add_option("--listen", flags.listen, "Socket for the CNI plugin, the device plugin and xpuctl")
+      ->capture_default_str();
+  app.add_option("--journal", flags.journal, "File in which claims are written before anything is done")
+      ->capture_default_str();
+  app.add_option("--node", flags.node, "Name of this host, as Kubernetes calls the node")->required();
+  app.add_option("--card", flags.cards,
+                 "A card: NAME=PF=ENDPOINT, the PCI address of its physical function and where its xPU agent "
+                 "serves; once for each physical function");
+  app.add_option("--api-server", flags.api_server,
+                 "Kubernetes API server for the Netdev resources: unix:/path or https://host:port");
+  app.add_option("--log-level", flags.log_level, "debug, info, warn or error")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  if (const absl::Status status = Run(flags); !status.ok()) {
+    spdlog::error("{}", std::string(status.message()));
+    return 1;
+  }
+  return 0;
+}

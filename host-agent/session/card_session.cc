@@ -1,0 +1,197 @@
+#include "host-agent/session/card_session.h"
+
+#include <functional>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/opi/opi_client.h"
+#include "common/opi/opi_names.h"
+#include "spdlog/spdlog.h"
+
+namespace xpu {
+namespace {
+
+std::string LogicalBridgeOf(const Attachment& attachment) {
+  return LogicalBridgeName(absl::StrCat(attachment.network_namespace, ".", attachment.network));
+}
+
+absl::StatusOr<Confirmation> ReadBinding(const agent::v1::PortBinding& binding) {
+  Confirmation confirmation;
+  for (const std::string& text : binding.addresses()) {
+    XPU_ASSIGN_OR_RETURN(confirmation.addresses.emplace_back(), InterfaceAddress::Parse(text));
+  }
+  for (const std::string& text : binding.gateways()) {
+    XPU_ASSIGN_OR_RETURN(confirmation.gateways.emplace_back(), IpAddress::Parse(text));
+  }
+  confirmation.mtu = binding.mtu();
+  return confirmation;
+}
+
+// Whether the card holds what the row says.
+bool Agrees(const ClaimRow& row, const agent::v1::PortBinding& binding) {
+  if (row.state != ClaimState::kAttached || !row.confirmed || row.claim != binding.claim()) return false;
+  if (binding.logical_bridge() != LogicalBridgeOf(*row.attachment)) return false;
+  const absl::StatusOr<Confirmation> read = ReadBinding(binding);
+  return read.ok() && read->addresses == row.addresses && binding.mac_address() == row.mac.ToBytes();
+}
+
+uint64_t SeedOf(const std::string& name) { return std::hash<std::string>()(name); }
+
+}  // namespace
+
+CardSession::CardSession(Options options, OpiClient& client, Allocator& allocator, Settle settle)
+    : options_(std::move(options)),
+      client_(client),
+      allocator_(allocator),
+      settle_(std::move(settle)),
+      backoff_(options_.backoff, SeedOf(options_.card)) {}
+
+CardSession::~CardSession() { Stop(); }
+
+void CardSession::Stop() {
+  client_.ObserveConnection(nullptr);
+  {
+    absl::MutexLock lock(&mu_);
+    stop_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void CardSession::Start() {
+  thread_ = std::thread([this] { Run(); });
+  client_.ObserveConnection([this](bool connected) { ConnectionChanged(connected); });
+}
+
+absl::Status CardSession::Prepare(const ClaimRow& row) {
+  evpn::BridgePortSpec spec;
+  spec.set_mac_address(row.mac.ToBytes());
+  spec.set_ptype(evpn::BRIDGE_PORT_TYPE_ACCESS);
+  const absl::Status status = client_.CreateBridgePort(row.port, spec, row.claim).status();
+  if (!status.ok()) return Annotate(status, absl::StrCat("card ", card(), ", port ", row.port));
+  Succeeded();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Confirmation> CardSession::Bind(const ClaimRow& row) {
+  agent::v1::BindPortRequest request;
+  request.set_bridge_port(BridgePortName(row.port));
+  request.set_logical_bridge(LogicalBridgeOf(*row.attachment));
+  request.set_mac_address(row.mac.ToBytes());
+  for (const InterfaceAddress& address : row.addresses) request.add_addresses(address.address.ToString());
+  request.set_claim(row.claim);
+  const absl::StatusOr<agent::v1::PortBinding> binding = client_.BindPort(request);
+  if (!binding.ok()) {
+    absl::Status status = binding.status();
+    // The answer does not say which of the two names is wrong.
+    if (absl::IsNotFound(status) && client_.GetLogicalBridge(request.logical_bridge()).ok()) {
+      status = absl::FailedPreconditionError(status.message());
+    }
+    return Annotate(status, absl::StrCat("card ", card(), ", port ", row.port));
+  }
+  Succeeded();
+  absl::StatusOr<Confirmation> confirmation = ReadBinding(*binding);
+  if (!confirmation.ok()) {
+    return absl::InternalError(absl::StrCat("card ", card(), " answered what cannot be read for port ",
+                                            row.port, ": ", confirmation.status().message()));
+  }
+  return confirmation;
+}
+
+absl::Status CardSession::Release(const ClaimRow& row) {
+  agent::v1::UnbindPortRequest request;
+  request.set_bridge_port(BridgePortName(row.port));
+  request.set_claim(row.claim);
+  request.set_release(true);
+  const absl::Status status = client_.UnbindPort(request);
+  if (!status.ok() && !absl::IsAborted(status)) {
+    return Annotate(status, absl::StrCat("card ", card(), ", port ", row.port));
+  }
+  Succeeded();
+  return absl::OkStatus();
+}
+
+void CardSession::TryAgainLater() {
+  absl::MutexLock lock(&mu_);
+  if (compare_at_ != absl::InfiniteFuture()) return;
+  compare_at_ = (options_.clock != nullptr ? *options_.clock : Clock::Real()).Now() + backoff_.Next();
+}
+
+void CardSession::Succeeded() {
+  absl::MutexLock lock(&mu_);
+  backoff_.Reset();
+}
+
+void CardSession::ConnectionChanged(bool connected) {
+  absl::MutexLock lock(&mu_);
+  if (connected == connected_) return;
+  connected_ = connected;
+  compare_now_ = connected;
+  if (connected) {
+    spdlog::info("card {}: its xPU agent can be reached", card());
+  } else {
+    spdlog::warn("card {}: its xPU agent cannot be reached; pods that go are taken off it when it is back",
+                 card());
+  }
+}
+
+void CardSession::Run() {
+  while (true) {
+    {
+      absl::MutexLock lock(&mu_);
+      const auto wanted = [this] {
+        mu_.AssertReaderHeld();
+        return stop_ || compare_now_ || compare_at_ != absl::InfiniteFuture();
+      };
+      mu_.Await(absl::Condition(&wanted));
+      // A delay that runs is cut short by a connection that is back, not by further failures.
+      const auto at_once = [this] {
+        mu_.AssertReaderHeld();
+        return stop_ || compare_now_;
+      };
+      mu_.AwaitWithDeadline(absl::Condition(&at_once), compare_at_);
+      if (stop_) return;
+      compare_now_ = false;
+      compare_at_ = absl::InfiniteFuture();
+      // The connection's return starts it again.
+      if (!connected_) continue;
+    }
+    if (const absl::Status status = Compare(); !status.ok()) {
+      spdlog::warn("card {}: what it holds could not be read, trying again: {}", card(), status.ToString());
+      TryAgainLater();
+    }
+  }
+}
+
+absl::Status CardSession::Compare() {
+  // In this order: a row that comes after the list was read has no binding in it, but one that goes after the
+  // rows were read would look like a claim that nobody holds.
+  XPU_ASSIGN_OR_RETURN(const std::vector<agent::v1::PortBinding> bindings, client_.ListPortBindings());
+  std::map<std::string, ClaimRow> rows;
+  for (ClaimRow& row : allocator_.Rows()) {
+    if (row.card == card()) rows.emplace(BridgePortName(row.port), std::move(row));
+  }
+  std::map<std::string, const agent::v1::PortBinding*> bound;
+  for (const agent::v1::PortBinding& binding : bindings) {
+    bound.emplace(binding.bridge_port(), &binding);
+    // Without a claim it is not a host agent's.
+    if (binding.claim() == 0 || rows.contains(binding.bridge_port())) continue;
+    spdlog::warn("card {}: releasing {}, whose claim {} is in no journal", card(), binding.bridge_port(),
+                 binding.claim());
+    agent::v1::UnbindPortRequest request;
+    request.set_bridge_port(binding.bridge_port());
+    request.set_claim(binding.claim());
+    request.set_release(true);
+    // Aborted: a newer claim has come meanwhile, which is what was to be made way for.
+    const absl::Status status = client_.UnbindPort(request);
+    if (!status.ok() && !absl::IsAborted(status)) return status;
+  }
+  for (const auto& [port, row] : rows) {
+    const auto binding = bound.find(port);
+    if (binding == bound.end() || !Agrees(row, *binding->second)) settle_(row.function);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace xpu

@@ -1,0 +1,190 @@
+#include "host-agent/session/card_session.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/opi/fake_opi_client.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "host-agent/alloc/fake_journal.h"
+
+namespace xpu {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+PciAddress Function(int n) { return PciAddress{0, 3, 0, static_cast<uint8_t>(n)}; }
+
+class CardSessionTest : public ::testing::Test {
+ protected:
+  CardSessionTest() {
+    evpn::LogicalBridgeSpec spec;
+    spec.set_vlan_id(10);
+    spec.set_vni(10);
+    EXPECT_TRUE(opi_.CreateLogicalBridge("default.blue", spec).ok());
+    agent::v1::Subnets subnets;
+    subnets.set_logical_bridge("logicalBridges/default.blue");
+    subnets.add_prefixes("10.0.0.0/24");
+    subnets.add_gateways("10.0.0.1");
+    EXPECT_TRUE(opi_.SetSubnets(subnets).ok());
+    allocator_ = *Allocator::Open(journal_);
+    session_ = std::make_unique<CardSession>(
+        CardSession::Options{.card = "card0",
+                             .backoff = {.initial = absl::Milliseconds(1), .max = absl::Milliseconds(5)}},
+        opi_, *allocator_, [this](const PciAddress& function) {
+          absl::MutexLock lock(&mu_);
+          settled_.push_back(function);
+        });
+  }
+  ~CardSessionTest() override { session_.reset(); }
+
+  ClaimRow Draft(int n) {
+    ClaimRow row;
+    row.function = Function(n);
+    row.card = "card0";
+    row.port = "host0-" + std::to_string(n);
+    row.mac = *MacAddress::FromBytes(std::string("\x02\0\0\0\0", 5) + static_cast<char>(n));
+    return row;
+  }
+  ClaimRow Attached(int n) {
+    ClaimRow draft = Draft(n);
+    draft.attachment = Attachment{.container_id = "c" + std::to_string(n),
+                                  .ifname = "net1",
+                                  .network_namespace = "default",
+                                  .network = "blue"};
+    return *allocator_->Begin(draft);
+  }
+  // Waits until every function of the list was given to settle.
+  bool WaitForSettled(const std::vector<PciAddress>& functions) {
+    absl::MutexLock lock(&mu_);
+    const auto all = [&] {
+      mu_.AssertReaderHeld();
+      return std::all_of(functions.begin(), functions.end(), [&](const PciAddress& function) {
+        mu_.AssertReaderHeld();
+        return std::find(settled_.begin(), settled_.end(), function) != settled_.end();
+      });
+    };
+    return mu_.AwaitWithTimeout(absl::Condition(&all), absl::Seconds(10));
+  }
+  std::vector<PciAddress> TakeSettled() {
+    absl::MutexLock lock(&mu_);
+    return std::exchange(settled_, {});
+  }
+
+  FakeOpiClient opi_;
+  FakeJournal journal_;
+  std::unique_ptr<Allocator> allocator_;
+  absl::Mutex mu_;
+  std::vector<PciAddress> settled_ ABSL_GUARDED_BY(mu_);
+  std::unique_ptr<CardSession> session_;
+};
+
+TEST_F(CardSessionTest, PreparesAPortThatIsIsolated) {
+  const ClaimRow row = *allocator_->Begin(Draft(1));
+  ASSERT_TRUE(session_->Prepare(row).ok());
+  ASSERT_TRUE(session_->Prepare(row).ok());
+  const auto port = opi_.GetBridgePort("bridgePorts/host0-1");
+  ASSERT_TRUE(port.ok()) << port.status();
+  EXPECT_EQ(port->spec().mac_address(), row.mac.ToBytes());
+  EXPECT_EQ(port->spec().logical_bridges_size(), 0);
+}
+
+TEST_F(CardSessionTest, BindAnswersWhatTheCardGave) {
+  const ClaimRow row = Attached(1);
+  const auto bound = session_->Bind(row);
+  ASSERT_TRUE(bound.ok()) << bound.status();
+  EXPECT_THAT(bound->addresses, ElementsAre(*InterfaceAddress::Parse("10.0.0.2/24")));
+  EXPECT_THAT(bound->gateways, ElementsAre(*IpAddress::Parse("10.0.0.1")));
+  EXPECT_EQ(bound->mtu, 1500u);
+}
+
+TEST_F(CardSessionTest, BindTellsAMissingNetworkFromAMissingFunction) {
+  ClaimRow row = Attached(1);
+  opi_.RemoveFunction("host0-1");
+  EXPECT_EQ(session_->Bind(row).status().code(), absl::StatusCode::kFailedPrecondition);
+  row.attachment->network = "green";
+  const absl::Status status = session_->Bind(row).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("card card0"));
+}
+
+TEST_F(CardSessionTest, ReleaseTakesThePortAwayAndIsOkAfterwards) {
+  const ClaimRow row = Attached(1);
+  ASSERT_TRUE(session_->Bind(row).ok());
+  EXPECT_TRUE(session_->Release(row).ok());
+  EXPECT_THAT(*opi_.ListBridgePorts(), IsEmpty());
+  EXPECT_TRUE(session_->Release(row).ok());
+}
+
+TEST_F(CardSessionTest, ReleaseOfAnOlderClaimLeavesTheNewerAlone) {
+  const ClaimRow old = Attached(1);
+  ClaimRow newer = old;
+  newer.claim += 1;
+  ASSERT_TRUE(session_->Bind(newer).ok());
+  EXPECT_TRUE(session_->Release(old).ok());
+  EXPECT_EQ(opi_.ListPortBindings()->size(), 1u);
+}
+
+TEST_F(CardSessionTest, GivesWhatDiffersToBeSettledOnceConnected) {
+  const ClaimRow complete = Attached(1);
+  const auto bound = session_->Bind(complete);
+  ASSERT_TRUE(bound.ok());
+  ASSERT_TRUE(allocator_->Confirm(complete.function, complete.claim, *bound).ok());
+  const ClaimRow incomplete = Attached(2);
+  ASSERT_TRUE(allocator_->Begin(Draft(3)).ok());
+  session_->Start();
+  EXPECT_TRUE(WaitForSettled({Function(2), Function(3)}));
+  EXPECT_THAT(TakeSettled(), ElementsAre(Function(2), Function(3)));
+}
+
+TEST_F(CardSessionTest, ReleasesABindingThatNoRowHolds) {
+  ClaimRow lost = Draft(4);
+  lost.claim = 77;
+  lost.attachment = Attachment{.network_namespace = "default", .network = "blue"};
+  ASSERT_TRUE(session_->Bind(lost).ok());
+  // Somebody else's, without a claim.
+  ClaimRow foreign = Draft(5);
+  foreign.attachment = lost.attachment;
+  ASSERT_TRUE(session_->Bind(foreign).ok());
+  // For the test to know when all is done.
+  ASSERT_TRUE(allocator_->Begin(Draft(6)).ok());
+  session_->Start();
+  ASSERT_TRUE(WaitForSettled({Function(6)}));
+  const auto bindings = opi_.ListPortBindings();
+  ASSERT_EQ(bindings->size(), 1u);
+  EXPECT_EQ(bindings->front().bridge_port(), "bridgePorts/host0-5");
+}
+
+TEST_F(CardSessionTest, ComparesAgainWhenTheConnectionIsBack) {
+  ASSERT_TRUE(allocator_->Begin(Draft(1)).ok());
+  opi_.SetConnected(false);
+  session_->Start();
+  opi_.SetConnected(true);
+  ASSERT_TRUE(WaitForSettled({Function(1)}));
+  TakeSettled();
+  opi_.SetConnected(false);
+  opi_.SetConnected(true);
+  EXPECT_TRUE(WaitForSettled({Function(1)}));
+}
+
+TEST_F(CardSessionTest, ComparesAgainAfterAnError) {
+  ASSERT_TRUE(allocator_->Begin(Draft(1)).ok());
+  opi_.FailCall("ListPortBindings", 1, absl::InternalError("fault"));
+  opi_.FailCall("ListPortBindings", 1, absl::InternalError("fault"));
+  session_->Start();
+  EXPECT_TRUE(WaitForSettled({Function(1)}));
+  EXPECT_EQ(opi_.Calls("ListPortBindings"), 3);
+}
+
+TEST_F(CardSessionTest, ComparesAgainWhenToldTo) {
+  session_->Start();
+  ASSERT_TRUE(allocator_->Begin(Draft(1)).ok());
+  session_->TryAgainLater();
+  EXPECT_TRUE(WaitForSettled({Function(1)}));
+}
+
+}  // namespace
+}  // namespace xpu
