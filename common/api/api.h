@@ -1,8 +1,9 @@
 #pragma once
 
-// Resource kinds: each is declared once, as a protobuf message under proto/xpu/api, and everything here follows
-// from its descriptor and options. Objects travel as JSON in Kubernetes' form (apiVersion, kind, metadata, spec,
-// status); the messages are the typed view of spec and status. All functions are pure and safe from any thread.
+// Resource kinds: each is declared once, as a protobuf message under proto/xpu/api, and everything here
+// follows from its descriptor and options. Objects travel as JSON in Kubernetes' form (apiVersion, kind,
+// metadata, spec, status); the messages are the typed view of spec and status. All functions are pure and
+// safe from any thread.
 
 #include <string>
 
@@ -23,8 +24,8 @@ namespace xpu::api {
 
 // Reads spec and status of `object` into `message`, which is of the type `kind.message`. Strict: names are
 // lowerCamelCase as in the object, unknown fields and values of another type are refused. A null is an absent
-// field, as in Kubernetes. All errors are found, not only the first. Rules of the fields (format, bounds, ...)
-// are not looked at: that is Validate's part.
+// field, as in Kubernetes. All errors are found, not only the first. Rules of the fields (format, bounds,
+// ...) are not looked at: that is Validate's part.
 FieldErrors DecodeMessage(const nlohmann::json& object, google::protobuf::Message* message);
 // {"spec": ..., "status": ...}; fields with their default value and empty parts are left out.
 nlohmann::json EncodeMessage(const google::protobuf::Message& message);
@@ -41,12 +42,13 @@ nlohmann::json Encode(const T& message) {
 // "Network default/blue" for messages; says what it can of an object that is not well formed.
 std::string Describe(const nlohmann::json& object);
 
-// Removes nulls and fills in the defaults of absent fields of spec (of status none: it belongs to its writer).
+// Removes nulls and fills in the defaults of absent fields of spec (of status none: it belongs to its
+// writer).
 void ApplyDefaults(const KindInfo& kind, nlohmann::json* object);
 
-// All that is wrong with `object`: its type and metadata, fields, their rules, and the rules of the kind across
-// fields. `old_object`, if not null, is what it replaces: then also immutable fields that differ. Call it after
-// ApplyDefaults. Empty: the object is valid.
+// All that is wrong with `object`: its type and metadata, fields, their rules, and the rules of the kind
+// across fields. `old_object`, if not null, is what it replaces: then also immutable fields that differ. Call
+// it after ApplyDefaults. Empty: the object is valid.
 FieldErrors Validate(const KindInfo& kind, const nlohmann::json& object, const nlohmann::json* old_object);
 
 // Metadata alone, with paths from "metadata": names and label syntax as Kubernetes has them, unknown fields

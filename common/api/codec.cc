@@ -18,7 +18,9 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 using nlohmann::json;
 
-bool IsEnvelope(absl::string_view name) { return name == "apiVersion" || name == "kind" || name == "metadata"; }
+bool IsEnvelope(absl::string_view name) {
+  return name == "apiVersion" || name == "kind" || name == "metadata";
+}
 
 std::string KnownFields(const Descriptor& type) {
   std::vector<std::string> names;
@@ -40,7 +42,8 @@ json EncodeScalar(const Message& message, const FieldDescriptor& field, int inde
     case FieldDescriptor::CPPTYPE_INT64:
       return repeated ? r.GetRepeatedInt64(message, &field, index) : r.GetInt64(message, &field);
     case FieldDescriptor::CPPTYPE_MESSAGE:
-      return EncodeMessage(repeated ? r.GetRepeatedMessage(message, &field, index) : r.GetMessage(message, &field));
+      return EncodeMessage(repeated ? r.GetRepeatedMessage(message, &field, index)
+                                    : r.GetMessage(message, &field));
     default:
       return nullptr;
   }
@@ -50,12 +53,18 @@ json EncodeScalar(const Message& message, const FieldDescriptor& field, int inde
 
 absl::string_view TypeInWords(const json& value) {
   switch (value.type()) {
-    case json::value_t::null: return "null";
-    case json::value_t::object: return "an object";
-    case json::value_t::array: return "a list";
-    case json::value_t::string: return "a string";
-    case json::value_t::boolean: return "a boolean";
-    default: return "a number";
+    case json::value_t::null:
+      return "null";
+    case json::value_t::object:
+      return "an object";
+    case json::value_t::array:
+      return "a list";
+    case json::value_t::string:
+      return "a string";
+    case json::value_t::boolean:
+      return "a boolean";
+    default:
+      return "a number";
   }
 }
 
@@ -106,17 +115,20 @@ void Decoder::ReadValue(const json& in, const std::string& path, const FieldDesc
       return ReadInteger(in, path, field, out);
     default:
       // A kind that uses a type which objects have no form for; a test goes through all kinds.
-      errors_.push_back({"InternalError", path, absl::StrCat("type ", field.type_name(), " has no form in JSON")});
+      errors_.push_back(
+          {"InternalError", path, absl::StrCat("type ", field.type_name(), " has no form in JSON")});
   }
 }
 
-void Decoder::ReadInteger(const json& in, const std::string& path, const FieldDescriptor& field, Message* out) {
+void Decoder::ReadInteger(const json& in, const std::string& path, const FieldDescriptor& field,
+                          Message* out) {
   if (!in.is_number()) return WrongType(path, "a whole number", in);
   bool wide = field.cpp_type() == FieldDescriptor::CPPTYPE_INT64;
   int64_t low = wide ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int32_t>::min();
   int64_t high = wide ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int32_t>::max();
   if (!in.is_number_integer()) {
-    errors_.push_back({"FieldValueTypeInvalid", path, absl::StrCat("must be a whole number, not ", Quote(in))});
+    errors_.push_back(
+        {"FieldValueTypeInvalid", path, absl::StrCat("must be a whole number, not ", Quote(in))});
     return;
   }
   bool too_large = in.is_number_unsigned() && in.get<uint64_t>() > static_cast<uint64_t>(high);

@@ -15,8 +15,8 @@ namespace xpu::api {
 class Decoder {
  public:
   // An empty `path` is the object's root, where apiVersion, kind and metadata are left to others.
-  void ReadMessage(const nlohmann::json& in, const std::string& path, const google::protobuf::Descriptor& type,
-                   google::protobuf::Message* out);
+  void ReadMessage(const nlohmann::json& in, const std::string& path,
+                   const google::protobuf::Descriptor& type, google::protobuf::Message* out);
   FieldErrors Take() { return std::move(errors_); }
 
  private:

@@ -33,7 +33,8 @@ void FillIn(const Descriptor& type, json* object) {
     auto it = object->find(field.json_name());
     if (it == object->end()) {
       const std::string& text = RulesOf(field).default_json();
-      if (!text.empty()) (*object)[field.json_name()] = json::parse(text, nullptr, /*allow_exceptions=*/false);
+      if (!text.empty())
+        (*object)[field.json_name()] = json::parse(text, nullptr, /*allow_exceptions=*/false);
     } else if (field.message_type() != nullptr && it->is_array()) {
       for (json& item : *it) FillIn(*field.message_type(), &item);
     } else if (field.message_type() != nullptr) {

@@ -11,7 +11,7 @@ namespace xpu::api {
 // What is wrong with one field of an object, in the terms of Kubernetes' Status (details.causes).
 struct FieldError {
   // "FieldValueRequired", "FieldValueInvalid", "FieldValueTypeInvalid", "FieldValueNotSupported",
-  // "FieldValueForbidden", "FieldValueDuplicate" or "FieldValueTooMany".
+  // "FieldValueForbidden", "FieldValueDuplicate", "FieldValueTooMany" or "FieldValueTooLong".
   std::string reason;
   // Path from the object's root: "spec.prefixes[1]", "metadata.labels[app]".
   std::string field;

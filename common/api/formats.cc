@@ -40,7 +40,8 @@ std::string CheckFormat(v1alpha1::Format format, absl::string_view text) {
       return "";
     }
     case v1alpha1::FORMAT_IP:
-      return IpAddress::Parse(text).ok() ? "" : "an IPv4 or IPv6 address such as \"10.0.0.1\" or \"2001:db8::1\"";
+      return IpAddress::Parse(text).ok() ? ""
+                                         : "an IPv4 or IPv6 address such as \"10.0.0.1\" or \"2001:db8::1\"";
     case v1alpha1::FORMAT_PREFIX:
       if (IpPrefix::Parse(text).ok()) return "";
       if (absl::StatusOr<InterfaceAddress> address = InterfaceAddress::Parse(text); address.ok()) {
@@ -48,7 +49,9 @@ std::string CheckFormat(v1alpha1::Format format, absl::string_view text) {
       }
       return "a prefix such as \"10.0.0.0/24\" or \"2001:db8::/64\"";
     case v1alpha1::FORMAT_IP_WITH_LENGTH:
-      return InterfaceAddress::Parse(text).ok() ? "" : "an address with the length of its prefix, such as \"10.0.0.5/24\"";
+      return InterfaceAddress::Parse(text).ok()
+                 ? ""
+                 : "an address with the length of its prefix, such as \"10.0.0.5/24\"";
     case v1alpha1::FORMAT_PCI_ADDRESS:
       return PciAddress::Parse(text).ok() ? "" : "a PCI address such as \"0000:03:00.2\"";
     case v1alpha1::FORMAT_DNS_LABEL:
@@ -56,9 +59,10 @@ std::string CheckFormat(v1alpha1::Format format, absl::string_view text) {
                               : "at most 63 lower-case letters, digits and '-', beginning and ending with a "
                                 "letter or digit";
     case v1alpha1::FORMAT_DNS_SUBDOMAIN:
-      return IsDnsSubdomain(text) ? ""
-                                  : "at most 253 lower-case letters, digits, '-' and '.', each part beginning and "
-                                    "ending with a letter or digit";
+      return IsDnsSubdomain(text)
+                 ? ""
+                 : "at most 253 lower-case letters, digits, '-' and '.', each part beginning and "
+                   "ending with a letter or digit";
     default:
       return "";
   }

@@ -36,20 +36,20 @@ void CheckNetwork(const Network& network, FieldErrors* errors) {
     size_t in = 0;
     while (in < prefixes.size() && !prefixes[in].Contains(*gateway)) ++in;
     if (in == prefixes.size()) {
-      errors->push_back({"FieldValueInvalid", path,
-                         absl::StrCat(gateway->ToString(), " lies in none of spec.prefixes")});
+      errors->push_back(
+          {"FieldValueInvalid", path, absl::StrCat(gateway->ToString(), " lies in none of spec.prefixes")});
       continue;
     }
     const IpPrefix& prefix = prefixes[in];
     bool has_ends = prefix.length() < gateway->bits() - 1;
     if (has_ends && (*gateway == prefix.First() || (gateway->is_v4() && *gateway == prefix.Last()))) {
-      errors->push_back({"FieldValueInvalid", path,
-                         absl::StrCat(gateway->ToString(), " is the network or broadcast address of ",
-                                      prefix.ToString())});
+      errors->push_back(
+          {"FieldValueInvalid", path,
+           absl::StrCat(gateway->ToString(), " is the network or broadcast address of ", prefix.ToString())});
     } else if (gateway_of[in]) {
       errors->push_back({"FieldValueInvalid", path,
-                         absl::StrCat(prefix.ToString(), " already has the gateway ", gateway_of[in]->ToString(),
-                                      "; at most one for each prefix")});
+                         absl::StrCat(prefix.ToString(), " already has the gateway ",
+                                      gateway_of[in]->ToString(), "; at most one for each prefix")});
     } else {
       gateway_of[in] = *gateway;
     }

@@ -57,7 +57,8 @@ const std::vector<KindInfo>& AllKinds() {
 }
 
 const KindInfo* FindKind(absl::string_view api_version, absl::string_view kind) {
-  return Find([&](const KindInfo& k) { return k.resource.kind == kind && k.resource.ApiVersion() == api_version; });
+  return Find(
+      [&](const KindInfo& k) { return k.resource.kind == kind && k.resource.ApiVersion() == api_version; });
 }
 
 const KindInfo* FindPlural(absl::string_view group, absl::string_view version, absl::string_view plural) {

@@ -43,12 +43,12 @@ KindInfo ReadKind(const google::protobuf::Descriptor& message);
 // All kinds that the program knows, in the order of their groups and names.
 const std::vector<KindInfo>& AllKinds();
 
-// nullptr if there is none. FindKind compares exactly, as apiVersion and kind of an object do; FindPlural takes
-// the parts of a URL.
+// nullptr if there is none. FindKind compares exactly, as apiVersion and kind of an object do; FindPlural
+// takes the parts of a URL.
 const KindInfo* FindKind(absl::string_view api_version, absl::string_view kind);
 const KindInfo* FindPlural(absl::string_view group, absl::string_view version, absl::string_view plural);
-// By any name that a person may write: kind, plural, singular or short name, with or without ".<group>" behind
-// it, in upper or lower case.
+// By any name that a person may write: kind, plural, singular or short name, with or without ".<group>"
+// behind it, in upper or lower case.
 const KindInfo* FindByName(absl::string_view name);
 
 // The kind of a message of the registry.

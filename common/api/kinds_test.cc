@@ -68,8 +68,12 @@ void ExpectUsableFields(const Descriptor& type) {
     SCOPED_TRACE(field.full_name());
     EXPECT_FALSE(field.is_map());
     switch (field.cpp_type()) {
-      case FieldDescriptor::CPPTYPE_MESSAGE: ExpectUsableFields(*field.message_type()); break;
-      case FieldDescriptor::CPPTYPE_STRING: EXPECT_EQ(field.type(), FieldDescriptor::TYPE_STRING); break;
+      case FieldDescriptor::CPPTYPE_MESSAGE:
+        ExpectUsableFields(*field.message_type());
+        break;
+      case FieldDescriptor::CPPTYPE_STRING:
+        EXPECT_EQ(field.type(), FieldDescriptor::TYPE_STRING);
+        break;
       default:
         EXPECT_TRUE(field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL ||
                     field.cpp_type() == FieldDescriptor::CPPTYPE_INT32 ||

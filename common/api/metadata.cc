@@ -144,9 +144,10 @@ class MetadataChecker {
       auto text = value.get<std::string>();
       if (!text.empty() && !IsNamePart(text)) {
         Add("FieldValueInvalid", path,
-            absl::StrCat("must be empty or at most 63 letters, digits, '-', '_' and '.', beginning and ending "
-                         "with a letter or digit, not ",
-                         Quote(text)));
+            absl::StrCat(
+                "must be empty or at most 63 letters, digits, '-', '_' and '.', beginning and ending "
+                "with a letter or digit, not ",
+                Quote(text)));
       }
     }
   }
@@ -157,12 +158,14 @@ class MetadataChecker {
     size_t bytes = 0;
     for (const auto& [key, value] : annotations->items()) {
       if (!IsQualifiedName(absl::AsciiStrToLower(key))) {
-        Add("FieldValueInvalid", absl::StrCat("annotations[", key, "]"), absl::StrCat("the key ", kQualifiedName));
+        Add("FieldValueInvalid", absl::StrCat("annotations[", key, "]"),
+            absl::StrCat("the key ", kQualifiedName));
       }
       bytes += key.size() + (value.is_string() ? value.get_ref<const std::string&>().size() : 0);
     }
     if (bytes > kMaxAnnotationBytes) {
-      Add("FieldValueTooLong", "annotations", absl::StrCat("must have at most ", kMaxAnnotationBytes, " bytes"));
+      Add("FieldValueTooLong", "annotations",
+          absl::StrCat("must have at most ", kMaxAnnotationBytes, " bytes"));
     }
   }
 

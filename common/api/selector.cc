@@ -122,9 +122,10 @@ bool Selector::Matches(const json& object) const {
   }
   for (const LabelTerm& term : labels_) {
     bool there = labels != nullptr && labels->contains(term.key);
-    bool one_of = there && std::find(term.values.begin(), term.values.end(),
-                                     labels->at(term.key).is_string() ? labels->at(term.key).get<std::string>()
-                                                                      : "") != term.values.end();
+    bool one_of =
+        there && std::find(term.values.begin(), term.values.end(),
+                           labels->at(term.key).is_string() ? labels->at(term.key).get<std::string>() : "") !=
+                     term.values.end();
     bool matches = term.op == Operator::kExists      ? there
                    : term.op == Operator::kNotExists ? !there
                    : term.op == Operator::kIn        ? one_of

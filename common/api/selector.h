@@ -9,14 +9,14 @@
 
 namespace xpu::api {
 
-// Which objects a list or a watch is about: labels and fields as kubectl's --selector and --field-selector write
-// them. A value; selects everything by default.
+// Which objects a list or a watch is about: labels and fields as kubectl's --selector and --field-selector
+// write them. A value; selects everything by default.
 class Selector {
  public:
   Selector() = default;
-  // Labels: "app=demo", "app==demo", "app!=demo", "app in (a,b)", "app notin (a,b)", "app", "!app", joined with
-  // commas. Fields: "metadata.name=x", "spec.host!=y": "=", "==" and "!=" on any scalar of the object; an absent
-  // field equals the empty string. InvalidArgument says what cannot be read.
+  // Labels: "app=demo", "app==demo", "app!=demo", "app in (a,b)", "app notin (a,b)", "app", "!app", joined
+  // with commas. Fields: "metadata.name=x", "spec.host!=y": "=", "==" and "!=" on any scalar of the object;
+  // an absent field equals the empty string. InvalidArgument says what cannot be read.
   static absl::StatusOr<Selector> Parse(absl::string_view labels, absl::string_view fields);
 
   bool Matches(const nlohmann::json& object) const;

@@ -40,9 +40,9 @@ TEST(SelectorTest, LabelsAreComparedAsKubectlWritesThem) {
 }
 
 TEST(SelectorTest, FieldsAreComparedAsText) {
-  for (const char* text : {"metadata.name=blue", "metadata.namespace==default", "spec.host=node-1",
-                           "spec.vni=100", "spec.pod.name=p", "spec.host!=node-2", "spec.card=",
-                           "metadata.name=blue,spec.host=node-1"}) {
+  for (const char* text :
+       {"metadata.name=blue", "metadata.namespace==default", "spec.host=node-1", "spec.vni=100",
+        "spec.pod.name=p", "spec.host!=node-2", "spec.card=", "metadata.name=blue,spec.host=node-1"}) {
     EXPECT_TRUE(Matches("", text)) << text;
   }
   for (const char* text : {"metadata.name=red", "spec.host!=node-1", "spec.host=", "spec.host.x=y", "spec=x",
@@ -52,8 +52,8 @@ TEST(SelectorTest, FieldsAreComparedAsText) {
 }
 
 TEST(SelectorTest, WhatCannotBeReadIsRefused) {
-  for (const char* text : {"=x", "a b=c", "app in demo", "app in (demo", "app within (demo)", "app,", ",", "!",
-                           "app=a=b", "(x)"}) {
+  for (const char* text : {"=x", "a b=c", "app in demo", "app in (demo", "app within (demo)", "app,", ",",
+                           "!", "app=a=b", "(x)"}) {
     EXPECT_FALSE(Selector::Parse(text, "").ok()) << text;
   }
   for (const char* text : {"metadata.name", "=x", "a b=c"}) {

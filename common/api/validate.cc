@@ -20,7 +20,8 @@ using v1alpha1::FieldOptions;
 // Not there as far as proto3 and the rules see it.
 bool IsEmpty(const json* value) {
   if (value == nullptr) return true;
-  return value->is_string() ? value->get_ref<const std::string&>().empty() : value->is_array() && value->empty();
+  return value->is_string() ? value->get_ref<const std::string&>().empty()
+                            : value->is_array() && value->empty();
 }
 
 // Looks at the rules of fields. What has the wrong type has been reported before and is passed over.
@@ -54,7 +55,8 @@ class RuleChecker {
       Add("FieldValueInvalid", path, absl::StrCat("must have at least ", rules.min_items(), " items"));
     }
     if (rules.has_max_items() && size > rules.max_items()) {
-      Add("FieldValueTooMany", path, absl::StrCat("must have at most ", rules.max_items(), " items, has ", size));
+      Add("FieldValueTooMany", path,
+          absl::StrCat("must have at most ", rules.max_items(), " items, has ", size));
     }
     for (size_t i = 0; i < value->size(); ++i) Value(field, (*value)[i], nullptr, Item(path, i));
   }

@@ -74,15 +74,21 @@ INSTANTIATE_TEST_SUITE_P(
         BadField{"/spec/vni", "-1", "spec.vni: must be between"},
         BadField{"/spec/vni", "1.5", "FieldValueTypeInvalid spec.vni: must be a whole number, not 1.5"},
         BadField{"/spec/mtu", "1279", "spec.mtu: must be between 1280 and 9216"},
-        BadField{"/spec/prefixes/0", "\"10.0.0.7/24\"", "host bits are zero: \"10.0.0.0/24\", not \"10.0.0.7/24\""},
+        BadField{"/spec/prefixes/0", "\"10.0.0.7/24\"",
+                 "host bits are zero: \"10.0.0.0/24\", not \"10.0.0.7/24\""},
         BadField{"/spec/prefixes/1", "\"\"", "FieldValueInvalid spec.prefixes[1]: must be a prefix"},
         BadField{"/spec/prefixes/1", "\"2001:db8::/129\"", "spec.prefixes[1]: must be a prefix"},
-        BadField{"/spec/prefixes/1", "\"10.0.0.128/25\"", "spec.prefixes[1]: 10.0.0.128/25 overlaps 10.0.0.0/24"},
-        BadField{"/spec/gateways/0", "\"10.0.1.1\"", "spec.gateways[0]: 10.0.1.1 lies in none of spec.prefixes"},
+        BadField{"/spec/prefixes/1", "\"10.0.0.128/25\"",
+                 "spec.prefixes[1]: 10.0.0.128/25 overlaps 10.0.0.0/24"},
+        BadField{"/spec/gateways/0", "\"10.0.1.1\"",
+                 "spec.gateways[0]: 10.0.1.1 lies in none of spec.prefixes"},
         BadField{"/spec/gateways/0", "\"10.0.0\"", "spec.gateways[0]: must be an IPv4 or IPv6 address"},
-        BadField{"/spec/gateways/0", "\"10.0.0.0\"", "spec.gateways[0]: 10.0.0.0 is the network or broadcast"},
-        BadField{"/spec/gateways/0", "\"10.0.0.255\"", "spec.gateways[0]: 10.0.0.255 is the network or broadcast"},
-        BadField{"/spec/gateways/2", "\"10.0.0.2\"", "spec.gateways[2]: 10.0.0.0/24 already has the gateway 10.0.0.1"},
+        BadField{"/spec/gateways/0", "\"10.0.0.0\"",
+                 "spec.gateways[0]: 10.0.0.0 is the network or broadcast"},
+        BadField{"/spec/gateways/0", "\"10.0.0.255\"",
+                 "spec.gateways[0]: 10.0.0.255 is the network or broadcast"},
+        BadField{"/spec/gateways/2", "\"10.0.0.2\"",
+                 "spec.gateways[2]: 10.0.0.0/24 already has the gateway 10.0.0.1"},
         BadField{"/spec/colour", "1", "FieldValueForbidden spec.colour: unknown field"},
         BadField{"/status", "{\"conditions\": [{\"type\": \"Ready\", \"status\": \"Yes\"}]}",
                  "FieldValueNotSupported status.conditions[0].status: must be one of True, False, Unknown"},
@@ -126,18 +132,20 @@ TEST(ValidateTest, AnImmutableFieldMayBeSetOnceAndThenStays) {
 
 TEST(ValidateTest, FieldsOfAFunctionHaveTheirFormats) {
   const KindInfo& kind = KindOf<v1alpha1::Netdev>();
-  for (auto [pointer, value] : std::initializer_list<std::pair<const char*, const char*>>{
-           {"/spec/function", "03:00.2"},
-           {"/spec/function", "0000:03:20.0"},
-           {"/spec/host", "Node_1"},
-           {"/spec/port", "host0.0"},
-           {"/spec/mac", "02:00:00:00:00"},
-           {"/spec/mac", "01:00:5e:00:00:01"},
-           {"/spec/mac", "00:00:00:00:00:00"}}) {
-    EXPECT_EQ(Validate(kind, With(Function(), pointer, value), nullptr).size(), 1u) << pointer << " " << value;
+  for (auto [pointer, value] :
+       std::initializer_list<std::pair<const char*, const char*>>{{"/spec/function", "03:00.2"},
+                                                                  {"/spec/function", "0000:03:20.0"},
+                                                                  {"/spec/host", "Node_1"},
+                                                                  {"/spec/port", "host0.0"},
+                                                                  {"/spec/mac", "02:00:00:00:00"},
+                                                                  {"/spec/mac", "01:00:5e:00:00:01"},
+                                                                  {"/spec/mac", "00:00:00:00:00:00"}}) {
+    EXPECT_EQ(Validate(kind, With(Function(), pointer, value), nullptr).size(), 1u)
+        << pointer << " " << value;
   }
   json twice = With(Function(), "/spec/addresses", {"10.0.0.1", "10.0.0.1"});
-  EXPECT_THAT(Texts(Validate(kind, twice, nullptr)), ElementsAre(HasSubstr("FieldValueDuplicate spec.addresses[1]")));
+  EXPECT_THAT(Texts(Validate(kind, twice, nullptr)),
+              ElementsAre(HasSubstr("FieldValueDuplicate spec.addresses[1]")));
   json status = With(Function(), "/status", {{"state", "Attached"}, {"addresses", {"10.0.0.5/24"}}});
   EXPECT_THAT(Texts(Validate(kind, status, nullptr)), IsEmpty());
   status["status"]["addresses"][0] = "10.0.0.5";
@@ -159,10 +167,17 @@ TEST(ValidateTest, DefaultsFillWhatIsAbsentAndNothingElse) {
 }
 
 TEST(ValidateTest, AnyValueIsAnsweredAndNoneCrashes) {
-  const std::vector<json> values = {nullptr,       true,           7,
-                                    -1,            1.5,            "text",
-                                    json::array(), json::object(), UINT64_MAX,
-                                    "\xff\xfe",    {{"a", {{"b", nullptr}}}}};
+  const std::vector<json> values = {nullptr,
+                                    true,
+                                    7,
+                                    -1,
+                                    1.5,
+                                    "text",
+                                    json::array(),
+                                    json::object(),
+                                    UINT64_MAX,
+                                    "\xff\xfe",
+                                    {{"a", {{"b", nullptr}}}}};
   std::vector<std::string> pointers = {""};
   const json flat = Blue().flatten();
   for (const auto& [pointer, leaf] : flat.items()) {

@@ -16,11 +16,11 @@ struct YamlDocument {
   int line = 1;
 };
 
-// Reads a stream of YAML documents (JSON is YAML, too) as kubectl does: plain scalars are resolved by YAML 1.1's
-// rules for null, booleans and numbers ("on" and "yes" are booleans), quoted ones stay strings; empty documents
-// are left out; anchors and merge keys are followed. InvalidArgument with "<source>:<line>:" for text that is
-// not YAML, for keys that are there twice or are not scalars, and for documents that grow by their aliases
-// beyond any use.
+// Reads a stream of YAML documents (JSON is YAML, too) as kubectl does: plain scalars are resolved by
+// YAML 1.1's rules for null, booleans and numbers ("on" and "yes" are booleans), quoted ones stay strings;
+// empty documents are left out; anchors and merge keys are followed. InvalidArgument with "<source>:<line>:"
+// for text that is not YAML, for keys that are there twice or are not scalars, and for documents that grow by
+// their aliases beyond any use.
 absl::StatusOr<std::vector<YamlDocument>> YamlToJson(absl::string_view text, absl::string_view source);
 
 // Block style, keys in order (apiVersion, kind and metadata first); strings are quoted where they would

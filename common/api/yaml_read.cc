@@ -22,9 +22,11 @@ class Converter {
 
   absl::StatusOr<json> Convert(const YAML::Node& node, int depth = 0) {
     if (depth > kMaxDepth) return Error(node, "nested too deeply");
-    if (++values_ > kMaxValues || bytes_ > kMaxBytes) return Error(node, "aliases make the document too large");
+    if (++values_ > kMaxValues || bytes_ > kMaxBytes)
+      return Error(node, "aliases make the document too large");
     switch (node.Type()) {
-      case YAML::NodeType::Scalar: return Scalar(node);
+      case YAML::NodeType::Scalar:
+        return Scalar(node);
       case YAML::NodeType::Sequence: {
         json out = json::array();
         for (const YAML::Node& item : node) {
@@ -33,8 +35,10 @@ class Converter {
         }
         return out;
       }
-      case YAML::NodeType::Map: return Map(node, depth);
-      default: return json(nullptr);
+      case YAML::NodeType::Map:
+        return Map(node, depth);
+      default:
+        return json(nullptr);
     }
   }
 

@@ -50,7 +50,9 @@ bool ReadDigits(absl::string_view digits, int base, uint64_t* value) {
   if (digits.empty()) return false;
   *value = 0;
   for (char c : digits) {
-    int digit = absl::ascii_isdigit(c) ? c - '0' : absl::ascii_isxdigit(c) ? absl::ascii_tolower(c) - 'a' + 10 : 99;
+    int digit = absl::ascii_isdigit(c)    ? c - '0'
+                : absl::ascii_isxdigit(c) ? absl::ascii_tolower(c) - 'a' + 10
+                                          : 99;
     if (digit >= base) return false;
     if (__builtin_mul_overflow(*value, static_cast<uint64_t>(base), value)) return false;
     if (__builtin_add_overflow(*value, static_cast<uint64_t>(digit), value)) return false;
@@ -93,7 +95,8 @@ json ResolvePlainScalar(absl::string_view text) {
   for (absl::string_view word : {"false", "no", "off", "n"}) {
     if (IsWord(text, word)) return false;
   }
-  if (!absl::ascii_isdigit(text[0]) && text[0] != '-' && text[0] != '+' && text[0] != '.') return std::string(text);
+  if (!absl::ascii_isdigit(text[0]) && text[0] != '-' && text[0] != '+' && text[0] != '.')
+    return std::string(text);
   std::string bare = absl::StrReplaceAll(text, {{"_", ""}});
   if (json integer = ReadInteger(bare); !integer.is_null()) return integer;
   double number = 0;

@@ -25,7 +25,8 @@ std::string ErrorOf(const std::string& text) {
 }
 
 TEST(YamlTest, PlainScalarsMeanWhatKubectlMakesOfThem) {
-  for (const char* text : {"", "~", "null", "Null", "NULL"}) EXPECT_EQ(ResolvePlainScalar(text), nullptr) << text;
+  for (const char* text : {"", "~", "null", "Null", "NULL"})
+    EXPECT_EQ(ResolvePlainScalar(text), nullptr) << text;
   for (const char* text : {"true", "True", "TRUE", "yes", "Yes", "on", "ON", "y", "Y"}) {
     EXPECT_EQ(ResolvePlainScalar(text), true) << text;
   }
@@ -48,9 +49,26 @@ TEST(YamlTest, PlainScalarsMeanWhatKubectlMakesOfThem) {
 }
 
 TEST(YamlTest, WhatLooksLikeANumberAndIsNoneStaysAString) {
-  for (const char* text : {"02:00:00:00:00:01", "10.0.0.1", "10.0.0.0/24", "2001:db8::1", "0000:03:00.2", "1e", ".",
-                           "-", "0x", "0xg", "089x", "yEs", "tRue", "nUll", "1.5.5", "node-1", ".nan", ".inf",
-                           "2026-01-02", "1__x"}) {
+  for (const char* text : {"02:00:00:00:00:01",
+                           "10.0.0.1",
+                           "10.0.0.0/24",
+                           "2001:db8::1",
+                           "0000:03:00.2",
+                           "1e",
+                           ".",
+                           "-",
+                           "0x",
+                           "0xg",
+                           "089x",
+                           "yEs",
+                           "tRue",
+                           "nUll",
+                           "1.5.5",
+                           "node-1",
+                           ".nan",
+                           ".inf",
+                           "2026-01-02",
+                           "1__x"}) {
     EXPECT_EQ(ResolvePlainScalar(text), json(text)) << text;
   }
 }
@@ -68,7 +86,9 @@ TEST(YamlTest, AManifestBecomesTheObject) {
                             "spec": {"vni": 100, "prefixes": ["10.0.0.0/24", "2001:db8::/64"], "empty": null}})"));
 }
 
-TEST(YamlTest, JsonIsReadToo) { EXPECT_EQ(One(R"({"a": [1, "x", true, null]})"), json::parse(R"({"a": [1, "x", true, null]})")); }
+TEST(YamlTest, JsonIsReadToo) {
+  EXPECT_EQ(One(R"({"a": [1, "x", true, null]})"), json::parse(R"({"a": [1, "x", true, null]})"));
+}
 
 TEST(YamlTest, AStreamHasManyDocumentsAndEmptyOnesDoNotCount) {
   absl::StatusOr<std::vector<YamlDocument>> documents =
@@ -107,7 +127,8 @@ TEST(YamlTest, AliasesCannotBlowUpASmallText) {
     bomb += "]\n";
   }
   EXPECT_THAT(ErrorOf(bomb), HasSubstr("too large"));
-  EXPECT_THAT(ErrorOf("a: &a [*a]\n"), ::testing::AnyOf(HasSubstr("nested too deeply"), HasSubstr("not YAML")));
+  EXPECT_THAT(ErrorOf("a: &a [*a]\n"),
+              ::testing::AnyOf(HasSubstr("nested too deeply"), HasSubstr("not YAML")));
   EXPECT_THAT(ErrorOf(std::string(300, '[') + std::string(300, ']')), HasSubstr("nested too deeply"));
   EXPECT_FALSE(YamlToJson(std::string(100'000, '['), "test.yaml").ok());
 }
@@ -122,21 +143,23 @@ TEST_P(RoundTripTest, WhatIsWrittenReadsBackTheSame) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, RoundTripTest,
-    ::testing::Values(R"({"a": 1, "b": [1, -2, 1.5, true, null, "x"], "c": {}, "d": [], "e": {"f": {"g": "h"}}})",
-                      R"({"s": ["", "yes", "no", "1", "1.5", "~", "null", "0x1", "on", "y", "-", "- x", "a: b",
+    ::testing::Values(
+        R"({"a": 1, "b": [1, -2, 1.5, true, null, "x"], "c": {}, "d": [], "e": {"f": {"g": "h"}}})",
+        R"({"s": ["", "yes", "no", "1", "1.5", "~", "null", "0x1", "on", "y", "-", "- x", "a: b",
                                 "a #b", "#a", "a:", " a", "a ", "*a", "&a", "!a", "@a", "`a", "{a", "[a", "%a",
                                 "'a'", "\"a\"", "?", "|", ">", "...", "---", "\n", "a\nb", "\t", "é", "\u0001",
                                 "02:00:00:00:00:01", "10.0.0.0/24", "2001:db8::1", "/x", "<<", "=", "a,b"]})",
-                      R"([[1, [2, {"a": [3]}]], {"b": {"c": [{"d": 1, "e": [4]}]}}, [[]], [{}]])",
-                      R"({"yes": 1, "1": 2, "a b": 3, "": 4, "a: b": 5, "<<": {"x": 1}, "true": 6})",
-                      R"(["a"])", R"("plain")", R"({})", R"(9223372036854775807)", R"(1e300)"));
+        R"([[1, [2, {"a": [3]}]], {"b": {"c": [{"d": 1, "e": [4]}]}}, [[]], [{}]])",
+        R"({"yes": 1, "1": 2, "a b": 3, "": 4, "a: b": 5, "<<": {"x": 1}, "true": 6})", R"(["a"])",
+        R"("plain")", R"({})", R"(9223372036854775807)", R"(1e300)"));
 
 TEST(YamlTest, AnObjectIsWrittenAsPeopleWriteIt) {
   json object = json::parse(R"({"spec": {"prefixes": ["10.0.0.0/24"], "vni": 100}, "kind": "Network",
                                "metadata": {"name": "blue"}, "apiVersion": "xpu.opiproject.org/v1alpha1"})");
-  EXPECT_EQ(JsonToYaml(object),
-            "apiVersion: xpu.opiproject.org/v1alpha1\nkind: Network\nmetadata:\n  name: blue\nspec:\n  prefixes:\n"
-            "  - 10.0.0.0/24\n  vni: 100\n");
+  EXPECT_EQ(
+      JsonToYaml(object),
+      "apiVersion: xpu.opiproject.org/v1alpha1\nkind: Network\nmetadata:\n  name: blue\nspec:\n  prefixes:\n"
+      "  - 10.0.0.0/24\n  vni: 100\n");
 }
 
 }  // namespace

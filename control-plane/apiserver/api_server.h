@@ -22,8 +22,8 @@ struct ApiServerOptions {
 // The embedded resource store behind its REST API. Everything runs on the loop's thread.
 class ApiServer {
  public:
-  // Opens the store and listens; serves as soon as the loop runs. Loop and clock must outlive the server, and the
-  // server must go before the loop, on the loop's thread or when it does not run.
+  // Opens the store and listens; serves as soon as the loop runs. Loop and clock must outlive the server, and
+  // the server must go before the loop, on the loop's thread or when it does not run.
   static absl::StatusOr<std::unique_ptr<ApiServer>> Start(const ApiServerOptions& options, EventLoop& loop,
                                                           Clock& clock);
   virtual ~ApiServer() = default;

@@ -51,8 +51,9 @@ class CrashTest : public ::testing::Test {
   void Start() {
     std::string notify = "NOTIFY_SOCKET=" + folder_ + "/ready";
     std::string database = folder_ + "/store.db";
-    const char* argv[] = {XPU_APISERVER, "--listen",    endpoint_.c_str(), "--database", database.c_str(),
-                          "--log-level", "warn", nullptr};
+    const char* argv[] = {XPU_APISERVER, "--listen",       endpoint_.c_str(),
+                          "--database",  database.c_str(), "--log-level",
+                          "warn",        nullptr};
     const char* environment[] = {notify.c_str(), nullptr};
     pid_ = fork();
     if (pid_ == 0) {
@@ -121,7 +122,9 @@ TEST_F(CrashTest, WhatWasAcknowledgedSurvivesAKill) {
       writers.emplace_back(
           [&, w] { WriteUntilGone(endpoint_, absl::StrCat("r", round, "w", w), acknowledged); });
     }
-    auto enough = [&]() ABSL_SHARED_LOCKS_REQUIRED(acknowledged.mu) { return acknowledged.count >= 60 + 17 * round; };
+    auto enough = [&]() ABSL_SHARED_LOCKS_REQUIRED(acknowledged.mu) {
+      return acknowledged.count >= 60 + 17 * round;
+    };
     acknowledged.mu.LockWhenWithTimeout(absl::Condition(&enough), absl::Seconds(20));
     EXPECT_TRUE(enough());
     acknowledged.mu.Unlock();
@@ -136,7 +139,8 @@ TEST_F(CrashTest, WhatWasAcknowledgedSurvivesAKill) {
     int64_t newest = 0;
     for (const json& object : list["items"]) {
       EXPECT_TRUE(object["spec"].contains("mtu") && object["metadata"].contains("uid")) << object;
-      newest = std::max<int64_t>(newest, std::stoll(object["metadata"]["resourceVersion"].get<std::string>()));
+      newest =
+          std::max<int64_t>(newest, std::stoll(object["metadata"]["resourceVersion"].get<std::string>()));
       stored[object["metadata"]["name"]] = object;
     }
     absl::MutexLock lock(&acknowledged.mu);

@@ -10,9 +10,10 @@ int main(int argc, char** argv) {
   CLI::App app{"Embedded store of resources that speaks the Kubernetes API"};
   xpu::apiserver::ApiServerOptions options;
   std::string log_level = "info";
-  app.add_option("--listen", options.listen,
-                 "unix:PATH or ADDRESS:PORT of the loopback, where everybody on this machine may do everything; "
-                 "may be given more than once")
+  app.add_option(
+         "--listen", options.listen,
+         "unix:PATH or ADDRESS:PORT of the loopback, where everybody on this machine may do everything; "
+         "may be given more than once")
       ->required();
   app.add_option("--database", options.store.path, "SQLite file that holds the objects")->required();
   app.add_flag("--full-sync", options.store.full_sync, "answer only when a write survives a loss of power");

@@ -71,7 +71,8 @@ TEST_F(RestTest, StatusIsWrittenOnItsOwnUrl) {
   EXPECT_EQ(put.json["spec"]["mtu"], 1500);
   EXPECT_EQ(put.json["status"], object["status"]);
   EXPECT_EQ(http_.Merge(kBlue, {{"status", nullptr}}).json["status"], object["status"]);
-  TestReply patched = http_.Merge(kBlue + "/status", {{"status", {{"cards", nullptr}}}, {"spec", {{"mtu", 1400}}}});
+  TestReply patched =
+      http_.Merge(kBlue + "/status", {{"status", {{"cards", nullptr}}}, {"spec", {{"mtu", 1400}}}});
   EXPECT_EQ(patched.json["status"], json::object());
   EXPECT_EQ(patched.json["spec"]["mtu"], 1500);
   EXPECT_EQ(http_.Get(kBlue + "/status").json, patched.json);
@@ -81,7 +82,8 @@ TEST_F(RestTest, StatusIsWrittenOnItsOwnUrl) {
 TEST_F(RestTest, JsonPatchIsTakenByItsMediaType) {
   http_.Post(kNetworks, Network("blue"));
   std::string patch = R"([{"op": "add", "path": "/spec/prefixes/-", "value": "10.0.1.0/24"}])";
-  EXPECT_EQ(http_.Do("PATCH", kBlue, patch, "application/json-patch+json").json["spec"]["prefixes"].size(), 2u);
+  EXPECT_EQ(http_.Do("PATCH", kBlue, patch, "application/json-patch+json").json["spec"]["prefixes"].size(),
+            2u);
   for (const char* type : {"application/strategic-merge-patch+json", "application/apply-patch+yaml",
                            "application/json", "text/plain", ""}) {
     TestReply reply = http_.Do("PATCH", kBlue, "{}", type);
@@ -112,8 +114,9 @@ TEST_F(RestTest, NamespacesScopeNames) {
   TestReply nowhere = http_.Post(other, Network("blue"));
   EXPECT_EQ(nowhere.code, 404);
   EXPECT_EQ(nowhere.json["message"], "namespaces \"team\" not found");
-  EXPECT_EQ(http_.Post("/api/v1/namespaces",
-                       {{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", "team"}}}})
+  EXPECT_EQ(http_
+                .Post("/api/v1/namespaces",
+                      {{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", "team"}}}})
                 .code,
             201);
   EXPECT_EQ(http_.Post(other, Network("blue")).code, 201);
@@ -124,7 +127,9 @@ TEST_F(RestTest, NamespacesScopeNames) {
   wrong["metadata"]["namespace"] = "team";
   EXPECT_EQ(http_.Post(kNetworks, wrong).code, 400);
   EXPECT_EQ(http_.Post(absl::StrCat(kGroup, "/networks"), Network("red")).code, 405);
-  EXPECT_EQ(http_.Get(absl::StrCat(kNetworks, "?fieldSelector=metadata.namespace%3Dteam")).json["items"].size(), 0u);
+  EXPECT_EQ(
+      http_.Get(absl::StrCat(kNetworks, "?fieldSelector=metadata.namespace%3Dteam")).json["items"].size(),
+      0u);
 }
 
 TEST_F(RestTest, UrlsAndMethodsThatAreNotServedSaySo) {
@@ -152,7 +157,8 @@ TEST_F(RestTest, ADeleteMayNameTheObjectItMeans) {
   http_.Post(kNetworks, Network("blue"));
   EXPECT_EQ(http_.Do("DELETE", kBlue, R"({"preconditions": {"uid": "another"}})").code, 409);
   EXPECT_EQ(http_.Do("DELETE", kBlue, R"([])").code, 400);
-  EXPECT_EQ(http_.Do("DELETE", kBlue, R"({"kind": "DeleteOptions", "propagationPolicy": "Background"})").code, 200);
+  EXPECT_EQ(http_.Do("DELETE", kBlue, R"({"kind": "DeleteOptions", "propagationPolicy": "Background"})").code,
+            200);
 }
 
 TEST_F(RestTest, ABodyThatIsTooLargeIsRefusedWithAStatus) {
@@ -208,12 +214,14 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         BadBody{"", 400}, BadBody{"{", 400}, BadBody{"null", 400}, BadBody{"7", 400}, BadBody{"\"x\"", 400},
         BadBody{"[]", 400}, BadBody{"true", 400}, BadBody{"\xff\xfe", 400}, BadBody{"{\"a\":1,\"a\":2}", 400},
-        BadBody{"apiVersion: v1\nkind: Network\n", 400}, BadBody{"{}", 422}, BadBody{R"({"metadata": null})", 422},
-        BadBody{R"({"metadata": 7})", 422}, BadBody{R"({"metadata": []})", 422},
-        BadBody{R"({"metadata": {"name": null}})", 422}, BadBody{R"({"metadata": {"name": {"a": 1}}})", 422},
+        BadBody{"apiVersion: v1\nkind: Network\n", 400}, BadBody{"{}", 422},
+        BadBody{R"({"metadata": null})", 422}, BadBody{R"({"metadata": 7})", 422},
+        BadBody{R"({"metadata": []})", 422}, BadBody{R"({"metadata": {"name": null}})", 422},
+        BadBody{R"({"metadata": {"name": {"a": 1}}})", 422},
         BadBody{R"({"metadata": {"name": "a", "labels": 7}})", 422},
         BadBody{R"({"metadata": {"name": "a", "finalizers": {}}})", 422},
-        BadBody{R"({"metadata": {"name": "../../etc"}})", 422}, BadBody{R"({"metadata": {"name": "a"}})", 422},
+        BadBody{R"({"metadata": {"name": "../../etc"}})", 422},
+        BadBody{R"({"metadata": {"name": "a"}})", 422},
         BadBody{R"({"kind": 7, "apiVersion": [], "metadata": {"name": "a"}, "spec": "x"})", 422},
         BadBody{R"({"kind": "Netdev", "apiVersion": "xpu.opiproject.org/v1alpha1", "metadata": {"name": "a"},
                     "spec": {"vni": 5, "prefixes": ["10.0.0.0/24"]}})",

@@ -29,7 +29,8 @@ struct TestApiServer::Running {
   size_t watchers ABSL_GUARDED_BY(mu) = 0;
 };
 
-TestApiServer::TestApiServer(ApiServerOptions options, Clock& clock) : options_(std::move(options)), clock_(clock) {
+TestApiServer::TestApiServer(ApiServerOptions options, Clock& clock)
+    : options_(std::move(options)), clock_(clock) {
   char folder[] = "/tmp/xpu-apiserver-XXXXXX";
   if (mkdtemp(folder) == nullptr) Die("mkdtemp failed");
   folder_ = folder;

@@ -9,8 +9,8 @@
 
 namespace xpu::apiserver {
 
-// An API server on a thread of its own, on a unix socket in a temporary folder, for tests. Everything of it is
-// gone when this is.
+// An API server on a thread of its own, on a unix socket in a temporary folder, for tests. Everything of it
+// is gone when this is.
 class TestApiServer {
  public:
   explicit TestApiServer(ApiServerOptions options = {}, Clock& clock = Clock::Real());

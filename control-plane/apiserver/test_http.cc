@@ -40,8 +40,8 @@ TestReply TestHttp::Do(const std::string& method, const std::string& path, const
                        const std::string& content_type) {
   TestReply reply;
   curl_easy_reset(curl_);
-  curl_slist* headers = curl_slist_append(nullptr, absl::StrCat("Content-Type:", content_type.empty() ? "" : " ",
-                                                                content_type).c_str());
+  curl_slist* headers = curl_slist_append(
+      nullptr, absl::StrCat("Content-Type:", content_type.empty() ? "" : " ", content_type).c_str());
   headers = curl_slist_append(headers, "Expect:");
   if (!unix_path_.empty()) curl_easy_setopt(curl_, CURLOPT_UNIX_SOCKET_PATH, unix_path_.c_str());
   curl_easy_setopt(curl_, CURLOPT_NOPROXY, "*");

@@ -31,7 +31,9 @@ class TestHttp {
   TestReply Do(const std::string& method, const std::string& path, const std::string& body = "",
                const std::string& content_type = "application/json");
   TestReply Get(const std::string& path) { return Do("GET", path); }
-  TestReply Post(const std::string& path, const nlohmann::json& body) { return Do("POST", path, body.dump()); }
+  TestReply Post(const std::string& path, const nlohmann::json& body) {
+    return Do("POST", path, body.dump());
+  }
   TestReply Put(const std::string& path, const nlohmann::json& body) { return Do("PUT", path, body.dump()); }
   TestReply Merge(const std::string& path, const nlohmann::json& patch) {
     return Do("PATCH", path, patch.dump(), "application/merge-patch+json");

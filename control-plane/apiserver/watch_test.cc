@@ -42,9 +42,13 @@ class WatchTest : public ::testing::Test {
   }
   void Create(const std::string& name) { EXPECT_EQ(http_.Post(kNetworks, Network(name)).code, 201); }
   void Label(const std::string& name, const json& value) {
-    EXPECT_EQ(http_.Merge(absl::StrCat(kNetworks, "/", name), {{"metadata", {{"labels", {{"app", value}}}}}}).code, 200);
+    EXPECT_EQ(
+        http_.Merge(absl::StrCat(kNetworks, "/", name), {{"metadata", {{"labels", {{"app", value}}}}}}).code,
+        200);
   }
-  void Delete(const std::string& name) { EXPECT_EQ(http_.Do("DELETE", absl::StrCat(kNetworks, "/", name)).code, 200); }
+  void Delete(const std::string& name) {
+    EXPECT_EQ(http_.Do("DELETE", absl::StrCat(kNetworks, "/", name)).code, 200);
+  }
 
   TestApiServer server_;
   TestHttp http_{server_.endpoint()};
@@ -78,7 +82,8 @@ TEST_F(WatchTest, WithoutAVersionEverythingThereComesFirst) {
 TEST_F(WatchTest, ASelectionIsWatchedAsIfItWereAll) {
   TestWatch labelled = Watch("labelSelector=app%3Ddemo");
   TestWatch named = Watch("fieldSelector=metadata.name%3Dred");
-  TestWatch elsewhere = Watch("timeoutSeconds=1", "/apis/xpu.opiproject.org/v1alpha1/namespaces/other/networks");
+  TestWatch elsewhere =
+      Watch("timeoutSeconds=1", "/apis/xpu.opiproject.org/v1alpha1/namespaces/other/networks");
   Create("blue");
   Create("red");
   Label("blue", "demo");
@@ -174,7 +179,8 @@ TEST_F(WatchTest, WritersAtOnceAreToldExactlyOnceAndInOrder) {
       }
     });
   }
-  // One that starts in the middle: what it lists and what it is told fit together without a gap or an overlap.
+  // One that starts in the middle: what it lists and what it is told fit together without a gap or an
+  // overlap.
   TestReply list = http_.Get(kAll);
   TestWatch middle =
       Watch(absl::StrCat("resourceVersion=", list.json["metadata"]["resourceVersion"].get<std::string>()));
@@ -211,7 +217,8 @@ TEST_F(WatchTest, WritersAtOnceAreToldExactlyOnceAndInOrder) {
 // A few of these changes are more than what the server keeps for a watcher and the sockets hold.
 class SlowWatchTest : public WatchTest {
  protected:
-  explicit SlowWatchTest(int64_t history = 10'000) : WatchTest(ApiServerOptions{.store = {.history = history}}) {}
+  explicit SlowWatchTest(int64_t history = 10'000)
+      : WatchTest(ApiServerOptions{.store = {.history = history}}) {}
   void Write(int count) {
     for (int i = 0; i < count; ++i) {
       json patch = {{"metadata", {{"annotations", {{"note", std::string(100'000, 'a' + i % 26)}}}}}};

@@ -21,7 +21,8 @@ json SchemaOf(const Descriptor& type);
 
 // A pattern; where the field may be empty, so may the text.
 void SetPattern(json* schema, absl::string_view pattern, bool may_be_empty) {
-  (*schema)["pattern"] = may_be_empty ? absl::StrCat("^(", pattern, ")?$") : absl::StrCat("^(", pattern, ")$");
+  (*schema)["pattern"] =
+      may_be_empty ? absl::StrCat("^(", pattern, ")?$") : absl::StrCat("^(", pattern, ")$");
 }
 
 void SetFormats(json* schema, const std::vector<const char*>& formats, bool may_be_empty) {
@@ -43,9 +44,13 @@ void SetTextRules(json* schema, const FieldDescriptor& field) {
     case v1alpha1::FORMAT_MAC:
       SetPattern(schema, "[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}", may_be_empty);
       break;
-    case v1alpha1::FORMAT_IP: SetFormats(schema, {"ipv4", "ipv6"}, may_be_empty); break;
+    case v1alpha1::FORMAT_IP:
+      SetFormats(schema, {"ipv4", "ipv6"}, may_be_empty);
+      break;
     case v1alpha1::FORMAT_PREFIX:
-    case v1alpha1::FORMAT_IP_WITH_LENGTH: SetFormats(schema, {"cidr"}, may_be_empty); break;
+    case v1alpha1::FORMAT_IP_WITH_LENGTH:
+      SetFormats(schema, {"cidr"}, may_be_empty);
+      break;
     case v1alpha1::FORMAT_PCI_ADDRESS:
       SetPattern(schema, "[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[01][0-9a-fA-F]\\.[0-7]", may_be_empty);
       break;
@@ -57,7 +62,8 @@ void SetTextRules(json* schema, const FieldDescriptor& field) {
       SetPattern(schema, absl::StrCat(kLabel, "(\\.", kLabel, ")*"), may_be_empty);
       (*schema)["maxLength"] = 253;
       break;
-    default: break;
+    default:
+      break;
   }
   if (rules.required() && !field.is_repeated()) (*schema)["minLength"] = 1;
   for (const std::string& value : rules.one_of()) (*schema)["enum"].push_back(value);
@@ -67,8 +73,10 @@ void SetTextRules(json* schema, const FieldDescriptor& field) {
 json ValueSchema(const FieldDescriptor& field) {
   const FieldOptions& rules = RulesOf(field);
   switch (field.cpp_type()) {
-    case FieldDescriptor::CPPTYPE_MESSAGE: return SchemaOf(*field.message_type());
-    case FieldDescriptor::CPPTYPE_BOOL: return {{"type", "boolean"}};
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return SchemaOf(*field.message_type());
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return {{"type", "boolean"}};
     case FieldDescriptor::CPPTYPE_STRING: {
       json schema = {{"type", "string"}};
       SetTextRules(&schema, field);
@@ -135,9 +143,8 @@ const char* ColumnType(const Descriptor& kind, const std::string& path) {
 json Columns(const KindInfo& kind) {
   json columns = json::array();
   for (const Column& column : kind.columns) {
-    json entry = {{"name", column.name},
-                  {"type", ColumnType(*kind.message, column.path)},
-                  {"jsonPath", column.path}};
+    json entry = {
+        {"name", column.name}, {"type", ColumnType(*kind.message, column.path)}, {"jsonPath", column.path}};
     if (column.wide) entry["priority"] = 1;
     columns.push_back(std::move(entry));
   }

@@ -84,8 +84,9 @@ TEST_F(KindgenTest, ThePageHasATableForEveryObject) {
   EXPECT_THAT(page, HasSubstr("# Car\n\nA car that is for hire | rent.\n"));
   EXPECT_THAT(page, HasSubstr("| apiVersion | `example.org/v1` |\n"));
   EXPECT_THAT(page, HasSubstr("## spec\n\n| Field | Type | Rules | Meaning |\n"));
-  EXPECT_THAT(page, HasSubstr("| `seats` | integer | required; cannot be changed once set; 1 to 9 | How many can "
-                              "sit. |\n"));
+  EXPECT_THAT(page,
+              HasSubstr("| `seats` | integer | required; cannot be changed once set; 1 to 9 | How many can "
+                        "sit. |\n"));
   EXPECT_THAT(page, HasSubstr("| `tags` | list of strings | DNS label; at most 3 items |  |\n"));
   EXPECT_THAT(page, HasSubstr("| `wheels` | integer | default `4` |  |\n"));
   EXPECT_THAT(page, HasSubstr("## status.doors[]\n\nOne door.\n\n"));

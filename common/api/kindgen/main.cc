@@ -13,7 +13,8 @@
 
 namespace {
 
-constexpr char kMadeBy[] = "Made from proto/xpu/api by xpu-kindgen. Change it there, then run ./dev generate.";
+constexpr char kMadeBy[] =
+    "Made from proto/xpu/api by xpu-kindgen. Change it there, then run ./dev generate.";
 
 std::string ReadFile(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
@@ -44,8 +45,7 @@ int main(int argc, char** argv) {
   app.add_flag("--check", check, "write nothing, say which files are not what they should be");
   CLI11_PARSE(app, argc, argv);
 
-  absl::StatusOr<xpu::api::Declarations> declarations =
-      xpu::api::Declarations::Read(ReadFile(descriptors));
+  absl::StatusOr<xpu::api::Declarations> declarations = xpu::api::Declarations::Read(ReadFile(descriptors));
   if (!declarations.ok()) {
     std::cerr << descriptors << ": " << declarations.status().message() << "\n";
     return 2;

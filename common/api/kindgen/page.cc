@@ -22,24 +22,39 @@ std::string Cell(const std::string& text) { return absl::StrReplaceAll(text, {{"
 std::string TypeOf(const FieldDescriptor& field) {
   std::string type;
   switch (field.cpp_type()) {
-    case FieldDescriptor::CPPTYPE_MESSAGE: type = "object"; break;
-    case FieldDescriptor::CPPTYPE_STRING: type = "string"; break;
-    case FieldDescriptor::CPPTYPE_BOOL: type = "boolean"; break;
-    default: type = "integer";
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      type = "object";
+      break;
+    case FieldDescriptor::CPPTYPE_STRING:
+      type = "string";
+      break;
+    case FieldDescriptor::CPPTYPE_BOOL:
+      type = "boolean";
+      break;
+    default:
+      type = "integer";
   }
   return field.is_repeated() ? "list of " + type + "s" : type;
 }
 
 std::string FormatInWords(v1alpha1::Format format) {
   switch (format) {
-    case v1alpha1::FORMAT_MAC: return "MAC address, unicast";
-    case v1alpha1::FORMAT_IP: return "IPv4 or IPv6 address";
-    case v1alpha1::FORMAT_PREFIX: return "prefix, host bits zero";
-    case v1alpha1::FORMAT_IP_WITH_LENGTH: return "address with the length of its prefix";
-    case v1alpha1::FORMAT_PCI_ADDRESS: return "PCI address";
-    case v1alpha1::FORMAT_DNS_LABEL: return "DNS label";
-    case v1alpha1::FORMAT_DNS_SUBDOMAIN: return "DNS name";
-    default: return "";
+    case v1alpha1::FORMAT_MAC:
+      return "MAC address, unicast";
+    case v1alpha1::FORMAT_IP:
+      return "IPv4 or IPv6 address";
+    case v1alpha1::FORMAT_PREFIX:
+      return "prefix, host bits zero";
+    case v1alpha1::FORMAT_IP_WITH_LENGTH:
+      return "address with the length of its prefix";
+    case v1alpha1::FORMAT_PCI_ADDRESS:
+      return "PCI address";
+    case v1alpha1::FORMAT_DNS_LABEL:
+      return "DNS label";
+    case v1alpha1::FORMAT_DNS_SUBDOMAIN:
+      return "DNS name";
+    default:
+      return "";
   }
 }
 
@@ -62,20 +77,22 @@ std::string RulesInWords(const FieldDescriptor& field) {
   }
   std::string bounds = Bounds(rules.has_min(), rules.min(), rules.has_max(), rules.max());
   if (!bounds.empty()) words.push_back(bounds);
-  std::string items = Bounds(rules.has_min_items(), rules.min_items(), rules.has_max_items(), rules.max_items());
+  std::string items =
+      Bounds(rules.has_min_items(), rules.min_items(), rules.has_max_items(), rules.max_items());
   if (!items.empty()) words.push_back(items + " items");
   if (!rules.default_json().empty()) words.push_back(absl::StrCat("default `", rules.default_json(), "`"));
   return absl::StrJoin(words, "; ");
 }
 
-void AppendSection(const std::string& path, const std::string& comment, const Descriptor& type, std::string* out) {
+void AppendSection(const std::string& path, const std::string& comment, const Descriptor& type,
+                   std::string* out) {
   absl::StrAppend(out, "\n## ", path, "\n\n");
   if (!comment.empty()) absl::StrAppend(out, comment, "\n\n");
   absl::StrAppend(out, "| Field | Type | Rules | Meaning |\n|---|---|---|---|\n");
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
-    absl::StrAppend(out, "| `", field.json_name(), "` | ", TypeOf(field), " | ", Cell(RulesInWords(field)), " | ",
-                    Cell(CommentOf(field)), " |\n");
+    absl::StrAppend(out, "| `", field.json_name(), "` | ", TypeOf(field), " | ", Cell(RulesInWords(field)),
+                    " | ", Cell(CommentOf(field)), " |\n");
   }
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);

@@ -63,7 +63,8 @@ absl::StatusOr<json> ParseBody(const std::string& body) {
     return RequestTooLarge(absl::StrCat("the body has ", body.size(), " octets; at most ", kMaxBytes));
   }
   Checker checker;
-  if (!json::sax_parse(body, &checker)) return BadRequest(absl::StrCat("the body is not JSON: ", checker.error()));
+  if (!json::sax_parse(body, &checker))
+    return BadRequest(absl::StrCat("the body is not JSON: ", checker.error()));
   return json::parse(body, nullptr, /*allow_exceptions=*/false);
 }
 

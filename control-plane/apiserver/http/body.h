@@ -7,8 +7,8 @@
 
 namespace xpu::apiserver {
 
-// The body of a request as JSON. RequestTooLarge for more than 3 MiB; BadRequest, with the place, for what is not
-// JSON, is nested too deeply to be an object of ours, or has a name twice in one object.
+// The body of a request as JSON. RequestTooLarge for more than 3 MiB; BadRequest, with the place, for what is
+// not JSON, is nested too deeply to be an object of ours, or has a name twice in one object.
 absl::StatusOr<nlohmann::json> ParseBody(const std::string& body);
 
 }  // namespace xpu::apiserver

@@ -63,15 +63,9 @@ std::optional<json> Resources(const std::string& group, const std::string& versi
 std::optional<json> Discover(const std::vector<std::string>& path) {
   if (path.size() == 1 && path[0] == "version") {
     // The level of the API that the semantics follow; clients only look at the numbers.
-    return json{{"major", "1"},
-                {"minor", "25"},
-                {"gitVersion", "v1.25.0+xpu"},
-                {"gitCommit", ""},
-                {"gitTreeState", "clean"},
-                {"buildDate", "1970-01-01T00:00:00Z"},
-                {"goVersion", ""},
-                {"compiler", ""},
-                {"platform", "linux"}};
+    return json{{"major", "1"},    {"minor", "25"},           {"gitVersion", "v1.25.0+xpu"},
+                {"gitCommit", ""}, {"gitTreeState", "clean"}, {"buildDate", "1970-01-01T00:00:00Z"},
+                {"goVersion", ""}, {"compiler", ""},          {"platform", "linux"}};
   }
   if (path.size() == 1 && path[0] == "api") {
     return WithType("APIVersions", {{"versions", {"v1"}}, {"serverAddressByClientCIDRs", json::array()}});

@@ -51,13 +51,20 @@ std::string MediaType(const char* header) {
 
 const char* MethodName(evhttp_cmd_type method) {
   switch (method) {
-    case EVHTTP_REQ_GET: return "GET";
-    case EVHTTP_REQ_POST: return "POST";
-    case EVHTTP_REQ_PUT: return "PUT";
-    case EVHTTP_REQ_DELETE: return "DELETE";
-    case EVHTTP_REQ_PATCH: return "PATCH";
-    case EVHTTP_REQ_HEAD: return "HEAD";
-    default: return "OPTIONS";
+    case EVHTTP_REQ_GET:
+      return "GET";
+    case EVHTTP_REQ_POST:
+      return "POST";
+    case EVHTTP_REQ_PUT:
+      return "PUT";
+    case EVHTTP_REQ_DELETE:
+      return "DELETE";
+    case EVHTTP_REQ_PATCH:
+      return "PATCH";
+    case EVHTTP_REQ_HEAD:
+      return "HEAD";
+    default:
+      return "OPTIONS";
   }
 }
 
@@ -73,7 +80,8 @@ HttpRequest ReadRequest(evhttp_request* request) {
   const char* query = uri == nullptr ? nullptr : evhttp_uri_get_query(uri);
   for (absl::string_view parameter : absl::StrSplit(query == nullptr ? "" : query, '&', absl::SkipEmpty())) {
     std::pair<absl::string_view, absl::string_view> pair = absl::StrSplit(parameter, absl::MaxSplits('=', 1));
-    out.query.emplace(Decode(pair.first, /*plus_is_space=*/true), Decode(pair.second, /*plus_is_space=*/true));
+    out.query.emplace(Decode(pair.first, /*plus_is_space=*/true),
+                      Decode(pair.second, /*plus_is_space=*/true));
   }
   out.content_type = MediaType(evhttp_find_header(evhttp_request_get_input_headers(request), "Content-Type"));
   evbuffer* body = evhttp_request_get_input_buffer(request);
@@ -152,8 +160,9 @@ HttpServer::HttpServer(EventLoop& loop, Handler handler)
   state_->http = evhttp_new(loop.base());
   evhttp_set_max_headers_size(state_->http, kMaxHeaderBytes);
   evhttp_set_max_body_size(state_->http, kMaxBodyBytes);
-  evhttp_set_allowed_methods(state_->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
-                                               EVHTTP_REQ_PATCH | EVHTTP_REQ_HEAD | EVHTTP_REQ_OPTIONS);
+  evhttp_set_allowed_methods(state_->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
+                                               EVHTTP_REQ_DELETE | EVHTTP_REQ_PATCH | EVHTTP_REQ_HEAD |
+                                               EVHTTP_REQ_OPTIONS);
   evhttp_set_gencb(state_->http, &State::Handle, state_.get());
 }
 
@@ -165,8 +174,8 @@ HttpServer::~HttpServer() {
 absl::StatusOr<std::string> HttpServer::Listen(const std::string& endpoint) {
   XPU_ASSIGN_OR_RETURN(ListeningSocket socket, OpenListener(endpoint));
   evconnlistener* listener =
-      evconnlistener_new(state_->loop.base(), nullptr, nullptr,
-                         LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, /*backlog=*/0, socket.fd.get());
+      evconnlistener_new(state_->loop.base(), nullptr, nullptr, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
+                         /*backlog=*/0, socket.fd.get());
   if (listener == nullptr || evhttp_bind_listener(state_->http, listener) == nullptr) {
     if (listener != nullptr) evconnlistener_free(listener);
     return absl::InternalError("libevent cannot listen on " + endpoint);

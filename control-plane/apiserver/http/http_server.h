@@ -24,8 +24,8 @@ struct HttpRequest {
   std::string body;
 };
 
-// The reply to a request, written bit by bit: chunks of a 200. Destroying it ends the reply. Only for use on the
-// server's loop.
+// The reply to a request, written bit by bit: chunks of a 200. Destroying it ends the reply. Only for use on
+// the server's loop.
 class HttpStream {
  public:
   virtual ~HttpStream() = default;

@@ -56,13 +56,15 @@ absl::StatusOr<ListeningSocket> ListenUnix(const std::string& endpoint, const st
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof(address.sun_path)) {
-    return absl::InvalidArgumentError(absl::StrCat("cannot listen on ", endpoint, ": a socket's path has 1 to ",
+    return absl::InvalidArgumentError(absl::StrCat("cannot listen on ", endpoint,
+                                                   ": a socket's path has 1 to ",
                                                    sizeof(address.sun_path) - 1, " octets"));
   }
   memcpy(address.sun_path, path.data(), path.size());
   XPU_RETURN_IF_ERROR(RemoveStale(endpoint, address));
   XPU_ASSIGN_OR_RETURN(UniqueFd fd, NewSocket(endpoint, AF_UNIX));
-  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) return Errno(endpoint, "bind");
+  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0)
+    return Errno(endpoint, "bind");
   // Before anybody can connect.
   if (chmod(path.c_str(), 0600) != 0) return Errno(endpoint, "chmod");
   if (listen(fd.get(), kBacklog) != 0) return Errno(endpoint, "listen");

@@ -62,12 +62,14 @@ TEST_F(ListenerTest, TheLoopbackGetsAPort) {
 }
 
 TEST_F(ListenerTest, AnythingElseIsRefused) {
-  for (const char* endpoint : {"", "8001", "0.0.0.0:8001", "10.0.0.1:8001", "[::]:8001", "[2001:db8::1]:8001",
-                               "::1:8001", "[127.0.0.1]:8001", "localhost:8001", "127.0.0.1:", "127.0.0.1:65536",
-                               "127.0.0.1:-1", "127.0.0.1:x", "unix:", "http://127.0.0.1:80"}) {
+  for (const char* endpoint :
+       {"", "8001", "0.0.0.0:8001", "10.0.0.1:8001", "[::]:8001", "[2001:db8::1]:8001", "::1:8001",
+        "[127.0.0.1]:8001", "localhost:8001", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:x",
+        "unix:", "http://127.0.0.1:80"}) {
     EXPECT_EQ(OpenListener(endpoint).status().code(), absl::StatusCode::kInvalidArgument) << endpoint;
   }
-  EXPECT_EQ(OpenListener("unix:/tmp/" + std::string(200, 'x')).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(OpenListener("unix:/tmp/" + std::string(200, 'x')).status().code(),
+            absl::StatusCode::kInvalidArgument);
   EXPECT_FALSE(OpenListener("unix:/nowhere/at/all.sock").ok());
 }
 

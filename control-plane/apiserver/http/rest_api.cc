@@ -97,7 +97,8 @@ absl::StatusOr<HttpReply> RestApi::OnResource(const Route& route, const HttpRequ
   if (writes && !Query(request, "dryRun").empty()) return BadRequest("dryRun is not possible here");
   if (route.name.empty()) {
     if (request.method == "GET") return Flag(request, "watch") ? Watch(route, request) : List(route, request);
-    if (request.method == "POST" && (!route.ns.empty() || !route.kind->namespaced)) return Create(route, request);
+    if (request.method == "POST" && (!route.ns.empty() || !route.kind->namespaced))
+      return Create(route, request);
     return WrongMethod(request);
   }
   if (request.method == "GET") {
@@ -152,7 +153,8 @@ absl::StatusOr<HttpReply> RestApi::Create(const Route& route, const HttpRequest&
   }
   auto metadata = object.find("metadata");
   if (!route.ns.empty() && metadata != object.end() && metadata->is_object() && ns.empty() &&
-      (!metadata->contains("namespace") || (*metadata)["namespace"].is_null() || (*metadata)["namespace"] == "")) {
+      (!metadata->contains("namespace") || (*metadata)["namespace"].is_null() ||
+       (*metadata)["namespace"] == "")) {
     (*metadata)["namespace"] = route.ns;
   }
   XPU_ASSIGN_OR_RETURN(json made, store_.Create(*route.kind, std::move(object)));
@@ -161,8 +163,8 @@ absl::StatusOr<HttpReply> RestApi::Create(const Route& route, const HttpRequest&
 
 absl::StatusOr<HttpReply> RestApi::Replace(const Route& route, const HttpRequest& request) {
   XPU_ASSIGN_OR_RETURN(json object, JsonBody(request));
-  XPU_ASSIGN_OR_RETURN(
-      json written, store_.Update(*route.kind, {route.ns, route.name}, PartOf(route), std::move(object)));
+  XPU_ASSIGN_OR_RETURN(json written,
+                       store_.Update(*route.kind, {route.ns, route.name}, PartOf(route), std::move(object)));
   return Answer(200, written);
 }
 
@@ -182,7 +184,8 @@ absl::StatusOr<HttpReply> RestApi::Delete(const Route& route, const HttpRequest&
   if (!request.body.empty()) {
     XPU_ASSIGN_OR_RETURN(json options, JsonBody(request));
     if (!options.is_object()) return BadRequest("the body must be DeleteOptions");
-    if (options.contains("dryRun") && !options["dryRun"].empty()) return BadRequest("dryRun is not possible here");
+    if (options.contains("dryRun") && !options["dryRun"].empty())
+      return BadRequest("dryRun is not possible here");
     auto it = options.find("preconditions");
     if (it != options.end() && it->is_object()) {
       auto text = [&](const char* field) -> std::optional<std::string> {
@@ -193,8 +196,7 @@ absl::StatusOr<HttpReply> RestApi::Delete(const Route& route, const HttpRequest&
       preconditions = {text("uid"), text("resourceVersion")};
     }
   }
-  XPU_ASSIGN_OR_RETURN(Deleted deleted,
-                       store_.Delete(*route.kind, {route.ns, route.name}, preconditions));
+  XPU_ASSIGN_OR_RETURN(Deleted deleted, store_.Delete(*route.kind, {route.ns, route.name}, preconditions));
   if (deleted.waits) return Answer(200, deleted.object);
   return Answer(200, DeletedObject(route.kind->resource, route.name, MetadataText(deleted.object, "uid")));
 }

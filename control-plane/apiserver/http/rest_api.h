@@ -9,8 +9,8 @@
 
 namespace xpu::apiserver {
 
-// Kubernetes' REST conventions over an ObjectStore: what each method means on each URL. Errors are answered as
-// Status objects. Not thread-safe.
+// Kubernetes' REST conventions over an ObjectStore: what each method means on each URL. Errors are answered
+// as Status objects. Not thread-safe.
 class RestApi {
  public:
   // Both must outlive it.

@@ -27,14 +27,15 @@ TEST(RouteTest, UrlsNameCollectionsAndObjects) {
 }
 
 TEST(RouteTest, OtherUrlsNameNothing) {
-  for (const char* path : {"/", "/api", "/api/v1", "/apis/xpu.opiproject.org/v1alpha1", "/api/v1/pods",
-                           "/api/v1/namespaces/team/pods", "/api/v1/namespaces/team/status/x",
-                           "/api/v1/namespaces/team/scale", "/apis/xpu.opiproject.org/v1/networks",
-                           "/apis/example.org/v1alpha1/networks", "/apis/xpu.opiproject.org/v1alpha1/networks/blue",
-                           "/apis/xpu.opiproject.org/v1alpha1/namespaces/default/networks/blue/scale",
-                           "/apis/xpu.opiproject.org/v1alpha1/namespaces/default/networks/blue/status/x",
-                           "/apis/xpu.opiproject.org/v1alpha1/namespaces", "/apis/xpu.opiproject.org/v1alpha1/pods",
-                           "/metrics", "/openapi/v2"}) {
+  for (const char* path :
+       {"/", "/api", "/api/v1", "/apis/xpu.opiproject.org/v1alpha1", "/api/v1/pods",
+        "/api/v1/namespaces/team/pods", "/api/v1/namespaces/team/status/x", "/api/v1/namespaces/team/scale",
+        "/apis/xpu.opiproject.org/v1/networks", "/apis/example.org/v1alpha1/networks",
+        "/apis/xpu.opiproject.org/v1alpha1/networks/blue",
+        "/apis/xpu.opiproject.org/v1alpha1/namespaces/default/networks/blue/scale",
+        "/apis/xpu.opiproject.org/v1alpha1/namespaces/default/networks/blue/status/x",
+        "/apis/xpu.opiproject.org/v1alpha1/namespaces", "/apis/xpu.opiproject.org/v1alpha1/pods", "/metrics",
+        "/openapi/v2"}) {
     EXPECT_EQ(Find(path), "none") << path;
   }
 }

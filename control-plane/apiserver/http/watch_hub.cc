@@ -17,8 +17,8 @@ constexpr int kBatch = 128;
 constexpr int64_t kBookmarkEvery = 1000;
 
 std::string Line(absl::string_view type, const json& object) {
-  return absl::StrCat("{\"type\":\"", type, "\",\"object\":",
-                      object.dump(-1, ' ', false, json::error_handler_t::replace), "}\n");
+  return absl::StrCat("{\"type\":\"", type,
+                      "\",\"object\":", object.dump(-1, ' ', false, json::error_handler_t::replace), "}\n");
 }
 
 }  // namespace
@@ -58,7 +58,8 @@ void WatchHub::Start(WatchRequest request, std::unique_ptr<HttpStream> stream) {
       },
       [this, &watcher] { Remove(watcher); });
   if (watcher.request.timeout) {
-    watcher.timeout = loop_.After(*watcher.request.timeout, [this, &watcher] { End(watcher, absl::OkStatus()); });
+    watcher.timeout =
+        loop_.After(*watcher.request.timeout, [this, &watcher] { End(watcher, absl::OkStatus()); });
   }
   if (watcher.request.since) {
     watcher.at = *watcher.request.since;

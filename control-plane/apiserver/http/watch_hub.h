@@ -27,10 +27,10 @@ struct WatchRequest {
   std::optional<absl::Duration> timeout;
 };
 
-// Tells watchers of changes, as lines of JSON. A watcher is a place in the store's history and a stream: one that
-// keeps up is told of a change as it happens, one that does not take what it is sent is left where it is and reads
-// on in the history later. So it costs no memory beyond a bound, and loses nothing; when the history has moved
-// past it, it is told so (410) and closed. All on the loop's thread; idle, it does nothing.
+// Tells watchers of changes, as lines of JSON. A watcher is a place in the store's history and a stream: one
+// that keeps up is told of a change as it happens, one that does not take what it is sent is left where it is
+// and reads on in the history later. So it costs no memory beyond a bound, and loses nothing; when the
+// history has moved past it, it is told so (410) and closed. All on the loop's thread; idle, it does nothing.
 class WatchHub {
  public:
   // Makes itself the store's listener. Loop and store must outlive the hub.

@@ -26,8 +26,8 @@ json Details(const ResourceKind& kind, absl::string_view name) {
 }
 
 json Failure(int code, absl::string_view reason, absl::string_view message, json details) {
-  json status = {{"kind", "Status"},      {"apiVersion", "v1"}, {"metadata", json::object()},
-                 {"status", "Failure"},   {"message", message}, {"reason", reason},
+  json status = {{"kind", "Status"},    {"apiVersion", "v1"}, {"metadata", json::object()},
+                 {"status", "Failure"}, {"message", message}, {"reason", reason},
                  {"code", code}};
   if (!details.is_null()) status["details"] = std::move(details);
   return status;
@@ -65,12 +65,12 @@ absl::Status Invalid(const ResourceKind& kind, absl::string_view name, const api
   for (const api::FieldError& error : errors) {
     causes.push_back({{"reason", error.reason}, {"message", error.message}, {"field", error.field}});
   }
-  std::string list = absl::StrJoin(errors, "; ", [](std::string* out, const api::FieldError& error) {
-    out->append(error.ToString());
-  });
+  std::string list = absl::StrJoin(
+      errors, "; ", [](std::string* out, const api::FieldError& error) { out->append(error.ToString()); });
   if (errors.size() > 1) list = absl::StrCat("[", list, "]");
   return Make(absl::StatusCode::kInvalidArgument, 422, "Invalid",
-              absl::StrCat(kind.kind, kind.group.empty() ? "" : ".", kind.group, " \"", name, "\" is invalid: ", list),
+              absl::StrCat(kind.kind, kind.group.empty() ? "" : ".", kind.group, " \"", name,
+                           "\" is invalid: ", list),
               std::move(details));
 }
 
@@ -100,8 +100,8 @@ absl::Status RequestTooLarge(absl::string_view message) {
 }
 
 absl::Status NoSuchPath() {
-  return Make(absl::StatusCode::kNotFound, 404, "NotFound", "the server could not find the requested resource",
-              json::object());
+  return Make(absl::StatusCode::kNotFound, 404, "NotFound",
+              "the server could not find the requested resource", json::object());
 }
 
 json StatusObject(const absl::Status& error) {
@@ -109,15 +109,19 @@ json StatusObject(const absl::Status& error) {
     json status = json::parse(std::string(*payload), nullptr, /*allow_exceptions=*/false);
     if (status.is_object()) return status;
   }
-  bool again = absl::IsUnavailable(error) || absl::IsResourceExhausted(error) || absl::IsFailedPrecondition(error);
+  bool again =
+      absl::IsUnavailable(error) || absl::IsResourceExhausted(error) || absl::IsFailedPrecondition(error);
   return Failure(again ? 503 : 500, again ? "ServiceUnavailable" : "InternalError", error.message(), nullptr);
 }
 
 json DeletedObject(const ResourceKind& kind, absl::string_view name, absl::string_view uid) {
   json details = Details(kind, name);
   details["uid"] = uid;
-  return {{"kind", "Status"},    {"apiVersion", "v1"}, {"metadata", json::object()},
-          {"status", "Success"}, {"details", details}};
+  return {{"kind", "Status"},
+          {"apiVersion", "v1"},
+          {"metadata", json::object()},
+          {"status", "Success"},
+          {"details", details}};
 }
 
 }  // namespace xpu::apiserver

@@ -30,8 +30,8 @@ absl::Status RequestTooLarge(absl::string_view message);
 // 404 for a URL that names no resource at all.
 absl::Status NoSuchPath();
 
-// The Status object to answer with. What is none of the above is an InternalError (500), or ServiceUnavailable
-// (503) for what may be better at the next try.
+// The Status object to answer with. What is none of the above is an InternalError (500), or
+// ServiceUnavailable (503) for what may be better at the next try.
 nlohmann::json StatusObject(const absl::Status& error);
 
 // {"kind": "Status", "status": "Success", ...} for an object that is gone.

@@ -51,9 +51,10 @@ TEST(ApiErrorTest, AnInvalidObjectHasACauseForEachField) {
   json status = StatusObject(Invalid(kNetworks, "blue",
                                      {{"FieldValueRequired", "spec.vni", "must be set"},
                                       {"FieldValueInvalid", "spec.prefixes[1]", "must be a prefix"}}));
-  EXPECT_EQ(status["message"],
-            "Network.xpu.opiproject.org \"blue\" is invalid: [spec.vni: must be set; spec.prefixes[1]: must be a "
-            "prefix]");
+  EXPECT_EQ(
+      status["message"],
+      "Network.xpu.opiproject.org \"blue\" is invalid: [spec.vni: must be set; spec.prefixes[1]: must be a "
+      "prefix]");
   EXPECT_EQ(status["details"], json::parse(R"({
       "kind": "Network", "group": "xpu.opiproject.org", "name": "blue", "causes": [
         {"reason": "FieldValueRequired", "field": "spec.vni", "message": "must be set"},

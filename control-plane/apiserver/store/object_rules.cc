@@ -25,9 +25,13 @@ constexpr const char* kServerFields[] = {"uid",
 // What we have no use for and do not keep.
 constexpr const char* kDroppedFields[] = {"managedFields", "selfLink"};
 
-std::string Rfc3339(absl::Time time) { return absl::FormatTime("%Y-%m-%d%ET%H:%M:%SZ", time, absl::UTCTimeZone()); }
+std::string Rfc3339(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%d%ET%H:%M:%SZ", time, absl::UTCTimeZone());
+}
 
-bool IsNamespace(const KindInfo& kind) { return kind.resource.group.empty() && kind.resource.plural == "namespaces"; }
+bool IsNamespace(const KindInfo& kind) {
+  return kind.resource.group.empty() && kind.resource.plural == "namespaces";
+}
 
 // Only the errors of the part that is written: nobody can mend the other one with this request.
 FieldErrors ErrorsOf(Part part, FieldErrors errors) {
@@ -72,12 +76,14 @@ absl::Status CheckSameObject(const KindInfo& kind, const json& old, const json& 
   }
   std::string uid = MetadataText(sent, "uid");
   if (!uid.empty() && uid != MetadataText(old, "uid")) {
-    return Conflict(kind.resource, name,
-                    "the object that was read is gone, this is another one of that name; read it and try again");
+    return Conflict(
+        kind.resource, name,
+        "the object that was read is gone, this is another one of that name; read it and try again");
   }
   std::string version = MetadataText(sent, "resourceVersion");
   if (!version.empty() && version != MetadataText(old, "resourceVersion")) {
-    return Conflict(kind.resource, name, "the object has been modified; read the latest version and try again");
+    return Conflict(kind.resource, name,
+                    "the object has been modified; read the latest version and try again");
   }
   return absl::OkStatus();
 }

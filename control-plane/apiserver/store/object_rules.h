@@ -13,13 +13,13 @@ namespace xpu::apiserver {
 // What the server makes of what clients send: pure functions, without the tables. The results carry no
 // resourceVersion of their own yet: they get it when they are written.
 
-// A new object from what a client sends: status is not taken, what the server owns is filled in. The name must
-// be there. Invalid or BadRequest.
-absl::StatusOr<nlohmann::json> NewObject(const api::KindInfo& kind, nlohmann::json sent, const std::string& uid,
-                                         absl::Time now);
+// A new object from what a client sends: status is not taken, what the server owns is filled in. The name
+// must be there. Invalid or BadRequest.
+absl::StatusOr<nlohmann::json> NewObject(const api::KindInfo& kind, nlohmann::json sent,
+                                         const std::string& uid, absl::Time now);
 
-// `old` with one part replaced by that of `sent`. Equal to `old` if nothing changes. Conflict if `sent` was made
-// from another version or another object of that name; Invalid or BadRequest.
+// `old` with one part replaced by that of `sent`. Equal to `old` if nothing changes. Conflict if `sent` was
+// made from another version or another object of that name; Invalid or BadRequest.
 absl::StatusOr<nlohmann::json> ChangedObject(const api::KindInfo& kind, Part part, const nlohmann::json& old,
                                              nlohmann::json sent);
 

@@ -36,7 +36,9 @@ json CodeAndFields(const absl::StatusOr<json>& result) {
   return out;
 }
 
-absl::StatusOr<json> Change(Part part, const json& sent) { return ChangedObject(Networks(), part, Stored(), sent); }
+absl::StatusOr<json> Change(Part part, const json& sent) {
+  return ChangedObject(Networks(), part, Stored(), sent);
+}
 
 TEST(ObjectRulesTest, ANewObjectGetsWhatTheServerOwns) {
   json sent = Sent();
@@ -67,7 +69,8 @@ TEST(ObjectRulesTest, AnInvalidObjectIsRefusedWithAllItsFields) {
   sent["metadata"]["labels"] = {{"a", "-"}};
   EXPECT_EQ(CodeAndFields(NewObject(Networks(), sent, "uid-1", kNow)), json({422, "metadata.labels[a]"}));
   sent["metadata"].erase("labels");
-  EXPECT_EQ(CodeAndFields(NewObject(Networks(), sent, "uid-1", kNow)), json({422, "spec.colour", "spec.vni"}));
+  EXPECT_EQ(CodeAndFields(NewObject(Networks(), sent, "uid-1", kNow)),
+            json({422, "spec.colour", "spec.vni"}));
 }
 
 TEST(ObjectRulesTest, AnUpdateTakesAllButStatus) {
@@ -146,7 +149,8 @@ TEST(ObjectRulesTest, FinalizersOnlyGoFromAnObjectThatIsBeingDeleted) {
   EXPECT_FALSE(MayGo(old));
   json sent = old;
   sent["metadata"]["finalizers"] = {"example.org/a", "example.org/c"};
-  EXPECT_EQ(CodeAndFields(ChangedObject(Networks(), Part::kMain, old, sent)), json({422, "metadata.finalizers"}));
+  EXPECT_EQ(CodeAndFields(ChangedObject(Networks(), Part::kMain, old, sent)),
+            json({422, "metadata.finalizers"}));
   sent["metadata"]["finalizers"] = {"example.org/b"};
   EXPECT_FALSE(MayGo(*ChangedObject(Networks(), Part::kMain, old, sent)));
   sent["metadata"].erase("finalizers");

@@ -95,7 +95,8 @@ class ObjectStore::Transaction {
   absl::StatusOr<bool> CanGo(const KindInfo& kind, const json& object) {
     if (!MayGo(object)) return false;
     if (!IsNamespace(kind)) return true;
-    XPU_ASSIGN_OR_RETURN(std::vector<ObjectTable::Key> keys, state_.table->KeysIn(MetadataText(object, "name")));
+    XPU_ASSIGN_OR_RETURN(std::vector<ObjectTable::Key> keys,
+                         state_.table->KeysIn(MetadataText(object, "name")));
     return keys.empty();
   }
 
@@ -158,15 +159,16 @@ ObjectStore::ObjectStore(std::unique_ptr<State> state) : state_(std::move(state)
 ObjectStore::~ObjectStore() = default;
 
 absl::StatusOr<std::unique_ptr<ObjectStore>> ObjectStore::Open(const Options& options, Clock& clock) {
-  XPU_ASSIGN_OR_RETURN(std::unique_ptr<ObjectTable> table, ObjectTable::Open(options.path, options.full_sync));
+  XPU_ASSIGN_OR_RETURN(std::unique_ptr<ObjectTable> table,
+                       ObjectTable::Open(options.path, options.full_sync));
   XPU_ASSIGN_OR_RETURN(int64_t version, table->LastVersion());
   std::unique_ptr<ObjectStore> store(
       new ObjectStore(std::unique_ptr<State>(new State{std::move(table), clock, options.history, version})));
-  absl::Status made = store
-                          ->Create(NamespaceKind(), {{"apiVersion", "v1"},
-                                                     {"kind", "Namespace"},
-                                                     {"metadata", {{"name", kDefaultNamespace}}}})
-                          .status();
+  absl::Status made =
+      store
+          ->Create(NamespaceKind(),
+                   {{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", kDefaultNamespace}}}})
+          .status();
   if (!made.ok() && !absl::IsAlreadyExists(made)) return made;
   return store;
 }
@@ -194,7 +196,8 @@ absl::StatusOr<json> ObjectStore::Create(const KindInfo& kind, json object) {
   for (int i = 0; i < (generated ? kNameTries : 1); ++i) {
     json named = object;
     if (generated) {
-      named["metadata"]["name"] = absl::StrCat(MetadataText(object, "generateName"), NewSuffix(state_->random));
+      named["metadata"]["name"] =
+          absl::StrCat(MetadataText(object, "generateName"), NewSuffix(state_->random));
     }
     status = Commit([&](Transaction& transaction) -> absl::Status {
       XPU_ASSIGN_OR_RETURN(json fresh,
@@ -203,8 +206,9 @@ absl::StatusOr<json> ObjectStore::Create(const KindInfo& kind, json object) {
       if (kind.namespaced) {
         XPU_ASSIGN_OR_RETURN(json ns, transaction.Read(NamespaceKind(), {"", name.ns}));
         if (IsMarked(ns)) {
-          return Forbidden(kind.resource, name.name,
-                           absl::StrCat("namespace ", name.ns, " is being deleted; nothing can be added to it"));
+          return Forbidden(
+              kind.resource, name.name,
+              absl::StrCat("namespace ", name.ns, " is being deleted; nothing can be added to it"));
         }
       }
       XPU_ASSIGN_OR_RETURN(std::optional<json> there, transaction.Find(kind, name));
@@ -232,7 +236,8 @@ absl::StatusOr<Listing> ObjectStore::List(const KindInfo& kind, const std::strin
   return listing;
 }
 
-absl::StatusOr<json> ObjectStore::Update(const KindInfo& kind, const ObjectName& name, Part part, json object) {
+absl::StatusOr<json> ObjectStore::Update(const KindInfo& kind, const ObjectName& name, Part part,
+                                         json object) {
   json result;
   XPU_RETURN_IF_ERROR(Commit([&](Transaction& transaction) -> absl::Status {
     XPU_ASSIGN_OR_RETURN(json old, transaction.Read(kind, name));
@@ -296,6 +301,8 @@ absl::Status ObjectStore::Compact() {
   return state_->table->database().Transaction([&] { return state_->table->Forget(state_->version); });
 }
 
-void ObjectStore::OnChange(std::function<void(const Change&)> callback) { state_->on_change = std::move(callback); }
+void ObjectStore::OnChange(std::function<void(const Change&)> callback) {
+  state_->on_change = std::move(callback);
+}
 
 }  // namespace xpu::apiserver

@@ -45,8 +45,8 @@ struct Listing {
 };
 
 // The objects and their history in one SQLite file, with the semantics of Kubernetes' API: metadata that the
-// server owns, optimistic locking, generations, finalizers, namespaces. Every call is one transaction, and what
-// it returns has been committed. Errors are those of api_error.h. Not thread-safe.
+// server owns, optimistic locking, generations, finalizers, namespaces. Every call is one transaction, and
+// what it returns has been committed. Errors are those of api_error.h. Not thread-safe.
 class ObjectStore {
  public:
   struct Options {
@@ -67,7 +67,8 @@ class ObjectStore {
   absl::StatusOr<nlohmann::json> Create(const api::KindInfo& kind, nlohmann::json object);
   absl::StatusOr<nlohmann::json> Get(const api::KindInfo& kind, const ObjectName& name);
   // In the order of namespace and name; an empty `ns` means all.
-  absl::StatusOr<Listing> List(const api::KindInfo& kind, const std::string& ns, const api::Selector& selector);
+  absl::StatusOr<Listing> List(const api::KindInfo& kind, const std::string& ns,
+                               const api::Selector& selector);
   absl::StatusOr<nlohmann::json> Update(const api::KindInfo& kind, const ObjectName& name, Part part,
                                         nlohmann::json object);
   absl::StatusOr<nlohmann::json> Patch(const api::KindInfo& kind, const ObjectName& name, Part part,

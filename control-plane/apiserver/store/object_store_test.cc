@@ -8,6 +8,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "common/sqlite/database.h"
 #include "control-plane/apiserver/store/api_error.h"
 #include "xpu/api/v1alpha1/netdev.pb.h"
 #include "xpu/api/v1alpha1/network.pb.h"
@@ -106,12 +107,14 @@ TEST_F(ObjectStoreTest, EveryWriteHasTheNextVersion) {
   json object = Create(Network("blue"));
   EXPECT_EQ(object["metadata"]["resourceVersion"], absl::StrCat(version + 1));
   object["spec"]["mtu"] = 9000;
-  EXPECT_EQ((*store_->Update(Networks(), {"default", "blue"}, Part::kMain, object))["metadata"]["resourceVersion"],
-            absl::StrCat(version + 2));
+  EXPECT_EQ(
+      (*store_->Update(Networks(), {"default", "blue"}, Part::kMain, object))["metadata"]["resourceVersion"],
+      absl::StrCat(version + 2));
   EXPECT_EQ(Delete(Networks(), {"default", "blue"}).object["metadata"]["resourceVersion"],
             absl::StrCat(version + 3));
   ASSERT_EQ(changes_.size(), 3u);
-  for (size_t i = 0; i < changes_.size(); ++i) EXPECT_EQ(changes_[i].version, version + 1 + static_cast<int64_t>(i));
+  for (size_t i = 0; i < changes_.size(); ++i)
+    EXPECT_EQ(changes_[i].version, version + 1 + static_cast<int64_t>(i));
 }
 
 TEST_F(ObjectStoreTest, AFailedWriteLeavesNothing) {
@@ -133,7 +136,8 @@ TEST_F(ObjectStoreTest, WritingWhatIsThereChangesNothing) {
   json made = Create(Network("blue"));
   changes_.clear();
   EXPECT_EQ(*store_->Update(Networks(), {"default", "blue"}, Part::kMain, Network("blue")), made);
-  EXPECT_EQ(*store_->Patch(Networks(), {"default", "blue"}, Part::kMain, PatchKind::kMerge, {{"spec", {{"vni", 5}}}}),
+  EXPECT_EQ(*store_->Patch(Networks(), {"default", "blue"}, Part::kMain, PatchKind::kMerge,
+                           {{"spec", {{"vni", 5}}}}),
             made);
   EXPECT_THAT(Told(), IsEmpty());
 }
@@ -152,7 +156,8 @@ TEST_F(ObjectStoreTest, UidsAreOfVersionFourAndDiffer) {
   std::set<std::string> uids;
   for (int i = 0; i < 50; ++i) {
     auto uid = Create(Network(absl::StrCat("n", i)))["metadata"]["uid"].get<std::string>();
-    EXPECT_THAT(uid, ::testing::MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"));
+    EXPECT_THAT(
+        uid, ::testing::MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"));
     uids.insert(uid);
   }
   EXPECT_EQ(uids.size(), 50u);
@@ -168,8 +173,9 @@ TEST_F(ObjectStoreTest, FinalizersHoldAnObjectUntilTheLastIsGone) {
   clock_.now += absl::Hours(1);
   EXPECT_TRUE(Delete(Networks(), {"default", "blue"}).waits);
   EXPECT_EQ(Read("blue")["metadata"]["deletionTimestamp"], "2023-11-14T22:13:20Z");
-  ASSERT_TRUE(store_->Patch(Networks(), {"default", "blue"}, Part::kMain, PatchKind::kMerge,
-                            {{"metadata", {{"finalizers", nullptr}}}})
+  ASSERT_TRUE(store_
+                  ->Patch(Networks(), {"default", "blue"}, Part::kMain, PatchKind::kMerge,
+                          {{"metadata", {{"finalizers", nullptr}}}})
                   .ok());
   EXPECT_EQ(Code(store_->Get(Networks(), {"default", "blue"}).status()), 404);
   EXPECT_THAT(Told(), ElementsAre("MODIFIED blue", "DELETED blue"));
@@ -180,9 +186,10 @@ TEST_F(ObjectStoreTest, ADeleteWithPreconditionsNeedsThatObject) {
   ObjectName name{"default", "blue"};
   EXPECT_EQ(Code(store_->Delete(Networks(), name, {.uid = "another"}).status()), 409);
   EXPECT_EQ(Code(store_->Delete(Networks(), name, {.resource_version = "1"}).status()), 409);
-  EXPECT_EQ(Code(store_->Delete(Networks(), name,
-                                {.uid = made["metadata"]["uid"].get<std::string>(),
-                                 .resource_version = made["metadata"]["resourceVersion"].get<std::string>()})
+  EXPECT_EQ(Code(store_
+                     ->Delete(Networks(), name,
+                              {.uid = made["metadata"]["uid"].get<std::string>(),
+                               .resource_version = made["metadata"]["resourceVersion"].get<std::string>()})
                      .status()),
             200);
 }
@@ -198,8 +205,9 @@ TEST_F(ObjectStoreTest, ANamespaceTakesItsContentsAlong) {
   EXPECT_TRUE(Delete(Namespaces(), {"", "team"}).waits);
   EXPECT_EQ((*store_->Get(Namespaces(), {"", "team"}))["status"]["phase"], "Terminating");
   EXPECT_EQ(Code(store_->Create(Networks(), Network("late", "team")).status()), 403);
-  ASSERT_TRUE(store_->Patch(Networks(), {"team", "held"}, Part::kMain, PatchKind::kMerge,
-                            {{"metadata", {{"finalizers", nullptr}}}})
+  ASSERT_TRUE(store_
+                  ->Patch(Networks(), {"team", "held"}, Part::kMain, PatchKind::kMerge,
+                          {{"metadata", {{"finalizers", nullptr}}}})
                   .ok());
   EXPECT_EQ(Code(store_->Get(Namespaces(), {"", "team"}).status()), 404);
   EXPECT_THAT(Told(),
@@ -252,8 +260,9 @@ TEST_F(ObjectStoreTest, TheHistoryIsBoundedAndSaysWhatItHasForgotten) {
   int64_t start = store_->version();
   json object = Create(Network("blue"));
   for (int i = 0; i < 400; ++i) {
-    ASSERT_TRUE(store_->Patch(Networks(), {"default", "blue"}, Part::kMain, PatchKind::kMerge,
-                              {{"spec", {{"mtu", 1300 + i}}}})
+    ASSERT_TRUE(store_
+                    ->Patch(Networks(), {"default", "blue"}, Part::kMain, PatchKind::kMerge,
+                            {{"spec", {{"mtu", 1300 + i}}}})
                     .ok());
   }
   int64_t now = store_->version();
@@ -277,6 +286,27 @@ TEST_F(ObjectStoreTest, ASecondStoreOnTheSameFileIsKeptOut) {
   absl::StatusOr<std::unique_ptr<ObjectStore>> second = ObjectStore::Open(options_, clock_);
   EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition) << second.status();
   Create(Network("blue"));
+}
+
+TEST_F(ObjectStoreTest, ADamagedRowIsAnErrorForWhoeverAsksForIt) {
+  json good = Create(Network("good"));
+  Create(Network("bad"));
+  store_.reset();
+  for (const char* damage : {"", "{", "7", "{}", "{\"metadata\":7}"}) {
+    {
+      auto raw = Database::Open(options_.path, {"SELECT 1"});
+      ASSERT_TRUE(raw.ok()) << raw.status();
+      auto update = (*raw)->Prepare("UPDATE objects SET object=? WHERE name='bad'");
+      ASSERT_TRUE(update.ok()) << update.status();
+      ASSERT_TRUE(update->Bind(1, absl::string_view(damage)).Run().ok());
+    }
+    Open();
+    EXPECT_EQ(Code(store_->Get(Networks(), {"default", "bad"}).status()), 500) << damage;
+    EXPECT_EQ(Code(store_->Delete(Networks(), {"default", "bad"}, {}).status()), 500);
+    EXPECT_EQ(Code(store_->List(Networks(), "", {}).status()), 500);
+    EXPECT_EQ(Read("good"), good);
+    store_.reset();
+  }
 }
 
 TEST_F(ObjectStoreTest, ASelectionIsListedInOrder) {

@@ -39,8 +39,8 @@ std::string Text(const json& object) { return object.dump(-1, ' ', false, json::
 
 absl::StatusOr<json> ParseRow(const std::string& text) {
   json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!object.is_object()) {
-    return absl::DataLossError("a row of the store is not JSON; restore the file from a backup");
+  if (!object.is_object() || !object.contains("metadata") || !object["metadata"].is_object()) {
+    return absl::DataLossError("a row of the store is no object; restore the file from a backup");
   }
   return object;
 }
@@ -48,7 +48,8 @@ absl::StatusOr<json> ParseRow(const std::string& text) {
 }  // namespace
 
 struct ObjectTable::Statements {
-  Statement read, scan, scan_ns, keys_in, put, remove, append, count_up, counters, history, forget, set_forgotten;
+  Statement read, scan, scan_ns, keys_in, put, remove, append, count_up, counters, history, forget,
+      set_forgotten;
 };
 
 void ObjectTable::StatementsDeleter::operator()(Statements* statements) const { delete statements; }
@@ -67,13 +68,15 @@ absl::Status ObjectTable::PrepareAll() {
   auto prepare = [&](absl::string_view sql) { return db_->Prepare(sql); };
   XPU_ASSIGN_OR_RETURN(Statement read,
                        prepare("SELECT object FROM objects WHERE collection=? AND ns=? AND name=?"));
-  XPU_ASSIGN_OR_RETURN(Statement scan, prepare("SELECT object FROM objects WHERE collection=? ORDER BY ns, name"));
+  XPU_ASSIGN_OR_RETURN(Statement scan,
+                       prepare("SELECT object FROM objects WHERE collection=? ORDER BY ns, name"));
   XPU_ASSIGN_OR_RETURN(Statement scan_ns,
                        prepare("SELECT object FROM objects WHERE collection=? AND ns=? ORDER BY name"));
   XPU_ASSIGN_OR_RETURN(Statement keys_in,
                        prepare("SELECT collection, name FROM objects WHERE ns=? ORDER BY collection, name"));
   XPU_ASSIGN_OR_RETURN(Statement put, prepare("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)"));
-  XPU_ASSIGN_OR_RETURN(Statement remove, prepare("DELETE FROM objects WHERE collection=? AND ns=? AND name=?"));
+  XPU_ASSIGN_OR_RETURN(Statement remove,
+                       prepare("DELETE FROM objects WHERE collection=? AND ns=? AND name=?"));
   XPU_ASSIGN_OR_RETURN(Statement append, prepare("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?)"));
   XPU_ASSIGN_OR_RETURN(Statement count_up, prepare("UPDATE counters SET version=?"));
   XPU_ASSIGN_OR_RETURN(Statement counters, prepare("SELECT version, forgotten FROM counters"));

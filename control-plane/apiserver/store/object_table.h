@@ -17,7 +17,7 @@
 namespace xpu::apiserver {
 
 // The two tables of the store: objects as they are, and the changes that made them so. Knows no rules. Not
-// thread-safe. Errors are those of Database; DataLoss for a row that is not JSON.
+// thread-safe. Errors are those of Database; DataLoss for a row that is no object.
 class ObjectTable {
  public:
   static absl::StatusOr<std::unique_ptr<ObjectTable>> Open(const std::string& path, bool full_sync);
@@ -43,8 +43,8 @@ class ObjectTable {
   absl::StatusOr<int64_t> LastVersion();
   // The version after which the history is whole.
   absl::StatusOr<int64_t> ForgottenVersion();
-  absl::StatusOr<std::vector<Change>> History(const std::string& collection, const std::string& ns, int64_t after,
-                                              int limit);
+  absl::StatusOr<std::vector<Change>> History(const std::string& collection, const std::string& ns,
+                                              int64_t after, int limit);
   // Forgets changes up to and including `version`.
   absl::Status Forget(int64_t version);
 

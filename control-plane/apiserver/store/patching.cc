@@ -36,7 +36,8 @@ bool IsOperation(const json& operation) {
   return op == "remove";
 }
 
-// An operation that puts or takes something needs a container to do it in. The library takes this for granted.
+// An operation that puts or takes something needs a container to do it in. The library takes this for
+// granted.
 bool HasContainer(const json& target, const json& operation) {
   if (operation["op"] == "test" || operation["op"] == "replace") return true;
   const json::json_pointer path(operation["path"].get<std::string>());
@@ -75,7 +76,8 @@ absl::StatusOr<json> ApplyJsonPatch(const ResourceKind& kind, json target, const
 
 }  // namespace
 
-absl::StatusOr<json> ApplyPatch(const ResourceKind& kind, PatchKind patch_kind, json target, const json& patch) {
+absl::StatusOr<json> ApplyPatch(const ResourceKind& kind, PatchKind patch_kind, json target,
+                                const json& patch) {
   if (patch_kind == PatchKind::kJson) return ApplyJsonPatch(kind, std::move(target), patch);
   if (!patch.is_object()) return BadRequest("a merge patch (RFC 7386) of an object is an object");
   target.merge_patch(patch);

@@ -11,7 +11,9 @@ using nlohmann::json;
 
 const ResourceKind kNetworks = {"xpu.opiproject.org", "v1alpha1", "Network", "networks"};
 
-json Target() { return json::parse(R"({"metadata": {"name": "blue"}, "spec": {"vni": 5, "list": ["a", "b"]}})"); }
+json Target() {
+  return json::parse(R"({"metadata": {"name": "blue"}, "spec": {"vni": 5, "list": ["a", "b"]}})");
+}
 
 absl::StatusOr<json> Apply(PatchKind kind, const std::string& patch) {
   return ApplyPatch(kNetworks, kind, Target(), json::parse(patch));
@@ -23,13 +25,15 @@ int Code(const absl::StatusOr<json>& result) {
 }
 
 TEST(PatchingTest, AMergePatchSetsAndRemoves) {
-  absl::StatusOr<json> result = Apply(PatchKind::kMerge, R"({"spec": {"vni": null, "mtu": 9000, "list": ["c"]}})");
+  absl::StatusOr<json> result =
+      Apply(PatchKind::kMerge, R"({"spec": {"vni": null, "mtu": 9000, "list": ["c"]}})");
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ((*result)["spec"], json::parse(R"({"mtu": 9000, "list": ["c"]})"));
 }
 
 TEST(PatchingTest, AMergePatchOfAnObjectIsAnObject) {
-  for (const char* patch : {"null", "[]", "7", "\"x\""}) EXPECT_EQ(Code(Apply(PatchKind::kMerge, patch)), 400);
+  for (const char* patch : {"null", "[]", "7", "\"x\""})
+    EXPECT_EQ(Code(Apply(PatchKind::kMerge, patch)), 400);
 }
 
 TEST(PatchingTest, AJsonPatchIsAppliedInOrder) {
@@ -53,7 +57,9 @@ struct Bad {
 
 class BadJsonPatchTest : public ::testing::TestWithParam<Bad> {};
 
-TEST_P(BadJsonPatchTest, IsRefused) { EXPECT_EQ(Code(Apply(PatchKind::kJson, GetParam().patch)), GetParam().code); }
+TEST_P(BadJsonPatchTest, IsRefused) {
+  EXPECT_EQ(Code(Apply(PatchKind::kJson, GetParam().patch)), GetParam().code);
+}
 
 INSTANTIATE_TEST_SUITE_P(
     All, BadJsonPatchTest,
@@ -61,9 +67,11 @@ INSTANTIATE_TEST_SUITE_P(
         // Not an RFC 6902 document.
         Bad{R"({})", 400}, Bad{R"(null)", 400}, Bad{R"([7])", 400}, Bad{R"([{}])", 400},
         Bad{R"([{"op": "add", "path": "/a"}])", 400}, Bad{R"([{"op": "add", "value": 1}])", 400},
-        Bad{R"([{"op": "add", "path": 7, "value": 1}])", 400}, Bad{R"([{"op": "add", "path": "a", "value": 1}])", 400},
-        Bad{R"([{"op": "add", "path": "/a~", "value": 1}])", 400}, Bad{R"([{"op": "swap", "path": "/a"}])", 400},
-        Bad{R"([{"op": 7, "path": "/a"}])", 400}, Bad{R"([{"op": "copy", "path": "/a"}])", 400},
+        Bad{R"([{"op": "add", "path": 7, "value": 1}])", 400},
+        Bad{R"([{"op": "add", "path": "a", "value": 1}])", 400},
+        Bad{R"([{"op": "add", "path": "/a~", "value": 1}])", 400},
+        Bad{R"([{"op": "swap", "path": "/a"}])", 400}, Bad{R"([{"op": 7, "path": "/a"}])", 400},
+        Bad{R"([{"op": "copy", "path": "/a"}])", 400},
         Bad{R"([{"op": "move", "path": "/a", "from": "b"}])", 400},
         // Does not fit this object.
         Bad{R"([{"op": "test", "path": "/spec/vni", "value": 6}])", 422},
@@ -82,8 +90,9 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"([{"op": "move", "from": "", "path": "/x"}])", 422}));
 
 TEST(PatchingTest, OddIndexesAreRefusedWithoutHarm) {
-  for (const char* path : {"/spec/list/01", "/spec/list/x", "/spec/list/-1", "/spec/list/1e0", "/spec/list/ 1",
-                           "/spec/list/18446744073709551616", "/spec/list/-/x", "/spec/list/"}) {
+  for (const char* path :
+       {"/spec/list/01", "/spec/list/x", "/spec/list/-1", "/spec/list/1e0", "/spec/list/ 1",
+        "/spec/list/18446744073709551616", "/spec/list/-/x", "/spec/list/"}) {
     for (const char* op : {"add", "replace", "remove", "test"}) {
       json patch = {{{"op", op}, {"path", path}, {"value", 1}}};
       EXPECT_GE(Code(ApplyPatch(kNetworks, PatchKind::kJson, Target(), patch)), 400) << op << " " << path;
