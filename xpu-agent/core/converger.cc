@@ -92,7 +92,7 @@ Converger::Round Converger::ApplyAll(const Model& model) {
     for (const absl::Status& status : {result.ports, result.flows}) {
       if (IsUnreachable(status)) return {.kind = Round::kUnreachable, .why = status};
     }
-    for (const absl::Status& status : {result.ports, result.flows}) {
+    for (const absl::Status& status : {result.flows, result.ports}) {
       if (!status.ok()) {
         return {.kind = Round::kRefused, .why = status, .snapshot = *std::move(snapshot), .plan = std::move(plan),
                 .result = result};
@@ -107,16 +107,17 @@ Converger::Round Converger::ApplyAll(const Model& model) {
 }
 
 bool Converger::RefusePort(const BridgePort& port, const absl::Status& why) {
+  if (!refused_ports_.insert({port.id, {port, std::nullopt, why}}).second) return false;
   spdlog::error("the switch refuses {}: {}", BridgePortName(port.id), why.ToString());
-  return refused_ports_.insert({port.id, {port, std::nullopt, why}}).second;
+  return true;
 }
 
 bool Converger::RefuseBridge(const LogicalBridge& bridge, const absl::Status& why) {
-  spdlog::error("the switch refuses {}: {}", LogicalBridgeName(bridge.id), why.ToString());
   if (auto it = refused_bridges_.find(bridge.id); it != refused_bridges_.end()) {
     // Not even what was there before is taken any more.
     return std::exchange(it->second.instead, std::nullopt).has_value();
   }
+  spdlog::error("the switch refuses {}: {}", LogicalBridgeName(bridge.id), why.ToString());
   Refused<LogicalBridge> refused{bridge, std::nullopt, why};
   auto before = good_.bridges.find(bridge.id);
   if (before != good_.bridges.end() && !(before->second == bridge)) refused.instead = before->second;

@@ -58,11 +58,25 @@ absl::Status FakeRepresentors::Prepare(const std::string& interface) {
   return absl::OkStatus();
 }
 
-absl::Status FakeRepresentors::Watch(EventLoop& loop, std::function<void()> changed) {
+class FakeRepresentors::FakeWatcher : public Watcher {
+ public:
+  explicit FakeWatcher(FakeRepresentors& fake) : fake_(fake) {}
+  ~FakeWatcher() override {
+    absl::MutexLock lock(&fake_.mu_);
+    fake_.loop_ = nullptr;
+    fake_.changed_ = nullptr;
+  }
+
+ private:
+  FakeRepresentors& fake_;
+};
+
+absl::StatusOr<std::unique_ptr<Representors::Watcher>> FakeRepresentors::Watch(EventLoop& loop,
+                                                                               std::function<void()> changed) {
   absl::MutexLock lock(&mu_);
   loop_ = &loop;
   changed_ = std::move(changed);
-  return absl::OkStatus();
+  return std::make_unique<FakeWatcher>(*this);
 }
 
 }  // namespace xpu

@@ -25,9 +25,10 @@ class FakeRepresentors : public Representors {
   absl::StatusOr<std::string> Find(const std::string& phys_port_name) override;
   absl::StatusOr<std::map<std::string, std::string>> List() override;
   absl::Status Prepare(const std::string& interface) override;
-  absl::Status Watch(EventLoop& loop, std::function<void()> changed) override;
+  absl::StatusOr<std::unique_ptr<Watcher>> Watch(EventLoop& loop, std::function<void()> changed) override;
 
  private:
+  class FakeWatcher;
   void Changed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   mutable absl::Mutex mu_;

@@ -34,7 +34,7 @@ ModelOwner::~ModelOwner() { alive_.reset(); }
 absl::Status ModelOwner::Start() {
   XPU_ASSIGN_OR_RETURN(state_, store_.Load());
   XPU_RETURN_IF_ERROR(PlaceRepresentors(&state_));
-  XPU_RETURN_IF_ERROR(representors_.Watch(loop_, [this, alive = std::weak_ptr<bool>(alive_)] {
+  XPU_ASSIGN_OR_RETURN(watcher_, representors_.Watch(loop_, [this, alive = std::weak_ptr<bool>(alive_)] {
     if (!alive.expired()) FindRepresentorsAgain();
   }));
   spdlog::info("loaded {} logical bridges and {} bridge ports", state_.model.bridges.size(),
@@ -53,11 +53,15 @@ void ModelOwner::Close() {
 }
 
 void ModelOwner::Submit(ChangeRequest request) {
-  loop_.Post([this, request = std::move(request)]() mutable { Run(std::move(request)); });
+  loop_.Post([this, alive = std::weak_ptr<bool>(alive_), request = std::move(request)]() mutable {
+    if (!alive.expired()) Run(std::move(request));
+  });
 }
 
 void ModelOwner::Read(std::function<void(const ModelView& view)> reader) {
-  loop_.Post([this, reader = std::move(reader)] { reader(ModelView(*this)); });
+  loop_.Post([this, alive = std::weak_ptr<bool>(alive_), reader = std::move(reader)] {
+    if (!alive.expired()) reader(ModelView(*this));
+  });
 }
 
 void ModelOwner::Run(ChangeRequest request) {
@@ -160,11 +164,12 @@ void ModelOwner::FindRepresentorsAgain() {
 }
 
 void ModelOwner::OnReport(Report report) {
+  if (!report.outcome.reached.ok() && report.outcome.reached != report_.outcome.reached) {
+    spdlog::warn("the switch: {}", report.outcome.reached.ToString());
+  }
   report_ = std::move(report);
   if (report_.outcome.reached.ok()) {
     std::erase_if(changed_, [this](const auto& entry) { return entry.second <= report_.version; });
-  } else {
-    spdlog::warn("switch: {}", report_.outcome.reached.ToString());
   }
   if (closed_) return;
   if (report_.outcome.reached.ok() && !report_.outcome.refused) {

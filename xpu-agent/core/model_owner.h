@@ -128,6 +128,7 @@ class ModelOwner {
   std::list<Waiter> waiters_;
   EventLoop::Handle retry_;
   bool closed_ = false;
+  std::unique_ptr<Representors::Watcher> watcher_;
 
   // Last, so that its thread ends first.
   Realizer realizer_;

@@ -1,7 +1,7 @@
 #pragma once
 
 // What every ModelStore must do. Include it in one file of a test program and say
-//   INSTANTIATE_TEST_SUITE_P(Memory, ModelStoreContract, testing::Values(&MakeHarness));
+//   INSTANTIATE_TEST_SUITE_P(Memory, ModelStoreContract, ::testing::Values(&MakeHarness));
 
 #include <memory>
 
@@ -18,7 +18,7 @@ class ModelStoreHarness {
   virtual void Reopen() = 0;
 };
 
-class ModelStoreContract : public testing::TestWithParam<std::unique_ptr<ModelStoreHarness> (*)()> {
+class ModelStoreContract : public ::testing::TestWithParam<std::unique_ptr<ModelStoreHarness> (*)()> {
  protected:
   ModelStoreContract() : harness_(GetParam()()) {}
   ModelStore& store() { return harness_->store(); }

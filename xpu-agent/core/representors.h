@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
@@ -10,8 +11,8 @@
 
 namespace xpu {
 
-// Interfaces of the DPU that stand for functions of the host (the kernel's switchdev representors). All calls on
-// the loop that Watch() was given, or before it runs.
+// Interfaces of the DPU that stand for functions of the host (the kernel's switchdev representors). All calls
+// on the loop that Watch() was given, or while it does not run.
 class Representors {
  public:
   virtual ~Representors() = default;
@@ -24,9 +25,14 @@ class Representors {
   // Makes the interface ready to be a port of the switch: up, and without addresses of the DPU's own kernel, so
   // that a host cannot talk to that. Doing it again is OK. NotFound if the interface is gone.
   virtual absl::Status Prepare(const std::string& interface) = 0;
+  // Ends when it goes away, which is on the loop or when that does not run.
+  class Watcher {
+   public:
+    virtual ~Watcher() = default;
+  };
   // Calls `changed` on the loop whenever Find() may answer otherwise than before or an interface is no longer up.
-  // Called at most once.
-  virtual absl::Status Watch(EventLoop& loop, std::function<void()> changed) = 0;
+  // One at a time; it must go before the loop and this object do.
+  virtual absl::StatusOr<std::unique_ptr<Watcher>> Watch(EventLoop& loop, std::function<void()> changed) = 0;
 };
 
 }  // namespace xpu

@@ -1,7 +1,7 @@
 #pragma once
 
 // What every Representors must do. Include it in one file of a test program and say
-//   INSTANTIATE_TEST_SUITE_P(Fake, RepresentorsContract, testing::Values(&MakeHarness));
+//   INSTANTIATE_TEST_SUITE_P(Fake, RepresentorsContract, ::testing::Values(&MakeHarness));
 
 #include <memory>
 #include <string>
@@ -21,7 +21,7 @@ class RepresentorsHarness {
   virtual void Remove(const std::string& phys_port_name, const std::string& interface) = 0;
 };
 
-class RepresentorsContract : public testing::TestWithParam<std::unique_ptr<RepresentorsHarness> (*)()> {
+class RepresentorsContract : public ::testing::TestWithParam<std::unique_ptr<RepresentorsHarness> (*)()> {
  protected:
   RepresentorsContract() : harness_(GetParam()()) {}
   Representors& representors() { return harness_->representors(); }
@@ -30,12 +30,12 @@ class RepresentorsContract : public testing::TestWithParam<std::unique_ptr<Repre
 
 TEST_P(RepresentorsContract, FindsAnInterfaceByItsPort) {
   EXPECT_EQ(representors().Find("pf0vf3").status().code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(representors().List().value(), testing::IsEmpty());
+  EXPECT_THAT(representors().List().value(), ::testing::IsEmpty());
   harness_->Add("pf0vf3", "eth3");
   harness_->Add("pf0vf30", "eth30");
   EXPECT_EQ(representors().Find("pf0vf3").value(), "eth3");
   EXPECT_THAT(representors().List().value(),
-              testing::ElementsAre(testing::Pair("pf0vf3", "eth3"), testing::Pair("pf0vf30", "eth30")));
+              ::testing::ElementsAre(::testing::Pair("pf0vf3", "eth3"), ::testing::Pair("pf0vf30", "eth30")));
 }
 
 TEST_P(RepresentorsContract, FindsItsNewNameWhenItCameBackUnderAnother) {
@@ -56,17 +56,16 @@ TEST_P(RepresentorsContract, PreparesAsOftenAsAsked) {
 TEST_P(RepresentorsContract, TellsOfThoseThatComeAndGo) {
   EventLoop loop;
   std::string seen;
-  ASSERT_EQ(representors().Watch(loop,
-                                 [&] {
-                                   std::string now = representors().Find("pf0vf3").value_or("none");
-                                   if (now == "eth3" && seen.empty()) {
-                                     seen = now;
-                                     harness_->Remove("pf0vf3", "eth3");
-                                   } else if (now == "none" && seen == "eth3") {
-                                     loop.Stop();
-                                   }
-                                 }),
-            absl::OkStatus());
+  auto watcher = representors().Watch(loop, [&] {
+    std::string now = representors().Find("pf0vf3").value_or("none");
+    if (now == "eth3" && seen.empty()) {
+      seen = now;
+      harness_->Remove("pf0vf3", "eth3");
+    } else if (now == "none" && seen == "eth3") {
+      loop.Stop();
+    }
+  });
+  ASSERT_EQ(watcher.status(), absl::OkStatus());
   loop.Post([&] { harness_->Add("pf0vf3", "eth3"); });
   EventLoop::Handle limit = loop.After(absl::Seconds(20), [&] {
     ADD_FAILURE() << "not told";
@@ -74,6 +73,9 @@ TEST_P(RepresentorsContract, TellsOfThoseThatComeAndGo) {
   });
   loop.Run();
   EXPECT_EQ(seen, "eth3");
+  // Nobody is told any more.
+  watcher->reset();
+  harness_->Add("pf0vf4", "eth4");
 }
 
 }  // namespace xpu

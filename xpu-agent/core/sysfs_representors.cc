@@ -76,31 +76,57 @@ absl::Status SysfsRepresentors::Prepare(const std::string& interface) {
   return netlink_->ChangeLink(link.ifindex, LinkChange{.up = true});
 }
 
-absl::Status SysfsRepresentors::Watch(EventLoop& loop, std::function<void()> changed) {
-  loop_ = &loop;
-  changed_ = std::move(changed);
-  XPU_ASSIGN_OR_RETURN(
-      monitor_, netlink_->MonitorLinks(loop, [this](const Link& link, bool gone) { OnLink(link, gone); }));
-  return absl::OkStatus();
-}
+class SysfsRepresentors::LinkWatcher : public Watcher {
+ public:
+  LinkWatcher(EventLoop& loop, std::function<void()> changed) : loop_(loop), changed_(std::move(changed)) {}
 
-void SysfsRepresentors::OnLink(const Link& link, bool gone) {
-  auto it = links_.find(link.ifindex);
-  if (gone) {
-    if (it == links_.end()) return;
-    links_.erase(it);
-  } else {
-    KnownLink now{link.name, link.up};
-    if (it != links_.end() && it->second == now) return;
-    links_[link.ifindex] = std::move(now);
+  absl::Status Start(Netlink& netlink) {
+    XPU_ASSIGN_OR_RETURN(
+        monitor_, netlink.MonitorLinks(loop_, [this](const Link& link, bool gone) { OnLink(link, gone); }));
+    return absl::OkStatus();
   }
-  if (posted_) return;
-  posted_ = true;
-  loop_->Post([this, alive = std::weak_ptr<bool>(alive_)] {
-    if (alive.expired()) return;
-    posted_ = false;
-    changed_();
-  });
+
+ private:
+  struct KnownLink {
+    std::string name;
+    bool up = false;
+    friend bool operator==(const KnownLink&, const KnownLink&) = default;
+  };
+
+  void OnLink(const Link& link, bool gone) {
+    auto it = links_.find(link.ifindex);
+    if (gone) {
+      if (it == links_.end()) return;
+      links_.erase(it);
+    } else {
+      KnownLink now{link.name, link.up};
+      if (it != links_.end() && it->second == now) return;
+      links_[link.ifindex] = std::move(now);
+    }
+    if (posted_) return;
+    posted_ = true;
+    loop_.Post([this, alive = std::weak_ptr<bool>(alive_)] {
+      if (alive.expired()) return;
+      posted_ = false;
+      changed_();
+    });
+  }
+
+  EventLoop& loop_;
+  const std::function<void()> changed_;
+  std::map<int, KnownLink> links_;
+  // Many links change at once; `changed_` is posted once for all of them.
+  bool posted_ = false;
+  // Whether this object is still there, for what was posted.
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::unique_ptr<Netlink::Monitor> monitor_;
+};
+
+absl::StatusOr<std::unique_ptr<Representors::Watcher>> SysfsRepresentors::Watch(EventLoop& loop,
+                                                                                std::function<void()> changed) {
+  auto watcher = std::make_unique<LinkWatcher>(loop, std::move(changed));
+  XPU_RETURN_IF_ERROR(watcher->Start(*netlink_));
+  return watcher;
 }
 
 }  // namespace xpu

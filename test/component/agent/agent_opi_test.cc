@@ -1,0 +1,239 @@
+// OPI as any client speaks it, beyond what OpiClient uses: pages, masks, names, ids, and what is malformed.
+
+#include <memory>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "common/rpc/rpc.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "opi/network/evpn_gw/v1alpha1/evpn_gw.grpc.pb.h"
+#include "test/component/agent/agent_testing.h"
+#include "xpu/agent/v1/port_service.grpc.pb.h"
+
+namespace xpu {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::AgentOnFakes;
+
+class AgentOpi : public ::testing::Test {
+ protected:
+  AgentOpi()
+      : channel_(MakeChannel(agent_.address()).value()),
+        bridges_(evpn::LogicalBridgeService::NewStub(channel_)),
+        ports_(evpn::BridgePortService::NewStub(channel_)) {}
+
+  absl::StatusOr<evpn::LogicalBridge> UpdateBridge(const evpn::UpdateLogicalBridgeRequest& request) {
+    grpc::ClientContext context;
+    evpn::LogicalBridge answer;
+    grpc::Status status = bridges_->UpdateLogicalBridge(&context, request, &answer);
+    if (!status.ok()) return FromGrpc(status);
+    return answer;
+  }
+  absl::StatusOr<evpn::ListLogicalBridgesResponse> ListBridges(int size, const std::string& token) {
+    grpc::ClientContext context;
+    evpn::ListLogicalBridgesRequest request;
+    request.set_page_size(size);
+    request.set_page_token(token);
+    evpn::ListLogicalBridgesResponse answer;
+    grpc::Status status = bridges_->ListLogicalBridges(&context, request, &answer);
+    if (!status.ok()) return FromGrpc(status);
+    return answer;
+  }
+  absl::StatusOr<evpn::BridgePort> CreatePort(const evpn::CreateBridgePortRequest& request,
+                                              const std::string& claim = "") {
+    grpc::ClientContext context;
+    if (!claim.empty()) context.AddMetadata("xpu-claim", claim);
+    evpn::BridgePort answer;
+    grpc::Status status = ports_->CreateBridgePort(&context, request, &answer);
+    if (!status.ok()) return FromGrpc(status);
+    return answer;
+  }
+
+  AgentOnFakes agent_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<evpn::LogicalBridgeService::Stub> bridges_;
+  std::unique_ptr<evpn::BridgePortService::Stub> ports_;
+};
+
+TEST_F(AgentOpi, PagesListEverythingOnceAlsoWhileObjectsComeAndGo) {
+  for (int i = 10; i < 20; ++i) {
+    ASSERT_TRUE(agent_.client().CreateLogicalBridge(absl::StrCat("b", i), BridgeSpecOf(i)).ok());
+  }
+  std::multiset<std::string> seen;
+  std::string token;
+  int pages = 0;
+  do {
+    auto page = ListBridges(3, token);
+    ASSERT_EQ(page.status(), absl::OkStatus());
+    EXPECT_LE(page->logical_bridges_size(), 3);
+    for (const auto& bridge : page->logical_bridges()) seen.insert(bridge.name());
+    token = page->next_page_token();
+    if (++pages == 1) {
+      // One that was listed goes, one comes before and one after the place where the next page begins.
+      ASSERT_EQ(agent_.client().DeleteLogicalBridge("logicalBridges/b12"), absl::OkStatus());
+      ASSERT_TRUE(agent_.client().CreateLogicalBridge("b00", BridgeSpecOf(100)).ok());
+      ASSERT_TRUE(agent_.client().CreateLogicalBridge("b99", BridgeSpecOf(199)).ok());
+    }
+  } while (!token.empty());
+  for (int i = 10; i < 20; ++i) EXPECT_EQ(seen.count(absl::StrCat("logicalBridges/b", i)), 1u) << i;
+  EXPECT_EQ(seen.count("logicalBridges/b99"), 1u);
+}
+
+TEST_F(AgentOpi, TheLastPageHasNoTokenEvenIfItIsFull) {
+  for (int i = 1; i <= 4; ++i) {
+    ASSERT_TRUE(agent_.client().CreateLogicalBridge(absl::StrCat("b", i), BridgeSpecOf(i)).ok());
+  }
+  auto page = ListBridges(2, "");
+  ASSERT_EQ(page.status(), absl::OkStatus());
+  page = ListBridges(2, page->next_page_token());
+  ASSERT_EQ(page.status(), absl::OkStatus());
+  EXPECT_EQ(page->logical_bridges_size(), 2);
+  EXPECT_EQ(page->next_page_token(), "");
+}
+
+TEST_F(AgentOpi, BadPagesAreRefused) {
+  EXPECT_EQ(ListBridges(-1, "").status().code(), absl::StatusCode::kInvalidArgument);
+  absl::Status status = ListBridges(1, "rubbish").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("page_token"));
+}
+
+TEST_F(AgentOpi, UpdateChangesTheFieldsOfTheMaskOnly) {
+  ASSERT_TRUE(agent_.client().CreateLogicalBridge("blue", BridgeSpecOf(10)).ok());
+  evpn::UpdateLogicalBridgeRequest request;
+  request.mutable_logical_bridge()->set_name("logicalBridges/blue");
+  request.mutable_logical_bridge()->mutable_spec()->set_vlan_id(11);
+  request.mutable_logical_bridge()->mutable_spec()->set_vni(77);
+  request.mutable_update_mask()->add_paths("spec.vlan_id");
+  auto updated = UpdateBridge(request);
+  ASSERT_EQ(updated.status(), absl::OkStatus());
+  EXPECT_EQ(updated->spec().vlan_id(), 11u);
+  EXPECT_EQ(updated->spec().vni(), 10u);
+  EXPECT_EQ(updated->status().oper_status(), evpn::LB_OPER_STATUS_UP);
+  // A field of the mask that is not set is cleared.
+  request.mutable_logical_bridge()->mutable_spec()->clear_vni();
+  request.mutable_update_mask()->set_paths(0, "spec.vni");
+  updated = UpdateBridge(request);
+  ASSERT_EQ(updated.status(), absl::OkStatus());
+  EXPECT_FALSE(updated->spec().has_vni());
+}
+
+TEST_F(AgentOpi, UpdateWithoutAMaskChangesWhatIsSet) {
+  ASSERT_TRUE(agent_.client().CreateLogicalBridge("blue", BridgeSpecOf(10)).ok());
+  evpn::UpdateLogicalBridgeRequest request;
+  request.mutable_logical_bridge()->set_name("//network.opiproject.org/bridges/blue");
+  request.mutable_logical_bridge()->mutable_spec()->set_vni(77);
+  auto updated = UpdateBridge(request);
+  ASSERT_EQ(updated.status(), absl::OkStatus());
+  EXPECT_EQ(updated->name(), "logicalBridges/blue");
+  EXPECT_EQ(updated->spec().vlan_id(), 10u);
+  EXPECT_EQ(updated->spec().vni(), 77u);
+}
+
+TEST_F(AgentOpi, UpdateOfWhatIsNotThere) {
+  evpn::UpdateLogicalBridgeRequest request;
+  request.mutable_logical_bridge()->set_name("logicalBridges/blue");
+  *request.mutable_logical_bridge()->mutable_spec() = BridgeSpecOf(10);
+  EXPECT_EQ(UpdateBridge(request).status().code(), absl::StatusCode::kNotFound);
+  request.set_allow_missing(true);
+  EXPECT_EQ(UpdateBridge(request).status(), absl::OkStatus());
+  EXPECT_TRUE(agent_.client().GetLogicalBridge("logicalBridges/blue").ok());
+}
+
+TEST_F(AgentOpi, AMaskWithAnUnknownFieldIsRefused) {
+  ASSERT_TRUE(agent_.client().CreateLogicalBridge("blue", BridgeSpecOf(10)).ok());
+  evpn::UpdateLogicalBridgeRequest request;
+  request.mutable_logical_bridge()->set_name("logicalBridges/blue");
+  for (const char* path : {"status", "spec.colour", "name", "spec.vtep_ip_prefix.len"}) {
+    request.mutable_update_mask()->clear_paths();
+    request.mutable_update_mask()->add_paths(path);
+    absl::Status status = UpdateBridge(request).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << path;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(path));
+  }
+}
+
+TEST_F(AgentOpi, AVtepIsCarriedAndChecked) {
+  evpn::LogicalBridgeSpec spec = BridgeSpecOf(10);
+  spec.mutable_vtep_ip_prefix()->set_len(32);
+  spec.mutable_vtep_ip_prefix()->mutable_addr()->set_v4_addr(0xc0000201);
+  auto made = agent_.client().CreateLogicalBridge("blue", spec);
+  ASSERT_EQ(made.status(), absl::OkStatus());
+  EXPECT_EQ(made->spec().vtep_ip_prefix().addr().v4_addr(), 0xc0000201u);
+  spec.set_vlan_id(11);
+  spec.set_vni(11);
+  spec.mutable_vtep_ip_prefix()->set_len(33);
+  absl::Status status = agent_.client().CreateLogicalBridge("red", spec).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("vtep_ip_prefix"));
+  spec.mutable_vtep_ip_prefix()->mutable_addr()->set_v6_addr("short");
+  EXPECT_EQ(agent_.client().CreateLogicalBridge("red", spec).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(AgentOpi, DeleteOfWhatIsNotThereIsNotFoundUnlessAllowed) {
+  grpc::ClientContext context;
+  evpn::DeleteBridgePortRequest request;
+  request.set_name("host0-0");
+  google::protobuf::Empty empty;
+  EXPECT_EQ(ports_->DeleteBridgePort(&context, request, &empty).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(AgentOpi, AnIdMayBeLeftOutOrStandInTheName) {
+  evpn::CreateBridgePortRequest request;
+  *request.mutable_bridge_port()->mutable_spec() = PortSpecOf(1);
+  request.mutable_bridge_port()->set_name("host0-2");
+  auto named = CreatePort(request);
+  ASSERT_EQ(named.status(), absl::OkStatus());
+  EXPECT_EQ(named->name(), "bridgePorts/host0-2");
+  request.mutable_bridge_port()->clear_name();
+  auto first = CreatePort(request);
+  auto second = CreatePort(request);
+  ASSERT_EQ(first.status(), absl::OkStatus());
+  ASSERT_EQ(second.status(), absl::OkStatus());
+  EXPECT_NE(first->name(), second->name());
+  // No function has such a name: it is kept, and said to be down.
+  EXPECT_EQ(first->status().oper_status(), evpn::BP_OPER_STATUS_DOWN);
+}
+
+TEST_F(AgentOpi, AMalformedClaimIsRefused) {
+  evpn::CreateBridgePortRequest request;
+  request.set_bridge_port_id("host0-0");
+  *request.mutable_bridge_port()->mutable_spec() = PortSpecOf(1);
+  for (const char* claim : {"x", "-1", "1.5", "99999999999999999999"}) {
+    absl::Status status = CreatePort(request, claim).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << claim;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("xpu-claim"));
+  }
+  EXPECT_EQ(CreatePort(request, "12").status(), absl::OkStatus());
+}
+
+TEST_F(AgentOpi, ABoundPortIsNotUpdatedBehindItsBinding) {
+  MakeNetwork(agent_.client(), "blue", 10);
+  ASSERT_TRUE(agent_.client().BindPort(BindOf("host0-0", "blue", 1, 0)).ok());
+  grpc::ClientContext context;
+  evpn::UpdateBridgePortRequest request;
+  request.mutable_bridge_port()->set_name("bridgePorts/host0-0");
+  request.mutable_bridge_port()->mutable_spec()->set_mac_address(TestMac(9));
+  evpn::BridgePort answer;
+  EXPECT_EQ(ports_->UpdateBridgePort(&context, request, &answer).error_code(),
+            grpc::StatusCode::FAILED_PRECONDITION);
+}
+
+TEST_F(AgentOpi, SubnetsCanBeRead) {
+  MakeNetwork(agent_.client(), "blue", 10);
+  auto stub = agent::v1::PortService::NewStub(channel_);
+  grpc::ClientContext context;
+  agent::v1::GetSubnetsRequest request;
+  request.set_logical_bridge("blue");
+  agent::v1::Subnets subnets;
+  ASSERT_TRUE(stub->GetSubnets(&context, request, &subnets).ok());
+  EXPECT_THAT(subnets.prefixes(), ::testing::ElementsAre("10.0.0.0/24", "2001:db8::/64"));
+  grpc::ClientContext again;
+  request.set_logical_bridge("none");
+  EXPECT_EQ(stub->GetSubnets(&again, request, &subnets).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+}  // namespace
+}  // namespace xpu

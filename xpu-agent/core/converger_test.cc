@@ -1,0 +1,238 @@
+#include "xpu-agent/core/converger.h"
+
+#include "absl/strings/match.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "xpu-agent/datapath/fake_switch.h"
+
+namespace xpu {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+LogicalBridge Bridge(const std::string& id, uint32_t key) {
+  return {.id = id,
+          .vlan_id = key,
+          .network_key = key,
+          .prefixes = {*IpPrefix::Parse("10.0.0.0/24")},
+          .gateways = {*IpAddress::Parse("10.0.0.1")}};
+}
+
+BridgePort Port(int vf, const std::string& bridge, const std::string& address) {
+  BridgePort port{.id = "host0-" + std::to_string(vf),
+                  .mac = MacAddress({2, 0, 0, 0, 0, static_cast<uint8_t>(vf + 1)}),
+                  .representor = "pf0vf" + std::to_string(vf),
+                  .ofport = static_cast<uint32_t>(vf + 1)};
+  if (!bridge.empty()) {
+    port.logical_bridges = {bridge};
+    port.bound = true;
+    port.addresses = {*InterfaceAddress::Parse(address + "/24")};
+  }
+  return port;
+}
+
+// "blue" with ports 0 and 1, "red" with port 2 at the same address as port 0.
+Model ThreePorts() {
+  Model model;
+  model.bridges = {{"blue", Bridge("blue", 1)}, {"red", Bridge("red", 2)}};
+  model.ports = {{"host0-0", Port(0, "blue", "10.0.0.2")},
+                 {"host0-1", Port(1, "blue", "10.0.0.3")},
+                 {"host0-2", Port(2, "red", "10.0.0.2")}};
+  return model;
+}
+
+bool HasFlow(const FakeSwitch& fake, const std::string& text) {
+  for (const auto& [key, actions] : fake.all_flows()) {
+    if (absl::StrContains(key.match, text) || absl::StrContains(actions, text)) return true;
+  }
+  return false;
+}
+
+TEST(Converger, MakesTheSwitchLikeTheModelAndThenLeavesItAlone) {
+  FakeSwitch fake;
+  Converger converger(fake);
+  Outcome outcome = converger.Converge(ThreePorts(), false);
+  EXPECT_EQ(outcome.reached, absl::OkStatus());
+  EXPECT_THAT(outcome.states, IsEmpty());
+  EXPECT_EQ(fake.all_ports().size(), 3u);
+  const int applies = fake.applies();
+  outcome = converger.Converge(ThreePorts(), true);
+  EXPECT_THAT(outcome.states, IsEmpty());
+  EXPECT_EQ(fake.applies(), applies);
+}
+
+TEST(Converger, TakesAwayWhatIsNoLongerWanted) {
+  FakeSwitch fake;
+  Converger converger(fake);
+  converger.Converge({}, false);
+  const FlowTable empty = fake.all_flows();
+  converger.Converge(ThreePorts(), false);
+  EXPECT_EQ(converger.Converge({}, false).reached, absl::OkStatus());
+  EXPECT_EQ(fake.all_flows(), empty);
+  EXPECT_THAT(fake.all_ports(), IsEmpty());
+}
+
+TEST(Converger, ARefusedPortFailsAloneAndIsTakenOffTheSwitch) {
+  FakeSwitch fake;
+  Converger converger(fake);
+  fake.RefuseFlows("02:00:00:00:00:02");
+  Outcome outcome = converger.Converge(ThreePorts(), false);
+  EXPECT_EQ(outcome.reached, absl::OkStatus());
+  ASSERT_EQ(outcome.states.size(), 1u);
+  EXPECT_EQ(outcome.states["bridgePorts/host0-1"].kind, ObjectState::kFailed);
+  EXPECT_THAT(std::string(outcome.states["bridgePorts/host0-1"].why.message()), HasSubstr("refused flow"));
+  EXPECT_TRUE(outcome.refused);
+  EXPECT_EQ(fake.all_ports(), (std::set<std::string>{"pf0vf0", "pf0vf2"}));
+  EXPECT_TRUE(HasFlow(fake, "02:00:00:00:00:01"));
+  EXPECT_TRUE(HasFlow(fake, "02:00:00:00:00:03"));
+}
+
+TEST(Converger, SeveralRefusedPortsAreAllFound) {
+  FakeSwitch fake;
+  Converger converger(fake);
+  // Both have this address, each in a network of its own.
+  fake.RefuseFlows("nw_src=10.0.0.2");
+  Outcome outcome = converger.Converge(ThreePorts(), false);
+  EXPECT_EQ(outcome.states.size(), 2u);
+  EXPECT_EQ(fake.all_ports(), (std::set<std::string>{"pf0vf1"}));
+}
+
+TEST(Converger, ARefusedObjectIsLeftOutUntilItChangesOrIsTriedAgain) {
+  FakeSwitch fake;
+  Converger converger(fake);
+  fake.RefuseFlows("02:00:00:00:00:02");
+  converger.Converge(ThreePorts(), false);
+  const int applies = fake.applies();
+  fake.RefuseFlows("");
+  EXPECT_EQ(converger.Converge(ThreePorts(), false).states.size(), 1u);
+  EXPECT_EQ(fake.applies(), applies);
+  EXPECT_THAT(converger.Converge(ThreePorts(), true).states, IsEmpty());
+}
+
+TEST(Converger, AChangedObjectIsTriedAtOnce) {
+  FakeSwitch fake;
+  Converger converger(fake);
+  fake.RefuseFlows("02:00:00:00:00:02");
+  converger.Converge(ThreePorts(), false);
+  Model model = ThreePorts();
+  model.ports["host0-1"].mac = MacAddress({2, 0, 0, 0, 0, 9});
+  EXPECT_THAT(converger.Converge(model, false).states, IsEmpty());
+}
+
+TEST(Converger, ARefusedPortDoesNotDisturbTheOthersAfterARestart) {
+  FakeSwitch fake;
+  fake.RefuseFlows("02:00:00:00:00:02");
+  {
+    Converger before(fake);
+    before.Converge(ThreePorts(), false);
+  }
+  const FlowTable flows = fake.all_flows();
+  Converger after(fake);
+  // Looks at each of its changes on the way; what worked must be there all the time, so it is never removed.
+  Outcome outcome = after.Converge(ThreePorts(), false);
+  EXPECT_EQ(outcome.states.size(), 1u);
+  EXPECT_EQ(fake.all_flows(), flows);
+}
+
+TEST(Converger, ABridgeWhoseChangeIsRefusedStaysAsItWas) {
+  FakeSwitch fake;
+  Converger converger(fake);
+  Model model;
+  model.bridges = {{"blue", Bridge("blue", 1)}, {"red", Bridge("red", 2)}};
+  // Not bound, so that the network's flows do not depend on the addresses of ports.
+  for (int vf : {0, 1}) {
+    BridgePort port = Port(vf, "blue", "10.0.0.2");
+    port.bound = false;
+    port.addresses.clear();
+    model.ports[port.id] = port;
+  }
+  ASSERT_THAT(converger.Converge(model, false).states, IsEmpty());
+  const FlowTable before = fake.all_flows();
+  Model changed = model;
+  changed.bridges["blue"].network_key = 77;
+  fake.RefuseFlows("table=60,priority=100,metadata=0x4d");
+  Outcome outcome = converger.Converge(changed, false);
+  EXPECT_EQ(outcome.reached, absl::OkStatus());
+  EXPECT_FALSE(outcome.states.empty());
+  fake.RefuseFlows("");
+  EXPECT_THAT(converger.Converge(changed, true).states, IsEmpty());
+  EXPECT_NE(fake.all_flows(), before);
+}
+
+TEST(Converger, APortThatTheSwitchDoesNotTakeFailsAlone) {
+  FakeSwitch fake;
+  fake.AddForeignPort("pf0vf1", 40);
+  Converger converger(fake);
+  Outcome outcome = converger.Converge(ThreePorts(), false);
+  EXPECT_EQ(outcome.reached, absl::OkStatus());
+  ASSERT_EQ(outcome.states.size(), 1u);
+  EXPECT_THAT(std::string(outcome.states["bridgePorts/host0-1"].why.message()), HasSubstr("not ours"));
+  EXPECT_TRUE(HasFlow(fake, "02:00:00:00:00:01"));
+  EXPECT_TRUE(fake.all_ports().contains("pf0vf1"));
+}
+
+TEST(Converger, AnInterfaceThatCannotBeOpenedFailsItsPort) {
+  FakeSwitch fake;
+  fake.InterfaceMissing("pf0vf1");
+  Converger converger(fake);
+  Outcome outcome = converger.Converge(ThreePorts(), false);
+  ASSERT_EQ(outcome.states.size(), 1u);
+  EXPECT_THAT(std::string(outcome.states["bridgePorts/host0-1"].why.message()),
+              HasSubstr("cannot open pf0vf1"));
+  EXPECT_FALSE(outcome.refused);
+}
+
+TEST(Converger, APortWithoutARepresentorIsNotOnTheSwitch) {
+  FakeSwitch fake;
+  Converger converger(fake);
+  Model model = ThreePorts();
+  model.ports["host0-1"].representor.clear();
+  Outcome outcome = converger.Converge(model, false);
+  EXPECT_EQ(outcome.states["bridgePorts/host0-1"].why.code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(fake.all_ports().size(), 2u);
+}
+
+TEST(Converger, ASwitchThatIsAwayIsSaidSo) {
+  FakeSwitch fake;
+  fake.Disconnect();
+  Converger converger(fake);
+  EXPECT_EQ(converger.Converge(ThreePorts(), false).reached.code(), absl::StatusCode::kUnavailable);
+  fake.Connect(true);
+  fake.FailApplies(absl::DeadlineExceededError("slow"), absl::OkStatus());
+  EXPECT_EQ(converger.Converge(ThreePorts(), false).reached.code(), absl::StatusCode::kDeadlineExceeded);
+  fake.FailApplies(absl::OkStatus(), absl::OkStatus());
+  EXPECT_EQ(converger.Converge(ThreePorts(), false).reached, absl::OkStatus());
+}
+
+TEST(Converger, AFlowOfEverybodyThatIsRefusedIsNobodysFault) {
+  FakeSwitch fake;
+  fake.RefuseFlows("table=10,priority=0 ");
+  Converger converger(fake);
+  Outcome outcome = converger.Converge(ThreePorts(), false);
+  EXPECT_EQ(outcome.reached.code(), absl::StatusCode::kInvalidArgument);
+}
+
+// Accepts everything and forgets flows at once.
+class ForgetfulSwitch : public Switch {
+ public:
+  void Start(std::function<void()>) override {}
+  absl::StatusOr<SwitchSnapshot> Snapshot() override { return SwitchSnapshot(); }
+  ApplyResult Apply(const SwitchPlan&) override {
+    ++applies;
+    return {};
+  }
+  int applies = 0;
+};
+
+TEST(Converger, ASwitchThatNeverComesToRestIsGivenUp) {
+  ForgetfulSwitch forgetful;
+  Converger converger(forgetful);
+  Outcome outcome = converger.Converge(ThreePorts(), false);
+  EXPECT_EQ(outcome.reached.code(), absl::StatusCode::kAborted);
+  EXPECT_THAT(std::string(outcome.reached.message()), HasSubstr("something else write"));
+  EXPECT_LE(forgetful.applies, 16);
+}
+
+}  // namespace
+}  // namespace xpu

@@ -1,0 +1,135 @@
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/opi/opi_names.h"
+#include "common/rpc/rpc.h"
+#include "xpu-agent/core/bridge_changes.h"
+#include "xpu-agent/core/model_owner.h"
+#include "xpu-agent/core/port_changes.h"
+#include "xpu-agent/services/call.h"
+#include "xpu-agent/services/convert.h"
+#include "xpu-agent/services/services.h"
+#include "xpu/agent/v1/port_service.grpc.pb.h"
+
+namespace xpu {
+namespace {
+
+using google::protobuf::Empty;
+using grpc::CallbackServerContext;
+using grpc::ServerUnaryReactor;
+
+grpc::Status FillSubnets(const ModelView& view, const std::string& id, agent::v1::Subnets* answer) {
+  auto it = view.state().model.bridges.find(id);
+  if (it == view.state().model.bridges.end()) {
+    return ToGrpc(absl::NotFoundError(absl::StrCat("there is no ", LogicalBridgeName(id))));
+  }
+  *answer = ShowSubnets(it->second);
+  return grpc::Status::OK;
+}
+
+class PortServiceImpl final : public agent::v1::PortService::CallbackService {
+ public:
+  explicit PortServiceImpl(ModelOwner& owner) : owner_(owner) {}
+
+  ServerUnaryReactor* SetSubnets(CallbackServerContext* context, const agent::v1::SetSubnetsRequest* request,
+                                 agent::v1::Subnets* answer) override {
+    absl::StatusOr<std::string> id = LogicalBridgeId(request->subnets().logical_bridge());
+    if (!id.ok()) return Refuse(context, Annotate(id.status(), "subnets.logical_bridge"));
+    absl::StatusOr<SubnetSpec> spec = ParseSubnets(request->subnets());
+    if (!spec.ok()) return Refuse(context, spec.status());
+    ServerUnaryReactor* reactor = context->DefaultReactor();
+    owner_.Submit({.change = [id = *id, spec = *spec](
+                                 AgentState& draft,
+                                 const RepresentorLookup&) { return xpu::SetSubnets(draft, id, spec); },
+                   .objects = {LogicalBridgeName(*id)},
+                   .patience = PatienceOf(*context),
+                   .must_be_confirmed = true,
+                   .done =
+                       [id = *id, reactor, answer](const absl::Status& status, const ModelView& view) {
+                         reactor->Finish(status.ok() ? FillSubnets(view, id, answer) : ToGrpc(status));
+                       }});
+    return reactor;
+  }
+
+  ServerUnaryReactor* GetSubnets(CallbackServerContext* context, const agent::v1::GetSubnetsRequest* request,
+                                 agent::v1::Subnets* answer) override {
+    absl::StatusOr<std::string> id = LogicalBridgeId(request->logical_bridge());
+    if (!id.ok()) return Refuse(context, Annotate(id.status(), "logical_bridge"));
+    ServerUnaryReactor* reactor = context->DefaultReactor();
+    owner_.Read([id = *id, reactor, answer](const ModelView& view) {
+      reactor->Finish(FillSubnets(view, id, answer));
+    });
+    return reactor;
+  }
+
+  ServerUnaryReactor* BindPort(CallbackServerContext* context, const agent::v1::BindPortRequest* request,
+                               agent::v1::PortBinding* answer) override {
+    absl::StatusOr<BindSpec> parsed = ParseBind(*request);
+    if (!parsed.ok()) return Refuse(context, parsed.status());
+    auto spec = std::make_shared<const BindSpec>(*std::move(parsed));
+    // Only what this request bound is taken back: one that was there before is in use.
+    auto is_ours = std::make_shared<bool>(false);
+    ServerUnaryReactor* reactor = context->DefaultReactor();
+    owner_.Submit({.change =
+                       [spec, is_ours](AgentState& draft, const RepresentorLookup& lookup) {
+                         *is_ours = !IsBoundAs(draft, *spec);
+                         return xpu::BindPort(draft, *spec, lookup);
+                       },
+                   .objects = {BridgePortName(spec->port), LogicalBridgeName(spec->bridge)},
+                   .patience = PatienceOf(*context),
+                   .must_be_confirmed = true,
+                   .stands = [spec](const AgentState& state) { return IsBoundAs(state, *spec); },
+                   .rollback =
+                       [spec, is_ours](AgentState& draft) {
+                         if (*is_ours) Isolate(&draft.model.ports.at(spec->port));
+                       },
+                   .done =
+                       [spec, reactor, answer](const absl::Status& status, const ModelView& view) {
+                         if (status.ok()) *answer = ShowBinding(view.state().model.ports.at(spec->port), view);
+                         reactor->Finish(ToGrpc(status));
+                       }});
+    return reactor;
+  }
+
+  ServerUnaryReactor* UnbindPort(CallbackServerContext* context, const agent::v1::UnbindPortRequest* request,
+                                 Empty*) override {
+    absl::StatusOr<std::string> id = BridgePortId(request->bridge_port());
+    if (!id.ok()) return Refuse(context, Annotate(id.status(), "bridge_port"));
+    ServerUnaryReactor* reactor = context->DefaultReactor();
+    owner_.Submit({.change =
+                       [id = *id, claim = request->claim(), release = request->release()](
+                           AgentState& draft,
+                           const RepresentorLookup&) { return xpu::UnbindPort(draft, id, claim, release); },
+                   .objects = {BridgePortName(*id)},
+                   .patience = PatienceOf(*context),
+                   .done = [reactor](const absl::Status& status,
+                                     const ModelView&) { reactor->Finish(ToGrpc(status)); }});
+    return reactor;
+  }
+
+  ServerUnaryReactor* ListPortBindings(CallbackServerContext* context,
+                                       const agent::v1::ListPortBindingsRequest*,
+                                       agent::v1::ListPortBindingsResponse* answer) override {
+    ServerUnaryReactor* reactor = context->DefaultReactor();
+    owner_.Read([reactor, answer](const ModelView& view) {
+      for (const auto& [id, port] : view.state().model.ports) {
+        if (port.bound) *answer->add_bindings() = ShowBinding(port, view);
+      }
+      reactor->Finish(grpc::Status::OK);
+    });
+    return reactor;
+  }
+
+ private:
+  ModelOwner& owner_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakePortService(ModelOwner& owner) {
+  return std::make_unique<PortServiceImpl>(owner);
+}
+
+}  // namespace xpu
