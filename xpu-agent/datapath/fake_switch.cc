@@ -13,8 +13,8 @@ namespace {
 absl::Status NotConnected() { return absl::UnavailableError("the switch in memory is disconnected"); }
 
 std::string Text(const FlowKey& key, const std::string& actions) {
-  return absl::StrCat("table=", key.table, ",priority=", key.priority, key.match.empty() ? "" : ",", key.match,
-                      " actions=", actions);
+  return absl::StrCat("table=", key.table, ",priority=", key.priority, key.match.empty() ? "" : ",",
+                      key.match, " actions=", actions);
 }
 
 }  // namespace
@@ -61,7 +61,8 @@ absl::Status FakeSwitch::ApplyFlows(const SwitchPlan& plan) {
   for (const auto& [key, actions] : plan.flow_puts) {
     const std::string text = Text(key, actions);
     if (!refused_.empty() && absl::StrContains(text, refused_)) {
-      return absl::InvalidArgumentError(absl::StrCat("the switch refused flow '", text, "': as the test asked"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("the switch refused flow '", text, "': as the test asked"));
     }
   }
   for (const FlowKey& key : plan.flow_deletes) flows_.erase(key);
@@ -84,7 +85,8 @@ absl::Status FakeSwitch::ApplyPorts(const SwitchPlan& plan, bool deletes) {
   for (const PortAdd& add : plan.port_adds) {
     const auto existing = ports_.find(add.name);
     if (existing != ports_.end() && existing->second.foreign) {
-      refusals.push_back(absl::StrCat("port '", add.name, "': the name is in use by a port that is not ours"));
+      refusals.push_back(
+          absl::StrCat("port '", add.name, "': the name is in use by a port that is not ours"));
       continue;
     }
     if (existing != ports_.end()) ports_.erase(existing);
@@ -183,7 +185,8 @@ void FakeSwitch::InterfaceAppears(const std::string& name) {
     absl::MutexLock lock(&mutex_);
     missing_.erase(name);
     const auto port = ports_.find(name);
-    if (port != ports_.end() && port->second.ofport == 0) port->second.ofport = FreeNumber(port->second.requested);
+    if (port != ports_.end() && port->second.ofport == 0)
+      port->second.ofport = FreeNumber(port->second.requested);
   }
   Changed();
 }

@@ -13,8 +13,8 @@
 
 namespace xpu {
 
-// A switch in memory. Connected from the start; every interface can be opened unless it was said to be missing.
-// Flows are taken as text, so write them canonically. Safe from any thread.
+// A switch in memory. Connected from the start; every interface can be opened unless it was said to be
+// missing. Flows are taken as text, so write them canonically. Safe from any thread.
 class FakeSwitch : public Switch {
  public:
   FakeSwitch() = default;
@@ -23,8 +23,8 @@ class FakeSwitch : public Switch {
   absl::StatusOr<SwitchSnapshot> Snapshot() override;
   ApplyResult Apply(const SwitchPlan& plan) override;
 
-  // Every Snapshot(), or every Apply(), fails like this until it is OK again. What a failing Apply() says of the
-  // part that does not fail is done.
+  // Every Snapshot(), or every Apply(), fails like this until it is OK again. What a failing Apply() says of
+  // the part that does not fail is done.
   void FailSnapshots(absl::Status status);
   void FailApplies(absl::Status flows, absl::Status ports);
   // Flows whose text ("table=0,priority=1,MATCH actions=ACTIONS") contains `part` are refused; "" ends that.

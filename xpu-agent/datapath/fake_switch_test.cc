@@ -30,8 +30,7 @@ class FakeHarness : public SwitchHarness {
   FakeSwitch fake_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Fake, SwitchContract,
-                         testing::Values([]() -> std::unique_ptr<SwitchHarness> {
+INSTANTIATE_TEST_SUITE_P(Fake, SwitchContract, testing::Values([]() -> std::unique_ptr<SwitchHarness> {
                            return std::make_unique<FakeHarness>();
                          }));
 

@@ -12,8 +12,8 @@
 
 namespace xpu {
 
-// One flow, in the syntax of ovs-ofctl(8) as Open vSwitch itself prints it, so that what was asked for and what
-// the switch reports can be compared letter by letter.
+// One flow, in the syntax of ovs-ofctl(8) as Open vSwitch itself prints it, so that what was asked for and
+// what the switch reports can be compared letter by letter.
 struct FlowKey {
   uint8_t table = 0;
   uint16_t priority = 0;
@@ -49,8 +49,8 @@ struct PortAdd {
   friend auto operator<=>(const PortAdd&, const PortAdd&) = default;
 };
 
-// A change of the switch. Flow changes are one atomic bundle (no packet sees a part of it), port changes one OVSDB
-// transaction.
+// A change of the switch. Flow changes are one atomic bundle (no packet sees a part of it), port changes one
+// OVSDB transaction.
 struct SwitchPlan {
   std::vector<std::string> port_deletes;
   std::vector<PortAdd> port_adds;
@@ -65,29 +65,29 @@ struct SwitchPlan {
 
 // What became of a plan.
 struct ApplyResult {
-  // OK if the bundle was committed; otherwise nothing of the flows was changed and this says why (the flow that
-  // the switch refused is named).
+  // OK if the bundle was committed; otherwise nothing of the flows was changed and this says why (the flow
+  // that the switch refused is named).
   absl::Status flows;
   // OK if the transaction was committed and the switch has acted on it.
   absl::Status ports;
 };
 
-// A switch that belongs to this agent. Real: Open vSwitch over OVSDB and OpenFlow. One thread calls Snapshot()
-// and Apply(); they block, bounded by the implementation's deadline.
+// A switch that belongs to this agent. Real: Open vSwitch over OVSDB and OpenFlow. One thread calls
+// Snapshot() and Apply(); they block, bounded by the implementation's deadline.
 class Switch {
  public:
   virtual ~Switch() = default;
 
-  // `changed` is called, on any thread, whenever Snapshot() may differ from the last one for another reason than
-  // Apply(): connected, connection lost, a port got its number or an error, someone changed our flows. Called
-  // once, before anything else.
+  // `changed` is called, on any thread, whenever Snapshot() may differ from the last one for another reason
+  // than Apply(): connected, connection lost, a port got its number or an error, someone changed our flows.
+  // Called once, before anything else.
   virtual void Start(std::function<void()> changed) = 0;
 
   // Unavailable while there is no connection.
   virtual absl::StatusOr<SwitchSnapshot> Snapshot() = 0;
 
-  // Changes the flows, then the ports, and returns when the switch has confirmed both. A port that was added has
-  // its number, or its error, in the next Snapshot(); a port in both lists only gets its new number.
+  // Changes the flows, then the ports, and returns when the switch has confirmed both. A port that was added
+  // has its number, or its error, in the next Snapshot(); a port in both lists only gets its new number.
   //   flows: InvalidArgument names the flow that was refused.
   //   ports: FailedPrecondition names the ports that were left out (a bad name, or one that a port of someone
   //   else has); the others were changed. If the flows failed, ports are added but not removed, as the number

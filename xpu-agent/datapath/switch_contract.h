@@ -130,7 +130,8 @@ TEST_P(SwitchContract, ReportsWhyAPortCannotBeOpenedAndWhenItCan) {
 
 TEST_P(SwitchContract, AddsReplacesAndRemovesFlows) {
   ApplyOk({.flow_puts = {{flow_a_, "output:2"}, {flow_b_, "drop"}, {flow_c_, "goto_table:10"}}});
-  EXPECT_EQ(Snapshot().flows, (FlowTable{{flow_a_, "output:2"}, {flow_b_, "drop"}, {flow_c_, "goto_table:10"}}));
+  EXPECT_EQ(Snapshot().flows,
+            (FlowTable{{flow_a_, "output:2"}, {flow_b_, "drop"}, {flow_c_, "goto_table:10"}}));
   ApplyOk({.flow_deletes = {flow_c_, {10, 1, ""}}, .flow_puts = {{flow_a_, "output:3"}}});
   EXPECT_EQ(Snapshot().flows, (FlowTable{{flow_a_, "output:3"}, {flow_b_, "drop"}}));
   EXPECT_TRUE(harness_->HasFlow(flow_a_));
@@ -149,17 +150,19 @@ TEST_P(SwitchContract, ChangesNoFlowIfOneIsRefusedAndNamesIt) {
   harness_->MakeInterface("rep1");
   harness_->MakeInterface("rep2");
   ApplyOk({.port_adds = {{"rep1", 1}}, .flow_puts = {{flow_a_, "output:2"}}});
-  const ApplyResult result = sw().Apply({.port_deletes = {"rep1"},
-                                         .port_adds = {{"rep2", 2}},
-                                         .flow_deletes = {flow_a_},
-                                         .flow_puts = {{flow_b_, harness_->RefusedActions()}, {flow_c_, "drop"}}});
+  const ApplyResult result =
+      sw().Apply({.port_deletes = {"rep1"},
+                  .port_adds = {{"rep2", 2}},
+                  .flow_deletes = {flow_a_},
+                  .flow_puts = {{flow_b_, harness_->RefusedActions()}, {flow_c_, "drop"}}});
   EXPECT_EQ(result.flows.code(), absl::StatusCode::kInvalidArgument) << result.flows;
   EXPECT_THAT(std::string(result.flows.message()), ::testing::HasSubstr(flow_b_.match));
   EXPECT_EQ(Snapshot().flows, (FlowTable{{flow_a_, "output:2"}}));
   EXPECT_FALSE(harness_->HasFlow(flow_c_));
   // New ports come; an old one stays while its flows do, or its number could become another's.
   EXPECT_EQ(result.ports.code(), absl::StatusCode::kAborted) << result.ports;
-  EXPECT_THAT(Snapshot().ports, ::testing::UnorderedElementsAre(::testing::Key("rep1"), ::testing::Key("rep2")));
+  EXPECT_THAT(Snapshot().ports,
+              ::testing::UnorderedElementsAre(::testing::Key("rep1"), ::testing::Key("rep2")));
   ApplyOk({.flow_puts = {{flow_b_, "drop"}}});
 }
 
@@ -194,7 +197,9 @@ TEST_P(SwitchContract, RefusesTheNameOfAnothersPortAndAddsTheRest) {
 TEST_P(SwitchContract, ReportsThatSomeoneRemovedOrReplacedAFlow) {
   ApplyOk({.flow_puts = {{flow_a_, "output:2"}, {flow_b_, "drop"}}});
   harness_->RemoveFlow(flow_a_);
-  EXPECT_TRUE(AwaitSnapshot([&](const SwitchSnapshot& s) { return s.flows == FlowTable{{flow_b_, "drop"}}; }));
+  EXPECT_TRUE(AwaitSnapshot([&](const SwitchSnapshot& s) {
+    return s.flows == FlowTable{{flow_b_, "drop"}};
+  }));
   harness_->AddForeignFlow(flow_b_, "output:4");
   EXPECT_TRUE(AwaitSnapshot([&](const SwitchSnapshot& s) { return s.flows.empty(); }));
   ApplyOk({.flow_puts = {{flow_b_, "drop"}}});

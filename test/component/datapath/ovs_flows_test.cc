@@ -13,7 +13,8 @@ using ::xpu::testing::TestNetns;
 FlowTable ManyFlows(int n) {
   FlowTable flows;
   for (int i = 0; i < n; ++i) {
-    flows[{60, 100, absl::StrCat("ip,metadata=0x1,nw_dst=10.", i / 65536, ".", i / 256 % 256, ".", i % 256)}] =
+    flows[{60, 100,
+           absl::StrCat("ip,metadata=0x1,nw_dst=10.", i / 65536, ".", i / 256 % 256, ".", i % 256)}] =
         absl::StrCat("output:", 1 + i % 250);
   }
   return flows;
@@ -72,9 +73,11 @@ TEST_F(OvsFlowsTest, FollowsALargeChangeThatSomeoneElseMakes) {
   }
   fclose(out);
   ASSERT_TRUE(ovs_->Ofctl({"--bundle", "add-flows", kBridge, file}).ok());
-  EXPECT_TRUE(observer_->AwaitSnapshot([&](const SwitchSnapshot& snapshot) { return snapshot.flows == flows; }));
+  EXPECT_TRUE(
+      observer_->AwaitSnapshot([&](const SwitchSnapshot& snapshot) { return snapshot.flows == flows; }));
   ASSERT_TRUE(ovs_->Ofctl({"del-flows", kBridge}).ok());
-  EXPECT_TRUE(observer_->AwaitSnapshot([&](const SwitchSnapshot& snapshot) { return snapshot.flows.empty(); }));
+  EXPECT_TRUE(
+      observer_->AwaitSnapshot([&](const SwitchSnapshot& snapshot) { return snapshot.flows.empty(); }));
 }
 
 TEST_F(OvsFlowsTest, NamesTheFlowThatTheSwitchRefusesAndWhy) {
@@ -82,8 +85,9 @@ TEST_F(OvsFlowsTest, NamesTheFlowThatTheSwitchRefusesAndWhy) {
   flows[{60, 5, "ip,nw_dst=10.9.9.9"}] = "group:77";
   const ApplyResult result = switch_->Apply({.flow_puts = flows});
   EXPECT_EQ(result.flows.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(result.flows.message()),
-              AllOf(HasSubstr("table=60,priority=5,ip,nw_dst=10.9.9.9 actions=group:77"), HasSubstr("OFPBAC_")));
+  EXPECT_THAT(
+      std::string(result.flows.message()),
+      AllOf(HasSubstr("table=60,priority=5,ip,nw_dst=10.9.9.9 actions=group:77"), HasSubstr("OFPBAC_")));
   EXPECT_TRUE(Snapshot().flows.empty());
   EXPECT_TRUE(ovs_->DumpFlows(kBridge)->empty());
 }
@@ -110,7 +114,8 @@ TEST_F(OvsFlowsTest, KeepsToTheCanonicalFormOfWhatItIsGiven) {
 
 TEST_F(OvsFlowsTest, LeavesOutPortsWithImpossibleNames) {
   const ApplyResult result = switch_->Apply(
-      {.port_adds = {{"", 1}, {"a/b", 2}, {"much-too-long-name", 3}, {"rep1", 70000}, {"rep2", 4}, {"bad name", 5}}});
+      {.port_adds = {
+           {"", 1}, {"a/b", 2}, {"much-too-long-name", 3}, {"rep1", 70000}, {"rep2", 4}, {"bad name", 5}}});
   EXPECT_EQ(result.ports.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(result.ports.message()),
               AllOf(HasSubstr("'a/b'"), HasSubstr("'much-too-long-name'"), HasSubstr("70000"),

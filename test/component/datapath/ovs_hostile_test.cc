@@ -18,8 +18,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Accepts connections on a unix socket, sends each of them `greeting` and reads until the other side closes, or
-// closes at once.
+// Accepts connections on a unix socket, sends each of them `greeting` and reads until the other side closes,
+// or closes at once.
 class HostilePeer {
  public:
   HostilePeer(const std::string& path, std::string greeting, bool close_at_once = false)
@@ -47,7 +47,8 @@ class HostilePeer {
  private:
   // False when it is time to stop.
   bool Readable(int fd) {
-    pollfd fds[] = {{.fd = fd, .events = POLLIN, .revents = 0}, {.fd = stop_.get(), .events = POLLIN, .revents = 0}};
+    pollfd fds[] = {{.fd = fd, .events = POLLIN, .revents = 0},
+                    {.fd = stop_.get(), .events = POLLIN, .revents = 0}};
     EXPECT_GT(poll(fds, 2, -1), 0);
     return fds[1].revents == 0;
   }
@@ -115,7 +116,9 @@ TEST_F(OvsHostileOpenFlowTest, Silence) { Run("", "no answer in time"); }
 
 TEST_F(OvsHostileOpenFlowTest, SilenceAfterTheHello) { Run(kHello14, "no answer in time"); }
 
-TEST_F(OvsHostileOpenFlowTest, AnotherVersion) { Run(Bytes({1, 0, 0, 8, 0, 0, 0, 1}), "does the bridge allow OpenFlow14"); }
+TEST_F(OvsHostileOpenFlowTest, AnotherVersion) {
+  Run(Bytes({1, 0, 0, 8, 0, 0, 0, 1}), "does the bridge allow OpenFlow14");
+}
 
 TEST_F(OvsHostileOpenFlowTest, ALengthShorterThanTheHeader) {
   Run(kHello14 + Bytes({5, 2, 0, 1, 0, 0, 0, 2}), "connection lost");
@@ -136,10 +139,29 @@ TEST_F(OvsHostileOpenFlowTest, ARefusalToReportFlows) {
   Run(kHello14 + errors, "refuses to report");
 }
 
+TEST_F(OvsHostileOpenFlowTest, ASwitchWithoutFlowMonitorIsReadOnce) {
+  const std::string dir = ovs_->dir() + "/old";
+  std::filesystem::create_directory(dir);
+  // An error for the first request, and for the second a multipart reply (19) with one flow (1): table 10,
+  // priority 7, our cookie, an empty match, no instructions.
+  const std::string flow = Bytes({0, 56, 10, 0}) + std::string(8, '\0') + Bytes({0, 7}) +
+                           std::string(10, '\0') + Bytes({0x78, 0x70, 0x75, 0, 0, 0, 0, 0}) +
+                           std::string(16, '\0') + Bytes({0, 1, 0, 4, 0, 0, 0, 0});
+  HostilePeer peer(dir + "/" + kBridge + ".mgmt",
+                   kHello14 + Bytes({5, 1, 0, 12, 0, 0, 0, 1, 0, 1, 0, 2}) +
+                       Bytes({5, 19, 0, 72, 0, 0, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0}) + flow);
+  OvsSwitchOptions options = Options();
+  options.openflow_dir = dir;
+  StartSwitch(options);
+  ASSERT_TRUE(observer_->AwaitReady());
+  EXPECT_EQ(Snapshot().flows, (FlowTable{{{10, 7, ""}, "drop"}}));
+  switch_.reset();
+}
+
 TEST_F(OvsSwitchTest, SurvivesAnOvsdbServerThatTalksNonsense) {
-  for (const std::string& greeting :
-       {std::string("}{ this is not JSON"), std::string(R"({"method":"update3","params":[1,2],"id":null,"x":})"),
-        std::string(R"({"id":5})"), std::string(100000, '[')}) {
+  for (const std::string& greeting : {std::string("}{ this is not JSON"),
+                                      std::string(R"({"method":"update3","params":[1,2],"id":null,"x":})"),
+                                      std::string(R"({"id":5})"), std::string(100000, '[')}) {
     const std::string path = ovs_->dir() + "/hostile.sock";
     std::filesystem::remove(path);
     HostilePeer peer(path, greeting);

@@ -148,7 +148,8 @@ TEST_F(OvsSwitchTest, NoticesThatAControllerMadeTheSwitchForgetItsFlows) {
   ASSERT_TRUE(observer_->AwaitReady());
   ApplyOk({.flow_puts = {{kFlow, "output:2"}}});
   Vsctl({"set-controller", kBridge, "tcp:127.0.0.1:9"});
-  EXPECT_TRUE(observer_->AwaitSnapshot([](const SwitchSnapshot& snapshot) { return snapshot.flows.empty(); }));
+  EXPECT_TRUE(
+      observer_->AwaitSnapshot([](const SwitchSnapshot& snapshot) { return snapshot.flows.empty(); }));
 }
 
 }  // namespace

@@ -27,11 +27,12 @@ class OvsHarness : public SwitchHarness {
     if (!ovs.ok() || !peers.ok()) return nullptr;
     harness->ovs_ = *std::move(ovs);
     harness->peers_ = *std::move(peers);
-    harness->switch_ = std::make_unique<OvsSwitch>(OvsSwitchOptions{.ovsdb_remote = harness->ovs_->remote(),
-                                                                   .openflow_dir = harness->ovs_->openflow_dir(),
-                                                                   .bridge = kBridge,
-                                                                   .datapath_type = "netdev",
-                                                                   .owner = "test"});
+    harness->switch_ =
+        std::make_unique<OvsSwitch>(OvsSwitchOptions{.ovsdb_remote = harness->ovs_->remote(),
+                                                     .openflow_dir = harness->ovs_->openflow_dir(),
+                                                     .bridge = kBridge,
+                                                     .datapath_type = "netdev",
+                                                     .owner = "test"});
     return harness;
   }
 

@@ -122,8 +122,9 @@ absl::StatusOr<CommandOutput> RunCommand(ChildOptions options, absl::Duration ti
     pollfd readable{.fd = read_end.get(), .events = POLLIN, .revents = 0};
     const auto left = absl::ToInt64Milliseconds(deadline - absl::Now());
     if (left <= 0 || poll(&readable, 1, static_cast<int>(left)) == 0) {
-      return absl::DeadlineExceededError(absl::StrCat("'", absl::StrJoin(options.argv, " "), "' did not end in ",
-                                                      absl::FormatDuration(timeout), "; it said: ", output.text));
+      return absl::DeadlineExceededError(absl::StrCat("'", absl::StrJoin(options.argv, " "),
+                                                      "' did not end in ", absl::FormatDuration(timeout),
+                                                      "; it said: ", output.text));
     }
     char buffer[65536];
     const ssize_t n = read(read_end.get(), buffer, sizeof(buffer));

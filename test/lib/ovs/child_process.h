@@ -25,7 +25,8 @@ struct ChildOptions {
 };
 
 // A process that dies with its owner: when this goes away, and when the thread that started it ends (so that
-// a test program killed by a time limit leaves nothing behind). Start it from a thread that lives long enough.
+// a test program killed by a time limit leaves nothing behind). Start it from a thread that lives long
+// enough.
 class ChildProcess {
  public:
   static absl::StatusOr<ChildProcess> Start(const ChildOptions& options);
@@ -55,8 +56,8 @@ struct CommandOutput {
   std::string text;
 };
 
-// Runs a command to its end and returns what it said; killed after `timeout` (DeadlineExceeded). `output_fd` of
-// the options is not used.
+// Runs a command to its end and returns what it said; killed after `timeout` (DeadlineExceeded). `output_fd`
+// of the options is not used.
 absl::StatusOr<CommandOutput> RunCommand(ChildOptions options, absl::Duration timeout = absl::Seconds(30));
 
 // The same, but an exit code other than 0 is an Internal error that carries the command and what it said.

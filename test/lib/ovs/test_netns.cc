@@ -53,7 +53,8 @@ void TestNetns::Call(const std::function<void()>& work) const {
 absl::Status TestNetns::AddVeth(const std::string& name, const TestNetns& peer,
                                 const std::string& peer_name) const {
   XPU_RETURN_IF_ERROR(
-      Run({"ip", "link", "add", name, "type", "veth", "peer", "name", peer_name, "netns", peer.path()}).status());
+      Run({"ip", "link", "add", name, "type", "veth", "peer", "name", peer_name, "netns", peer.path()})
+          .status());
   XPU_RETURN_IF_ERROR(Run({"ip", "link", "set", name, "up"}).status());
   return peer.Run({"ip", "link", "set", peer_name, "up"}).status();
 }

@@ -79,7 +79,8 @@ absl::Status TestOvs::StartAll() {
   if (mkdtemp(dir) == nullptr) return absl::ErrnoToStatus(errno, "mkdtemp");
   dir_ = dir;
   XPU_RETURN_IF_ERROR(
-      Tool("ovsdb-tool", {"create", dir_ + "/conf.db", absl::StrCat(kOvsDir, "/share/vswitch.ovsschema")}).status());
+      Tool("ovsdb-tool", {"create", dir_ + "/conf.db", absl::StrCat(kOvsDir, "/share/vswitch.ovsschema")})
+          .status());
   XPU_RETURN_IF_ERROR(StartOvsdbServer());
   return StartVswitchd();
 }
@@ -102,14 +103,15 @@ absl::StatusOr<ChildProcess> TestOvs::StartDaemon(const std::string& program, st
                                     .netns_fd = netns_->fd()});
   if (!child.ok()) return child;
   // Both daemons log their version as the last thing of starting, when their sockets accept.
-  XPU_RETURN_IF_ERROR(Annotate(AwaitLogLine(inotify.get(), log, program + " (Open vSwitch)", *child), program));
+  XPU_RETURN_IF_ERROR(
+      Annotate(AwaitLogLine(inotify.get(), log, program + " (Open vSwitch)", *child), program));
   if (program == "ovs-vswitchd") vswitchd_log_ = log;
   return child;
 }
 
 absl::Status TestOvs::StartOvsdbServer() {
-  XPU_ASSIGN_OR_RETURN(ovsdb_server_, StartDaemon("ovsdb-server", {"--remote=punix:" + dir_ + "/db.sock",
-                                                                   dir_ + "/conf.db"}));
+  XPU_ASSIGN_OR_RETURN(
+      ovsdb_server_, StartDaemon("ovsdb-server", {"--remote=punix:" + dir_ + "/db.sock", dir_ + "/conf.db"}));
   return absl::OkStatus();
 }
 

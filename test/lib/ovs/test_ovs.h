@@ -11,10 +11,12 @@
 
 namespace xpu::testing {
 
-// A private Open vSwitch: ovsdb-server and ovs-vswitchd with all their files in a temporary folder, in a network
-// namespace of their own or one that is given. The database starts empty. Everything is gone when this is.
+// A private Open vSwitch: ovsdb-server and ovs-vswitchd with all their files in a temporary folder, in a
+// network namespace of their own or one that is given. The database starts empty. Everything is gone when
+// this is.
 //
-// Bridges need datapath_type=netdev (AddBridge does that): the kernel's datapath is neither needed nor touched.
+// Bridges need datapath_type=netdev (AddBridge does that): the kernel's datapath is neither needed nor
+// touched.
 class TestOvs {
  public:
   // With a namespace of its own, both daemons running.
@@ -47,8 +49,8 @@ class TestOvs {
   // Commands to ovs-vswitchd, e.g. {"ofproto/trace", "br0", "in_port=1,…"}.
   absl::StatusOr<std::string> Appctl(std::vector<std::string> args) const;
 
-  // A bridge as the agent makes it (secure, OpenFlow 1.4 and 1.5), and a port on it; for tests that come without
-  // an agent. Port numbers are 1 to 0xfeff.
+  // A bridge as the agent makes it (secure, OpenFlow 1.4 and 1.5), and a port on it; for tests that come
+  // without an agent. Port numbers are 1 to 0xfeff.
   absl::Status AddBridge(const std::string& bridge);
   absl::Status AddPort(const std::string& bridge, const std::string& interface, int ofport);
   // What the bridge has, in the form the tools print: one flow a line, without statistics.

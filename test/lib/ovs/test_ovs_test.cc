@@ -48,7 +48,8 @@ TEST(TestOvsTest, PassesPacketsAndLosesItsFlowsWhenKilled) {
   EXPECT_NE(dropped->exit_code, 0);
   ASSERT_TRUE((*ovs)->Ofctl({"add-flow", "br0", "in_port=1,actions=output:2"}).ok());
   ASSERT_TRUE((*ovs)->Ofctl({"add-flow", "br0", "in_port=2,actions=output:1"}).ok());
-  EXPECT_THAT(*(*ovs)->DumpFlows("br0"), ElementsAre("in_port=1 actions=output:2", "in_port=2 actions=output:1"));
+  EXPECT_THAT(*(*ovs)->DumpFlows("br0"),
+              ElementsAre("in_port=1 actions=output:2", "in_port=2 actions=output:1"));
   auto passed = (*left)->Run({"ping", "-c1", "-W5", "10.0.0.2"});
   EXPECT_TRUE(passed.ok()) << passed.status();
   EXPECT_THAT(*(*ovs)->Appctl({"ofproto/trace", "br0", "in_port=1"}), HasSubstr("output:2"));

@@ -9,7 +9,8 @@
 namespace xpu {
 
 std::string FlowToText(const FlowKey& key) {
-  return absl::StrCat("table=", key.table, ",priority=", key.priority, key.match.empty() ? "" : ",", key.match);
+  return absl::StrCat("table=", key.table, ",priority=", key.priority, key.match.empty() ? "" : ",",
+                      key.match);
 }
 
 std::string FlowToText(const FlowKey& key, absl::string_view actions) {

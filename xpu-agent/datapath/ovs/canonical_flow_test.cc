@@ -16,7 +16,8 @@ void ExpectRefused(const std::string& text, const std::string& reason) {
 
 TEST(CanonicalFlowTest, PrintsWhatTheSwitchWouldPrint) {
   const auto flow = CanonicalFlow(
-      "table=10, priority=200, arp_tpa=10.0.0.1, arp, arp_op=1, reg0=1, metadata=5, actions=move:reg0[]->reg1[],"
+      "table=10, priority=200, arp_tpa=10.0.0.1, arp, arp_op=1, reg0=1, metadata=5, "
+      "actions=move:reg0[]->reg1[],"
       "load:1->NXM_NX_REG2[],set_field:02:00:00:00:00:01->eth_src,goto_table:60");
   ASSERT_TRUE(flow.ok()) << flow.status();
   EXPECT_EQ(flow->first, (FlowKey{10, 200, "arp,reg0=0x1,metadata=0x5,arp_tpa=10.0.0.1,arp_op=1"}));
@@ -31,7 +32,8 @@ TEST(CanonicalFlowTest, IsStableUnderItself) {
            "table=0,priority=100,in_port=3 actions=load:0x1->OXM_OF_METADATA[],goto_table:10",
            "table=10,priority=90,ip,reg0=0x3,dl_src=02:00:00:00:00:01,nw_src=10.0.0.5 actions=goto_table:60",
            "table=10,priority=90,icmp6,icmp_type=135,icmp_code=0,nd_target=fd00::1 actions=drop",
-           "table=60,priority=50,metadata=0x5,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00 actions=output:1,output:2",
+           "table=60,priority=50,metadata=0x5,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00 "
+           "actions=output:1,output:2",
        }) {
     const auto once = CanonicalFlow(text);
     ASSERT_TRUE(once.ok()) << once.status();
@@ -64,7 +66,8 @@ TEST(CanonicalFlowTest, SaysWhatIsWrong) {
 }
 
 TEST(CanonicalFlowTest, RefusesWhatIsNeitherMatchNorActions) {
-  for (const char* extra : {"idle_timeout=5", "hard_timeout=5", "importance=5", "cookie=0x5", "send_flow_rem"}) {
+  for (const char* extra :
+       {"idle_timeout=5", "hard_timeout=5", "importance=5", "cookie=0x5", "send_flow_rem"}) {
     ExpectRefused(std::string("table=0,priority=1,") + extra + ",ip actions=drop", "not part of a flow");
   }
   ExpectRefused("table=0,priority=1,ip actions=drop\ntable=0,priority=2 actions=drop", "one line");

@@ -46,6 +46,7 @@ void OpenFlowClient::Run() {
       reason_ = "reading the flows of the switch";
       flows_.clear();
       monitor_xid_ = next_xid_++;
+      dump_xid_ = 0;
       queue_.push_back(xpu_ovs_flow_monitor(monitor_xid_));
     } else if (error != EAGAIN) {
       Drop("cannot connect", error);
@@ -73,8 +74,8 @@ void OpenFlowClient::Wait() {
 void OpenFlowClient::WatchFolder() {
   if (watching_) return;
   if (!inotify_) inotify_.Reset(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  watching_ = inotify_ && inotify_add_watch(inotify_.get(), folder_.c_str(),
-                                            IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) >= 0;
+  watching_ = inotify_ &&
+              inotify_add_watch(inotify_.get(), folder_.c_str(), IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) >= 0;
 }
 
 // Takes in what happened in the folder: true if the bridge's socket was made.
@@ -114,16 +115,17 @@ void OpenFlowClient::Drop(const std::string& reason, int error) {
   vconn_ = nullptr;
   for (ofpbuf* message : queue_) xpu_ovs_message_free(message);
   queue_.clear();
-  reason_ = absl::StrCat("OpenFlow socket ", folder_, "/", socket_name_, ": ", reason,
-                         error == 0 ? "" : ": ", error == 0 ? "" : xpu_ovs_strerror(error));
+  reason_ = absl::StrCat("OpenFlow socket ", folder_, "/", socket_name_, ": ", reason, error == 0 ? "" : ": ",
+                         error == 0 ? "" : xpu_ovs_strerror(error));
   if (error == EPROTO) absl::StrAppend(&reason_, " (does the bridge allow OpenFlow14?)");
   state_ = State::kDown;
   flows_.clear();
   if (step_ != Step::kNone) {
-    FinishBundle(absl::UnavailableError(absl::StrCat(reason_, "; whether the flows were changed is not known")));
+    FinishBundle(
+        absl::UnavailableError(absl::StrCat(reason_, "; whether the flows were changed is not known")));
   }
-  // No socket: its appearance is the event to wait for. Anything else, and a folder that cannot be watched, is
-  // tried again later.
+  // No socket: its appearance is the event to wait for. Anything else, and a folder that cannot be watched,
+  // is tried again later.
   if (error == ENOENT && watching_) {
     retry_at_ = -1;
   } else {
@@ -171,6 +173,7 @@ void OpenFlowClient::Handle(ofpbuf* message) {
   xpu_ovs_message_decode(message, &header);
   switch (header.type) {
     case XPU_OVS_FLOW_UPDATE:
+    case XPU_OVS_FLOW_DUMP:
       HandleFlows(message, header);
       break;
     case XPU_OVS_ERROR:
@@ -189,9 +192,10 @@ void OpenFlowClient::Handle(ofpbuf* message) {
 }
 
 void OpenFlowClient::HandleFlows(ofpbuf* message, const xpu_ovs_message& header) {
+  const bool dump = header.type == XPU_OVS_FLOW_DUMP;
   for (;;) {
     xpu_ovs_flow flow = {};
-    const xpu_ovs_flow_event event = xpu_ovs_next_flow(message, &flow);
+    const xpu_ovs_flow_event event = xpu_ovs_next_flow(message, dump, &flow);
     if (event == XPU_OVS_FLOW_END) break;
     if (event == XPU_OVS_FLOW_OTHER) continue;
     if (event == XPU_OVS_FLOW_BAD) {
@@ -209,7 +213,7 @@ void OpenFlowClient::HandleFlows(ofpbuf* message, const xpu_ovs_message& header)
     }
     xpu_ovs_flow_clear(&flow);
   }
-  if (state_ == State::kReadingFlows && header.xid == monitor_xid_ && !header.more) {
+  if (state_ == State::kReadingFlows && header.xid == (dump ? dump_xid_ : monitor_xid_) && !header.more) {
     state_ = State::kReady;
     reason_.clear();
     failures_ = 0;
@@ -223,7 +227,8 @@ absl::Status OpenFlowClient::AddEdit(const FlowKey& key, const std::string* acti
                                      std::vector<ofpbuf*>* messages) {
   Edit edit;
   edit.text = actions == nullptr ? FlowToText(key) : FlowToText(key, *actions);
-  if (std::any_of(edit.text.begin(), edit.text.end(), [](unsigned char c) { return absl::ascii_iscntrl(c); })) {
+  if (std::any_of(edit.text.begin(), edit.text.end(),
+                  [](unsigned char c) { return absl::ascii_iscntrl(c); })) {
     return absl::InvalidArgumentError("a flow is one line of printable text");
   }
   ofpbuf* message = nullptr;
@@ -283,13 +288,19 @@ absl::Status OpenFlowClient::StartBundle(const SwitchPlan& plan) {
 }
 
 void OpenFlowClient::HandleRefusal(const xpu_ovs_message& header) {
-  if (header.xid == monitor_xid_) {
+  if (state_ == State::kReadingFlows && header.xid == monitor_xid_ && dump_xid_ == 0) {
+    dump_xid_ = next_xid_++;
+    queue_.push_back(xpu_ovs_flow_dump(kFlowCookie, kFlowCookieMask, dump_xid_));
+    return;
+  }
+  if (state_ == State::kReadingFlows && header.xid == dump_xid_) {
     Drop(absl::StrCat("the switch refuses to report its flows: ", header.error_text), 0);
     return;
   }
   const uint32_t index = header.xid - bundle_.first_xid;
   const bool of_commit = step_ == Step::kCommitting && header.xid == bundle_.commit_xid;
-  if (step_ == Step::kNone || (index >= bundle_.edits.size() && header.xid != bundle_.id && !of_commit)) return;
+  if (step_ == Step::kNone || (index >= bundle_.edits.size() && header.xid != bundle_.id && !of_commit))
+    return;
   if (bundle_.refused.ok()) {
     const std::string what = index < bundle_.edits.size()
                                  ? absl::StrCat("flow '", bundle_.edits[index].text, "'")
@@ -328,6 +339,8 @@ void OpenFlowClient::FinishBundle(absl::Status status) {
   bundle_result_ = std::move(status);
 }
 
-std::optional<absl::Status> OpenFlowClient::TakeBundleResult() { return std::exchange(bundle_result_, std::nullopt); }
+std::optional<absl::Status> OpenFlowClient::TakeBundleResult() {
+  return std::exchange(bundle_result_, std::nullopt);
+}
 
 }  // namespace xpu

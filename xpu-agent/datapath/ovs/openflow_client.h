@@ -16,12 +16,12 @@ struct xpu_ovs_message;
 
 namespace xpu {
 
-// The OpenFlow connection to one bridge: keeps it up, keeps an exact copy of our flows (a flow monitor tells what
-// others change), and commits bundles. Belongs to the thread that runs the poll loop; never blocks.
+// The OpenFlow connection to one bridge: keeps it up, keeps an exact copy of our flows (a flow monitor tells
+// what others change), and commits bundles. Belongs to the thread that runs the poll loop; never blocks.
 class OpenFlowClient {
  public:
-  // The bridge's socket is <folder>/<bridge>.mgmt. A peer that says nothing for `patience` milliseconds before the
-  // connection is ready is given up.
+  // The bridge's socket is <folder>/<bridge>.mgmt. A peer that says nothing for `patience` milliseconds
+  // before the connection is ready is given up.
   OpenFlowClient(std::string folder, const std::string& bridge, long long patience);
   ~OpenFlowClient();
   OpenFlowClient(const OpenFlowClient&) = delete;
@@ -41,8 +41,8 @@ class OpenFlowClient {
   // Drops the connection and starts anew: what the switch has is read again.
   void Reconnect(const std::string& reason);
 
-  // Starts to commit the flow changes of `plan` as one atomic bundle. InvalidArgument at once if a flow cannot be
-  // parsed; FailedPrecondition while another one is under way.
+  // Starts to commit the flow changes of `plan` as one atomic bundle. InvalidArgument at once if a flow
+  // cannot be parsed; FailedPrecondition while another one is under way.
   absl::Status StartBundle(const SwitchPlan& plan);
   // What became of it, once, when that is known.
   std::optional<absl::Status> TakeBundleResult();
@@ -99,7 +99,9 @@ class OpenFlowClient {
 
   std::deque<ofpbuf*> queue_;
   uint32_t next_xid_ = 1;
+  // Of the request for the flows that is being answered: from the flow monitor, or else from a dump.
   uint32_t monitor_xid_ = 0;
+  uint32_t dump_xid_ = 0;
   FlowTable flows_;
   bool foreign_change_ = false;
 

@@ -25,8 +25,8 @@
 namespace xpu {
 namespace {
 
-// The library writes to sockets without MSG_NOSIGNAL: a peer that is gone must be an error, not the end of the
-// process. Other signals are for threads that expect them.
+// The library writes to sockets without MSG_NOSIGNAL: a peer that is gone must be an error, not the end of
+// the process. Other signals are for threads that expect them.
 void BlockSignals() {
   sigset_t signals;
   sigfillset(&signals);

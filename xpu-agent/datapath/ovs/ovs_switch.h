@@ -25,10 +25,10 @@ struct OvsSwitchOptions {
   absl::Duration deadline = absl::Seconds(15);
 };
 
-// A bridge of Open vSwitch 2.17 or newer, over persistent connections to ovsdb-server and ovs-vswitchd. A thread
-// of its own runs libopenvswitch's poll loop; it sleeps while nothing happens. Both daemons may come, go and
-// restart at any time. Ports of ours are marked external_ids:xpu-owner on Port and Interface, flows of ours by
-// their cookie (kFlowCookie in canonical_flow.h).
+// A bridge of Open vSwitch, over persistent connections to ovsdb-server and ovs-vswitchd. A
+// thread of its own runs libopenvswitch's poll loop; it sleeps while nothing happens. Both daemons may come,
+// go and restart at any time. Ports of ours are marked external_ids:xpu-owner on Port and Interface, flows of
+// ours by their cookie (kFlowCookie in canonical_flow.h).
 class OvsSwitch : public Switch {
  public:
   explicit OvsSwitch(OvsSwitchOptions options);

@@ -18,9 +18,8 @@ constexpr uint32_t kMaxOfport = 0xfeff;
 
 // Empty if the database takes such a port; one bad name would fail the whole transaction.
 std::string WhyNot(const PortAdd& port) {
-  const bool printable = std::all_of(port.name.begin(), port.name.end(), [](unsigned char c) {
-    return absl::ascii_isgraph(c) && c != '/';
-  });
+  const bool printable = std::all_of(port.name.begin(), port.name.end(),
+                                     [](unsigned char c) { return absl::ascii_isgraph(c) && c != '/'; });
   if (port.name.empty() || port.name.size() >= IFNAMSIZ || !printable) {
     return absl::StrCat("port '", port.name, "': not the name of a network interface (1 to ", IFNAMSIZ - 1,
                         " printable characters without '/')");
@@ -117,16 +116,18 @@ void OvsdbClient::CheckBridge() {
     reason_ = absl::OkStatus();
   } else if (ours) {
     BeginBridge();
-    reason_ = bridge_error_.ok() ? absl::UnavailableError(absl::StrCat(name, " is being made")) : bridge_error_;
+    reason_ =
+        bridge_error_.ok() ? absl::UnavailableError(absl::StrCat(name, " is being made")) : bridge_error_;
   } else if (bridge.owner[0] != '\0') {
     reason_ = absl::FailedPreconditionError(
-        absl::StrCat(name, " belongs to '", bridge.owner, "' (external_ids:xpu-owner), not to '", options_.owner,
-                     "': choose another bridge, or run this agent under that name"));
+        absl::StrCat(name, " belongs to '", bridge.owner, "' (external_ids:xpu-owner), not to '",
+                     options_.owner, "': choose another bridge, or run this agent under that name"));
   } else if (!fit) {
     reason_ = absl::FailedPreconditionError(
-        absl::StrCat(name, " was made by someone else and must have fail_mode=secure (or it forwards everything "
-                           "while no agent runs) and OpenFlow14 among its protocols: set both, or let the agent "
-                           "make a bridge of its own"));
+        absl::StrCat(name,
+                     " was made by someone else and must have fail_mode=secure (or it forwards everything "
+                     "while no agent runs) and OpenFlow14 among its protocols: set both, or let the agent "
+                     "make a bridge of its own"));
   } else {
     reason_ = absl::OkStatus();
   }
@@ -152,7 +153,8 @@ void OvsdbClient::BeginBridge() {
   bridge_error_ = absl::OkStatus();
   task_ = Task::kBridge;
   txn_ = xpu_ovs_txn_begin(db_);
-  xpu_ovs_txn_put_bridge(txn_, options_.bridge.c_str(), options_.owner.c_str(), options_.datapath_type.c_str());
+  xpu_ovs_txn_put_bridge(txn_, options_.bridge.c_str(), options_.owner.c_str(),
+                         options_.datapath_type.c_str());
   AdvanceTransaction();
 }
 
@@ -188,8 +190,9 @@ void OvsdbClient::BeginPorts() {
   for (const std::string& name : deletes_) xpu_ovs_txn_delete_port(txn_, bridge, owner, name.c_str());
   for (const PortAdd& port : adds_) {
     if (xpu_ovs_txn_add_port(txn_, bridge, owner, port.name.c_str(), port.ofport) == XPU_OVS_PORT_TAKEN) {
-      taken_.push_back(absl::StrCat("port '", port.name, "': the name is in use by a port that is not ours; remove "
-                                   "that one first"));
+      taken_.push_back(absl::StrCat("port '", port.name,
+                                    "': the name is in use by a port that is not ours; remove "
+                                    "that one first"));
     }
   }
   if (!xpu_ovs_txn_dirty(txn_)) {
@@ -226,8 +229,8 @@ void OvsdbClient::AdvanceTransaction() {
       if (task_ == Task::kBridge) task_ = Task::kNone;
       return;
     case XPU_OVS_TXN_FAILED:
-      const absl::Status failed = absl::InternalError(absl::StrCat("the database at ", options_.remote,
-                                                                   " refused the change: ", xpu_ovs_txn_error(txn_)));
+      const absl::Status failed = absl::InternalError(absl::StrCat(
+          "the database at ", options_.remote, " refused the change: ", xpu_ovs_txn_error(txn_)));
       EndTransaction();
       if (task_ == Task::kPorts) {
         FinishPorts(failed);
@@ -257,7 +260,9 @@ void OvsdbClient::FinishPorts(absl::Status status) {
   ports_result_ = std::move(status);
 }
 
-std::optional<absl::Status> OvsdbClient::TakePortsResult() { return std::exchange(ports_result_, std::nullopt); }
+std::optional<absl::Status> OvsdbClient::TakePortsResult() {
+  return std::exchange(ports_result_, std::nullopt);
+}
 
 void OvsdbClient::GiveUpPorts() {
   if (task_ != Task::kPorts) return;

@@ -16,8 +16,8 @@ struct xpu_ovs_txn;
 
 namespace xpu {
 
-// The connection to Open vSwitch's database: makes sure that the bridge is there, keeps a copy of our ports, and
-// changes them in one transaction at a time. Belongs to the thread that runs the poll loop; never blocks.
+// The connection to Open vSwitch's database: makes sure that the bridge is there, keeps a copy of our ports,
+// and changes them in one transaction at a time. Belongs to the thread that runs the poll loop; never blocks.
 class OvsdbClient {
  public:
   struct Options {
