@@ -1,20 +1,25 @@
 #include "device-plugin/kubelet_link.h"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
+#include <cerrno>
+#include <cstring>
 #include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/rpc.h"
+#include "grpcpp/create_channel_posix.h"
 #include "grpcpp/grpcpp.h"
 #include "kubelet/deviceplugin/v1beta1/api.grpc.pb.h"
 #include "spdlog/spdlog.h"
 
 namespace xpu {
 
-// One Register call, with a channel of its own: one that failed before would wait before it tries again.
+// One Register call, on a connection of its own.
 struct KubeletLink::Registration {
   std::unique_ptr<v1beta1::Registration::Stub> stub;
   grpc::ClientContext context;
@@ -56,7 +61,7 @@ std::optional<KubeletLink::Identity> KubeletLink::Look(const std::string& path) 
 }
 
 absl::Status KubeletLink::ServeAnew() {
-  registered_ = false;
+  kubelet_.reset();
   XPU_RETURN_IF_ERROR(serve_());
   served_ = Look(Path(options_.plugin_socket));
   spdlog::info("serving {} on {}", options_.resource, Path(options_.plugin_socket));
@@ -69,22 +74,25 @@ void KubeletLink::Enable() {
 }
 
 void KubeletLink::OnUnwatched() {
-  if (!std::exchange(registered_, false)) return;
+  if (!kubelet_.has_value() || registration_ != nullptr) return;
   spdlog::warn("the kubelet has ended its stream");
+  kubelet_.reset();
   RetryLater();
 }
 
 void KubeletLink::OnChange(FolderWatch::Change change, const std::string& name) {
   const bool unknown = change == FolderWatch::Change::kUnknown;
-  if (change == FolderWatch::Change::kFolderGone) {
-    return fail_(absl::NotFoundError(
-        absl::StrCat("the kubelet's plugin folder ", options_.folder, " has gone; start again when it is back")));
+  if (change == FolderWatch::Change::kFolderGone) return fail_(FolderGone());
+  if (unknown || name == options_.plugin_socket) {
+    if (absl::Status status = EnsureServed(); !status.ok()) return fail_(status);
+    Register();
   }
-  if (unknown || name == options_.plugin_socket) CheckPluginSocket();
   if (!unknown && name != options_.kubelet_socket) return;
+  // The news of a kubelet can be older than what is known of it.
+  if (kubelet_.has_value() && Look(Path(options_.kubelet_socket)) == kubelet_) return;
   retry_timer_.Cancel();
   backoff_.Reset();
-  registered_ = false;
+  kubelet_.reset();
   if (change == FolderWatch::Change::kRemoved) {
     spdlog::info("the kubelet has stopped");
   } else {
@@ -92,31 +100,41 @@ void KubeletLink::OnChange(FolderWatch::Change change, const std::string& name) 
   }
 }
 
-void KubeletLink::CheckPluginSocket() {
+absl::Status KubeletLink::FolderGone() const {
+  return absl::NotFoundError(
+      absl::StrCat("the kubelet's plugin folder ", options_.folder, " has gone; start again when it is back"));
+}
+
+absl::Status KubeletLink::EnsureServed() {
   const std::optional<Identity> there = Look(Path(options_.plugin_socket));
-  if (there.has_value() && there == served_) return;
+  if (there.has_value() && there == served_) return absl::OkStatus();
   if (there.has_value()) {
-    // To take it back would start a fight that ends never.
-    return fail_(absl::AlreadyExistsError(absl::StrCat(Path(options_.plugin_socket), " was replaced: another plugin ",
-                                                       "serves ", options_.resource, "; stop one of the two")));
+    // To take it back would start a fight that never ends.
+    return absl::AlreadyExistsError(absl::StrCat(Path(options_.plugin_socket), " was replaced: another plugin serves ",
+                                                 options_.resource, "; stop one of the two"));
   }
+  if (!Look(options_.folder).has_value()) return FolderGone();
   spdlog::info("{} was removed: the kubelet starts", Path(options_.plugin_socket));
-  if (absl::Status status = ServeAnew(); !status.ok()) return fail_(status);
-  Register();
+  return ServeAnew();
 }
 
 void KubeletLink::Register() {
-  if (!enabled_ || registered_) return;
+  if (!enabled_ || kubelet_.has_value()) return;
   if (registration_ != nullptr) {
     again_ = true;
     return;
   }
-  // Its coming will be told.
+  // If it is not there, its coming will be told.
   if (!Look(Path(options_.kubelet_socket)).has_value()) return;
-  auto channel = MakeChannel(absl::StrCat("unix:", Path(options_.kubelet_socket)));
-  if (!channel.ok()) return fail_(channel.status());
+  absl::StatusOr<Connection> connection = Connect();
+  if (!connection.ok()) return OnRegistered(connection.status());
+  // This kubelet has cleared the folder before it made its socket, so what is there now stays, and what is told of
+  // the time before is old news.
+  if (absl::Status status = EnsureServed(); !status.ok()) return fail_(status);
+  kubelet_ = connection->kubelet;
   registration_ = std::make_shared<Registration>();
-  registration_->stub = v1beta1::Registration::NewStub(*channel);
+  registration_->stub =
+      v1beta1::Registration::NewStub(grpc::CreateInsecureChannelFromFd("kubelet", connection->fd.Release()));
   registration_->context.set_deadline(absl::ToChronoTime(absl::Now() + options_.register_timeout));
   registration_->request.set_version("v1beta1");
   registration_->request.set_endpoint(options_.plugin_socket);
@@ -129,15 +147,36 @@ void KubeletLink::Register() {
       });
 }
 
+absl::StatusOr<KubeletLink::Connection> KubeletLink::Connect() const {
+  const std::string path = Path(options_.kubelet_socket);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " is too long for a socket"));
+  }
+  memcpy(address.sun_path, path.data(), path.size());
+  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const std::optional<Identity> before = Look(path);
+  if (!fd || connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return absl::UnavailableError(strerror(errno));
+  }
+  // A kubelet that was replaced just now is told as such.
+  if (!before.has_value() || Look(path) != before) return absl::UnavailableError("it is being restarted");
+  return Connection{std::move(fd), *before};
+}
+
 void KubeletLink::OnRegistered(const absl::Status& status) {
   registration_ = nullptr;
-  if (std::exchange(again_, false)) return Register();
+  if (std::exchange(again_, false)) {
+    kubelet_.reset();
+    return Register();
+  }
   if (!status.ok()) {
+    kubelet_.reset();
     spdlog::warn("cannot register {} with the kubelet at {}: {}; trying again", options_.resource,
                  Path(options_.kubelet_socket), std::string(status.message()));
     return RetryLater();
   }
-  registered_ = true;
   backoff_.Reset();
   spdlog::info("registered {} with the kubelet", options_.resource);
 }

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "common/base/backoff.h"
 #include "common/base/event_loop.h"
+#include "common/base/unique_fd.h"
 #include "device-plugin/folder_watch.h"
 #include "device-plugin/loop_inbox.h"
 
@@ -64,9 +65,17 @@ class KubeletLink {
   KubeletLink(EventLoop& loop, const Options& options, Serve serve, Fail fail);
   std::string Path(const std::string& name) const { return options_.folder + "/" + name; }
   static std::optional<Identity> Look(const std::string& path);
+  struct Connection {
+    UniqueFd fd;
+    Identity kubelet;
+  };
+  // Connects to the kubelet that serves now. Unavailable if it does not take the connection.
+  absl::StatusOr<Connection> Connect() const;
   absl::Status ServeAnew();
   void OnChange(FolderWatch::Change change, const std::string& name);
-  void CheckPluginSocket();
+  // Serves anew if the plugin's socket was removed. An error is final.
+  absl::Status EnsureServed();
+  absl::Status FolderGone() const;
   // Registers if that is due and not under way.
   void Register();
   void OnRegistered(const absl::Status& status);
@@ -80,7 +89,8 @@ class KubeletLink {
   std::unique_ptr<FolderWatch> folder_watch_;
   std::optional<Identity> served_;
   bool enabled_ = false;
-  bool registered_ = false;
+  // The kubelet.sock that the plugin is registered at, or is being.
+  std::optional<Identity> kubelet_;
   // Something happened while a registration was under way that calls for another.
   bool again_ = false;
   std::shared_ptr<Registration> registration_;
