@@ -18,6 +18,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "common/base/unique_fd.h"
+#include "common/log/log.h"
 #include "xpu-agent/datapath/ovs/openflow_client.h"
 #include "xpu-agent/datapath/ovs/ovs_c.h"
 #include "xpu-agent/datapath/ovs/ovsdb_client.h"
@@ -243,8 +244,14 @@ void OvsSwitch::Thread::FinishJob() {
 }
 
 void OvsSwitch::Thread::NotifyChanges() {
-  const absl::StatusCode state = WhyNotReady().code();
-  bool news = std::exchange(state_, state) != state;
+  const absl::Status state = WhyNotReady();
+  bool news = std::exchange(state_, state.code()) != state.code();
+  if (news && state.ok()) {
+    spdlog::info("switch {}: connected, {} ports and {} flows of ours", options_.bridge, db_->ports().size(),
+                 openflow_->flows().size());
+  } else if (news) {
+    spdlog::warn("switch {}: {}", options_.bridge, std::string(state.message()));
+  }
   news |= openflow_->TakeForeignChange();
   if (!job_.has_value()) news |= !db_->TakeChangedPorts().empty();
   if (news) changed_();
