@@ -1,0 +1,272 @@
+#include "host-agent/record/recorder.h"
+
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "common/api/api.h"
+#include "common/kube/fake_store.h"
+#include "common/kube/metadata.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "host-agent/alloc/fake_journal.h"
+#include "host-agent/record/netdev_record.h"
+#include "host-agent/testing/store_view.h"
+#include "xpu/api/v1alpha1/netdev.pb.h"
+
+namespace xpu {
+namespace {
+
+const ResourceKind& Kind() { return api::KindOf<api::v1alpha1::Netdev>(); }
+PciAddress Function(int n) { return PciAddress{0, 3, 0, static_cast<uint8_t>(n)}; }
+
+ClaimRow Draft(int n) {
+  ClaimRow row;
+  row.function = Function(n);
+  row.card = "card0";
+  row.port = "host0-" + std::to_string(n);
+  row.mac = *MacAddress::FromBytes(std::string("\x02\0\0\0\0", 5) + static_cast<char>(n));
+  return row;
+}
+
+Attachment ForPod(const std::string& name, const std::string& ns = "tenant") {
+  return {.container_id = "c-" + name,
+          .ifname = "net1",
+          .pod_namespace = "pods",
+          .pod_name = name,
+          .network_namespace = ns,
+          .network = "blue"};
+}
+
+ResourceName Named(int n, const std::string& ns) { return {ns, "node1-0000-03-00-" + std::to_string(n)}; }
+
+class RecorderTest : public ::testing::Test {
+ protected:
+  RecorderTest() {
+    store_.SetValidator([](const ResourceKind& kind, const Resource& object, const Resource* old_object) {
+      const api::KindInfo* info = api::FindKind(kind.ApiVersion(), kind.kind);
+      return api::ToStatus(api::Validate(*info, object, old_object), api::Describe(object));
+    });
+    allocator_ = *Allocator::Open(journal_);
+    allocator_->Observe([this](const PciAddress& function) {
+      if (recorder_ != nullptr) recorder_->RowChanged(function);
+    });
+    thread_ = std::thread([this] { loop_.Run(); });
+  }
+  ~RecorderTest() override {
+    StopRecorder();
+    loop_.Stop();
+    thread_.join();
+  }
+
+  void StartRecorder() {
+    loop_.PostAndWait([this] {
+      recorder_ = std::make_unique<Recorder>(
+          Recorder::Options{.host = "node1",
+                            .backoff = {.initial = absl::Milliseconds(1), .max = absl::Milliseconds(5)}},
+          loop_, store_, *allocator_);
+    });
+  }
+  void StopRecorder() {
+    loop_.PostAndWait([this] { recorder_.reset(); });
+  }
+  ClaimRow Attach(int n, const std::string& pod, const std::string& ns = "tenant") {
+    ClaimRow draft = Draft(n);
+    draft.attachment = ForPod(pod, ns);
+    const ClaimRow row = *allocator_->Begin(draft);
+    return *allocator_->Confirm(row.function, row.claim,
+                                {{*InterfaceAddress::Parse("10.0.0.5/24")}, {}, 1500});
+  }
+  void Free(const ClaimRow& row) {
+    ASSERT_TRUE(allocator_->Undo(row.function, row.claim).ok());
+    ASSERT_TRUE(allocator_->Undone(row.function, row.claim, true, true).ok());
+  }
+  static std::function<bool(const StoreView::Objects&)> Exactly(std::vector<ResourceName> names) {
+    return [names](const StoreView::Objects& objects) {
+      std::vector<ResourceName> there;
+      for (const auto& [name, object] : objects) there.push_back(name);
+      return there == names;
+    };
+  }
+
+  FakeStore store_;
+  FakeJournal journal_;
+  std::unique_ptr<Allocator> allocator_;
+  EventLoop loop_;
+  std::unique_ptr<Recorder> recorder_;
+  std::thread thread_;
+};
+
+TEST_F(RecorderTest, RecordsAClaimInTheDefaultNamespace) {
+  StoreView view(store_, Kind());
+  StartRecorder();
+  const ClaimRow row = *allocator_->Begin(Draft(2));
+  ASSERT_TRUE(view.WaitFor(Exactly({Named(2, "default")})));
+  const auto netdev = api::Decode<api::v1alpha1::Netdev>(view.Get().begin()->second);
+  ASSERT_TRUE(netdev.ok()) << netdev.status();
+  EXPECT_EQ(netdev->spec().host(), "node1");
+  EXPECT_EQ(netdev->spec().function(), "0000:03:00.2");
+  EXPECT_EQ(netdev->spec().card(), "card0");
+  EXPECT_EQ(netdev->spec().port(), "host0-2");
+  EXPECT_EQ(netdev->spec().claim(), row.claim);
+  EXPECT_EQ(netdev->spec().mac(), row.mac.ToString());
+  EXPECT_EQ(netdev->spec().network(), "");
+}
+
+TEST_F(RecorderTest, AnAttachmentIsRecordedWithItsNetwork) {
+  StoreView view(store_, Kind());
+  StartRecorder();
+  Attach(2, "web");
+  ASSERT_TRUE(view.WaitFor(Exactly({Named(2, "tenant")})));
+  const auto netdev = api::Decode<api::v1alpha1::Netdev>(view.Get().begin()->second);
+  ASSERT_TRUE(netdev.ok()) << netdev.status();
+  EXPECT_EQ(netdev->spec().network(), "blue");
+  EXPECT_THAT(netdev->spec().addresses(), ::testing::ElementsAre("10.0.0.5"));
+  EXPECT_EQ(netdev->spec().pod().name(), "web");
+  EXPECT_EQ(netdev->spec().pod().namespace_(), "pods");
+  EXPECT_EQ(netdev->spec().pod().container_id(), "c-web");
+}
+
+TEST_F(RecorderTest, WhatIsUndoneIsRecordedNoMore) {
+  StoreView view(store_, Kind());
+  StartRecorder();
+  const ClaimRow row = Attach(2, "web");
+  ASSERT_TRUE(view.WaitFor(Exactly({Named(2, "tenant")})));
+  Free(row);
+  EXPECT_TRUE(view.WaitFor(Exactly({})));
+}
+
+TEST_F(RecorderTest, TheRecordMovesToTheNamespaceOfTheNetwork) {
+  StoreView view(store_, Kind());
+  StartRecorder();
+  const ClaimRow row = *allocator_->Begin(Draft(2));
+  ASSERT_TRUE(view.WaitFor(Exactly({Named(2, "default")})));
+  ASSERT_TRUE(allocator_->Attach(row.function, row.claim, ForPod("web"), row.mac, {}).ok());
+  ASSERT_TRUE(allocator_->Confirm(row.function, row.claim, {}).ok());
+  EXPECT_TRUE(view.WaitFor(Exactly({Named(2, "tenant")})));
+}
+
+TEST_F(RecorderTest, StartsFromWhatIsThere) {
+  const ClaimRow row = Attach(2, "web");
+  ClaimRow gone = Draft(3);
+  gone.claim = 7;
+  ClaimRow others = Draft(4);
+  others.claim = 7;
+  ASSERT_TRUE(store_.Create(Kind(), *NetdevFor("node1", gone)).ok());
+  ASSERT_TRUE(store_.Create(Kind(), *NetdevFor("node2", others)).ok());
+  StoreView view(store_, Kind());
+  StartRecorder();
+  EXPECT_TRUE(view.WaitFor(Exactly({{"default", "node2-0000-03-00-4"}, Named(2, "tenant")})));
+}
+
+TEST_F(RecorderTest, ARestartWritesNothingNew) {
+  Attach(2, "web");
+  StoreView view(store_, Kind());
+  StartRecorder();
+  ASSERT_TRUE(view.WaitFor(Exactly({Named(2, "tenant")})));
+  StopRecorder();
+  const std::string version = VersionOf(view.Get().begin()->second);
+  StartRecorder();
+  // A second function is written after all that there was has been looked at.
+  Attach(3, "db");
+  ASSERT_TRUE(view.WaitFor(Exactly({Named(2, "tenant"), Named(3, "tenant")})));
+  EXPECT_EQ(VersionOf(view.Get().at(Named(2, "tenant"))), version);
+}
+
+TEST_F(RecorderTest, WhatSomebodyDeletesOrChangesIsPutRight) {
+  StoreView view(store_, Kind());
+  StartRecorder();
+  Attach(2, "web");
+  ASSERT_TRUE(view.WaitFor(Exactly({Named(2, "tenant")})));
+  const std::string uid = UidOf(view.Get().begin()->second);
+  ASSERT_TRUE(store_.Delete(Kind(), Named(2, "tenant")).ok());
+  ASSERT_TRUE(view.WaitFor([&](const StoreView::Objects& objects) {
+    return objects.size() == 1 && UidOf(objects.begin()->second) != uid;
+  }));
+  ASSERT_TRUE(
+      store_.Patch(Kind(), Named(2, "tenant"), PatchType::kMerge, {{"spec", {{"network", "red"}}}}).ok());
+  EXPECT_TRUE(view.WaitFor([&](const StoreView::Objects& objects) {
+    return objects.size() == 1 && objects.begin()->second["spec"]["network"] == "blue" &&
+           GenerationOf(objects.begin()->second) > 2;
+  }));
+}
+
+TEST_F(RecorderTest, WaitsForTheEndOfARecordThatSomebodyStillNeeds) {
+  StoreView view(store_, Kind());
+  StartRecorder();
+  const ClaimRow first = Attach(2, "web");
+  ASSERT_TRUE(view.WaitFor(Exactly({Named(2, "tenant")})));
+  ASSERT_TRUE(store_
+                  .Patch(Kind(), Named(2, "tenant"), PatchType::kMerge,
+                         {{"metadata", {{"finalizers", {"xpu.opiproject.org/port"}}}}})
+                  .ok());
+  Free(first);
+  ASSERT_TRUE(view.WaitFor([](const StoreView::Objects& objects) {
+    return objects.size() == 1 && IsBeingDeleted(objects.begin()->second);
+  }));
+  const ClaimRow second = Attach(2, "db");
+  ASSERT_TRUE(
+      store_.Patch(Kind(), Named(2, "tenant"), PatchType::kMerge, {{"metadata", {{"finalizers", nullptr}}}})
+          .ok());
+  EXPECT_TRUE(view.WaitFor([&](const StoreView::Objects& objects) {
+    return objects.size() == 1 && objects.begin()->second["spec"]["claim"] == second.claim &&
+           !IsBeingDeleted(objects.begin()->second);
+  }));
+}
+
+TEST_F(RecorderTest, AChangedCardMakesANewRecord) {
+  ClaimRow old = Draft(2);
+  old.card = "card9";
+  old.claim = 7;
+  ASSERT_TRUE(store_.Create(Kind(), *NetdevFor("node1", old)).ok());
+  ASSERT_TRUE(allocator_->Begin(Draft(2)).ok());
+  StoreView view(store_, Kind());
+  StartRecorder();
+  EXPECT_TRUE(view.WaitFor([](const StoreView::Objects& objects) {
+    return objects.size() == 1 && objects.begin()->second["spec"]["card"] == "card0";
+  }));
+}
+
+TEST_F(RecorderTest, MakesUpForWhatItMissedWhileTheServerWasAway) {
+  const ClaimRow before = Attach(2, "web");
+  StoreView* view = new StoreView(store_, Kind());
+  StartRecorder();
+  ASSERT_TRUE(view->WaitFor(Exactly({Named(2, "tenant")})));
+  delete view;
+  store_.GoAway();
+  Free(before);
+  Attach(3, "db");
+  EXPECT_TRUE(store_.WaitForCalls(FakeStore::Call::kCreate, 2)) << "it should have tried";
+  store_.ComeBack();
+  StoreView after(store_, Kind());
+  EXPECT_TRUE(after.WaitFor(Exactly({Named(3, "tenant")})));
+}
+
+TEST_F(RecorderTest, ARecordThatIsRefusedDoesNotHoldUpTheOthers) {
+  store_.SetFaultHook([](FakeStore::Call call, const ResourceKind&,
+                         const ResourceName& name) -> std::optional<FakeStore::Fault> {
+    if (call != FakeStore::Call::kCreate || name.name != Named(2, "").name) return std::nullopt;
+    return FakeStore::Fault{absl::InvalidArgumentError("no"), false};
+  });
+  StoreView view(store_, Kind());
+  StartRecorder();
+  Attach(2, "web");
+  Attach(3, "db");
+  ASSERT_TRUE(view.WaitFor(Exactly({Named(3, "tenant")})));
+  store_.SetFaultHook(nullptr);
+  EXPECT_TRUE(view.WaitFor(Exactly({Named(2, "tenant"), Named(3, "tenant")})));
+}
+
+TEST_F(RecorderTest, AnAnswerThatGotLostIsNoHarm) {
+  store_.FailNext(FakeStore::Call::kCreate, {absl::UnavailableError("cut"), true}, 1);
+  store_.FailNext(FakeStore::Call::kDelete, {absl::UnavailableError("cut"), true}, 1);
+  StoreView view(store_, Kind());
+  StartRecorder();
+  const ClaimRow row = Attach(2, "web");
+  ASSERT_TRUE(view.WaitFor(Exactly({Named(2, "tenant")})));
+  Free(row);
+  EXPECT_TRUE(view.WaitFor(Exactly({})));
+}
+
+}  // namespace
+}  // namespace xpu
