@@ -1,0 +1,324 @@
+#include "control-plane/xpuctl/xpuctl.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "absl/strings/str_split.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "common/api/api.h"
+#include "common/kube/kube_client.h"
+#include "common/kube/metadata.h"
+#include "control-plane/apiserver/test_api_server.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace xpu {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+constexpr char kBlue[] = R"(apiVersion: xpu.opiproject.org/v1alpha1
+kind: Network
+metadata:
+  name: blue
+  labels: {app: demo}
+spec:
+  vni: 100
+  prefixes: [10.0.0.0/24, "fd00::/64"]
+  mtu: 1400
+)";
+
+// What a stream has so far, for a reader on another thread.
+class SharedBuffer : public std::streambuf {
+ public:
+  std::string WaitFor(const std::string& text) {
+    const auto there = [&] { return text_.find(text) != std::string::npos; };
+    absl::MutexLock lock(&mu_);
+    EXPECT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&there), absl::Seconds(20))) << "so far: " << text_;
+    return text_;
+  }
+
+ protected:
+  std::streamsize xsputn(const char* data, std::streamsize count) override {
+    absl::MutexLock lock(&mu_);
+    text_.append(data, count);
+    return count;
+  }
+  int overflow(int c) override {
+    absl::MutexLock lock(&mu_);
+    if (c != traits_type::eof()) text_.push_back(static_cast<char>(c));
+    return 0;
+  }
+
+ private:
+  absl::Mutex mu_;
+  std::string text_;
+};
+
+class XpuctlTest : public ::testing::Test {
+ protected:
+  struct Result {
+    int code = 0;
+    std::string out;
+    std::string err;
+  };
+
+  Result Run(std::vector<std::string> args, const std::string& input = "") {
+    std::istringstream in(input);
+    std::ostringstream out;
+    std::ostringstream err;
+    const int code = RunXpuctl(args, Deps(in, out, err, [](EventLoop&) {}));
+    return {code, out.str(), err.str()};
+  }
+  XpuctlDeps Deps(std::istream& in, std::ostream& out, std::ostream& err, std::function<void(EventLoop&)> run) {
+    return {in, out, err, Clock::Real(),
+            [this](const char* name) { return std::string(name) == "XPU_SERVER" ? server_.endpoint() : ""; },
+            std::move(run), nullptr};
+  }
+  // Runs and expects success.
+  std::string Ok(std::vector<std::string> args, const std::string& input = "") {
+    const Result result = Run(std::move(args), input);
+    EXPECT_EQ(result.code, 0) << result.err;
+    EXPECT_EQ(result.err, "");
+    return result.out;
+  }
+  // Runs and expects failure.
+  std::string Fail(std::vector<std::string> args, const std::string& input = "") {
+    const Result result = Run(std::move(args), input);
+    EXPECT_EQ(result.code, 1) << result.out;
+    return result.err;
+  }
+  std::string Apply(const std::string& text) { return Ok({"apply", "-f", "-"}, text); }
+  ResourceName Blue() { return {"default", "blue"}; }
+  const ResourceKind& Networks() { return api::FindByName("networks")->resource; }
+
+  apiserver::TestApiServer server_;
+  std::unique_ptr<KubeClient> client_ = KubeClient::Make({.server = server_.endpoint()}).value();
+};
+
+TEST_F(XpuctlTest, ApplyCreatesConfiguresAndLeavesAlone) {
+  EXPECT_EQ(Apply(kBlue), "network.xpu.opiproject.org/blue created\n");
+  EXPECT_EQ(Apply(kBlue), "network.xpu.opiproject.org/blue unchanged\n");
+  std::string changed = kBlue;
+  changed.replace(changed.find("1400"), 4, "1300");
+  EXPECT_EQ(Apply(changed), "network.xpu.opiproject.org/blue configured\n");
+  EXPECT_EQ((*client_->Get(Networks(), Blue()))["spec"]["mtu"], 1300);
+}
+
+TEST_F(XpuctlTest, ApplyRemovesWhatTheManifestNoLongerSaysAndKeepsWhatOthersWrote) {
+  Apply(kBlue);
+  ASSERT_TRUE(client_
+                  ->Patch(Networks(), Blue(), PatchType::kMerge,
+                          {{"metadata", {{"labels", {{"theirs", "x"}}}, {"finalizers", Resource::array({"a.example/b"})}}}})
+                  .ok());
+  std::string changed = kBlue;
+  changed.erase(changed.find("  labels: {app: demo}\n"), 22);
+  Apply(changed);
+  const auto object = client_->Get(Networks(), Blue());
+  EXPECT_EQ((*object)["metadata"]["labels"], Resource({{"theirs", "x"}}));
+  EXPECT_TRUE(HasFinalizer(*object, "a.example/b"));
+}
+
+TEST_F(XpuctlTest, ApplyGoesOnAfterAnObjectThatIsRefused) {
+  std::string bad = kBlue;
+  bad.replace(bad.find("vni: 100"), 8, "vni: -5 ");
+  bad.replace(bad.find("blue"), 4, "evil");
+  const Result result = Run({"apply", "-f", "-"}, bad + "---\n" + kBlue);
+  EXPECT_EQ(result.code, 1);
+  EXPECT_EQ(result.out, "network.xpu.opiproject.org/blue created\n");
+  EXPECT_THAT(result.err, AllOf(StartsWith("standard input:1: network.xpu.opiproject.org/evil: "),
+                                HasSubstr("spec.vni"), HasSubstr("1 of 2 objects could not be applied")));
+}
+
+TEST_F(XpuctlTest, ApplyRefusesUnknownFields) {
+  EXPECT_THAT(Fail({"apply", "-f", "-"}, std::string(kBlue) + "  colour: blue\n"), HasSubstr("spec.colour"));
+  EXPECT_THAT(Run({"get", "networks"}).err, HasSubstr("There are no networks in namespace default"));
+}
+
+TEST_F(XpuctlTest, ApplyTakesFilesAndFolders) {
+  char folder[] = "/tmp/xpu-apply-XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  const std::string path = folder;
+  std::ofstream(path + "/blue.yaml") << kBlue;
+  std::string red = kBlue;
+  red.replace(red.find("blue"), 4, "red");
+  red.replace(red.find("100"), 3, "200");
+  std::ofstream(path + "/red.yaml") << red;
+  EXPECT_EQ(Ok({"apply", "-f", path}),
+            "network.xpu.opiproject.org/blue created\nnetwork.xpu.opiproject.org/red created\n");
+  EXPECT_EQ(Ok({"delete", "-f", path + "/blue.yaml", "-f", path + "/red.yaml"}),
+            "network.xpu.opiproject.org/red deleted\nnetwork.xpu.opiproject.org/blue deleted\n");
+  std::filesystem::remove_all(path);
+}
+
+TEST_F(XpuctlTest, GetShowsATable) {
+  Apply(kBlue);
+  const std::string out = Ok({"get", "networks"});
+  EXPECT_THAT(out, ContainsRegex("^NAME +VNI +PREFIXES +READY +AGE\n"
+                                 "blue +100 +10\\.0\\.0\\.0/24,fd00::/64 +<none> +[0-9]+s\n$"));
+  EXPECT_THAT(Ok({"get", "xnet", "blue", "-o", "wide"}), ContainsRegex("MTU .*\nblue .* 1400 "));
+  EXPECT_THAT(Ok({"get", "network/blue", "-o", "name"}), "network.xpu.opiproject.org/blue\n");
+}
+
+TEST_F(XpuctlTest, GetForPrograms) {
+  Apply(kBlue);
+  const Resource object = *client_->Get(Networks(), Blue());
+  EXPECT_EQ(Resource::parse(Ok({"get", "network", "blue", "-o", "json"})), object);
+  const auto yaml = api::YamlToJson(Ok({"get", "network/blue", "-o", "yaml"}), "x");
+  ASSERT_TRUE(yaml.ok()) << yaml.status();
+  EXPECT_EQ((*yaml)[0].value, object);
+  const Resource list = Resource::parse(Ok({"get", "networks", "-o", "json"}));
+  EXPECT_EQ(list["kind"], "List");
+  EXPECT_EQ(list["items"], Resource::array({object}));
+  EXPECT_EQ(Resource::parse(Ok({"get", "netdevs", "-o", "json"}))["items"], Resource::array());
+}
+
+TEST_F(XpuctlTest, GetSelects) {
+  Apply(kBlue);
+  EXPECT_THAT(Ok({"get", "networks", "-l", "app=demo"}), HasSubstr("blue"));
+  EXPECT_THAT(Run({"get", "networks", "-l", "app=other"}).out, Not(HasSubstr("blue")));
+  EXPECT_THAT(Ok({"get", "networks", "--field-selector", "metadata.name=blue"}), HasSubstr("blue"));
+  EXPECT_THAT(Fail({"get", "networks", "-l", "a in b"}), HasSubstr("a in b"));
+  EXPECT_THAT(Fail({"get", "network", "blue", "-l", "app=demo"}), HasSubstr("either"));
+}
+
+TEST_F(XpuctlTest, NamespacesAreKeptApart) {
+  Apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: team}\n");
+  std::string red = kBlue;
+  red.replace(red.find("100"), 3, "200");
+  Ok({"apply", "-f", "-", "-n", "team"}, red);
+  EXPECT_THAT(Run({"get", "networks"}).out, "");
+  EXPECT_THAT(Ok({"-n", "team", "get", "networks"}), HasSubstr("blue"));
+  EXPECT_THAT(Ok({"get", "networks", "-A"}), ContainsRegex("^NAMESPACE +NAME .*\nteam +blue "));
+  EXPECT_THAT(Fail({"get", "network", "blue", "-A"}), HasSubstr("-n instead of -A"));
+  EXPECT_THAT(Ok({"get", "namespaces"}), HasSubstr("team"));
+}
+
+TEST_F(XpuctlTest, WhatIsNotThereIsSaidAndTheRestIsShown) {
+  Apply(kBlue);
+  const Result result = Run({"get", "network", "none", "blue"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.out, HasSubstr("blue"));
+  EXPECT_THAT(result.err, AllOf(HasSubstr("none"), HasSubstr("1 object was not found")));
+}
+
+TEST_F(XpuctlTest, DescribeShowsSpecStatusAndConditions) {
+  Apply(kBlue);
+  Resource object = *client_->Get(Networks(), Blue());
+  object["status"]["cards"] = Resource::array({{{"card", "card0"}, {"ports", 2}}});
+  SetCondition(&object, {"Ready", "False", "InUse", "host0-3 has an address in it", 1}, absl::Now());
+  ASSERT_TRUE(client_->UpdateStatus(Networks(), object).ok());
+  const std::string out = Ok({"describe", "network", "blue"});
+  EXPECT_THAT(out, AllOf(HasSubstr("Name:        blue\n"), HasSubstr("Namespace:   default\n"),
+                         HasSubstr("Spec:\n"), HasSubstr("  vni: 100\n"), HasSubstr("card: card0")));
+  EXPECT_THAT(out, ContainsRegex("\nReady +False +InUse +.* +host0-3 has an address in it\n"));
+}
+
+TEST_F(XpuctlTest, DeleteWaitsUntilTheFinalizersAreGone) {
+  Apply(kBlue);
+  ASSERT_TRUE(client_
+                  ->Patch(Networks(), Blue(), PatchType::kMerge,
+                          {{"metadata", {{"finalizers", Resource::array({"xpu.opiproject.org/card0-network"})}}}})
+                  .ok());
+  std::thread waiter([&] { EXPECT_EQ(Ok({"delete", "network/blue"}), "network.xpu.opiproject.org/blue deleted\n"); });
+  ASSERT_TRUE(server_.WaitForWatchers(1));
+  ASSERT_TRUE(client_
+                  ->Patch(Networks(), Blue(), PatchType::kMerge, {{"metadata", {{"finalizers", nullptr}}}})
+                  .ok());
+  waiter.join();
+}
+
+TEST_F(XpuctlTest, DeleteThatTakesTooLongSaysWhatHoldsTheObject) {
+  Apply(kBlue);
+  ASSERT_TRUE(client_
+                  ->Patch(Networks(), Blue(), PatchType::kMerge,
+                          {{"metadata", {{"finalizers", Resource::array({"xpu.opiproject.org/card0-network"})}}}})
+                  .ok());
+  EXPECT_THAT(Fail({"delete", "network", "blue", "--timeout", "0"}),
+              AllOf(HasSubstr("is still there"), HasSubstr("xpu.opiproject.org/card0-network")));
+}
+
+TEST_F(XpuctlTest, DeleteSaysWhatIsWrong) {
+  EXPECT_THAT(Fail({"delete", "network", "none"}), HasSubstr("not found"));
+  EXPECT_EQ(Ok({"delete", "network", "none", "--ignore-not-found"}), "");
+  EXPECT_THAT(Fail({"delete", "networks"}), HasSubstr("by name"));
+  EXPECT_THAT(Fail({"delete"}), HasSubstr("say what to delete"));
+  Apply(kBlue);
+  EXPECT_EQ(Ok({"delete", "network", "blue", "--no-wait"}), "network.xpu.opiproject.org/blue is being deleted\n");
+}
+
+TEST_F(XpuctlTest, WatchShowsEachChangeAlsoAfterTheServerWasRestarted) {
+  Apply(kBlue);
+  for (const char* output : {"table", "json"}) {
+    SharedBuffer buffer;
+    std::ostream out(&buffer);
+    std::istringstream in;
+    std::ostringstream err;
+    EventLoop* loop = nullptr;
+    absl::Notification running;
+    int code = -1;
+    std::thread watcher([&] {
+      code = RunXpuctl({"watch", "networks", "-o", output}, Deps(in, out, err, [&](EventLoop& l) {
+                         loop = &l;
+                         running.Notify();
+                         l.Run();
+                       }));
+    });
+    running.WaitForNotification();
+    buffer.WaitFor("blue");
+    server_.Restart();
+    std::string red = kBlue;
+    red.replace(red.find("blue"), 4, "red");
+    red.replace(red.find("100"), 3, "200");
+    Apply(red);
+    buffer.WaitFor("red");
+    Ok({"delete", "network", "red"});
+    const std::string text = buffer.WaitFor("DELETED");
+    loop->Stop();
+    watcher.join();
+    EXPECT_EQ(code, 0) << err.str();
+    if (std::string(output) == "table") {
+      EXPECT_THAT(text, ContainsRegex("^EVENT +NAME +VNI .*\nADDED +blue .*\nADDED +red .*\nDELETED +red "));
+    } else {
+      const std::vector<std::string> lines = absl::StrSplit(text, '\n');
+      EXPECT_EQ(Resource::parse(lines[0])["object"]["metadata"]["name"], "blue");
+    }
+  }
+}
+
+TEST_F(XpuctlTest, ErrorsTeach) {
+  EXPECT_THAT(Fail({"get", "pods"}), AllOf(HasSubstr("no kind \"pods\""), HasSubstr("networks (xnet)")));
+  for (const std::vector<std::string>& args :
+       std::vector<std::vector<std::string>>{{"get", "networks"}, {"watch", "networks"}, {"delete", "network", "x"}}) {
+    std::vector<std::string> elsewhere = {"--server", "unix:/tmp/xpu-nobody-listens-here"};
+    elsewhere.insert(elsewhere.end(), args.begin(), args.end());
+    EXPECT_THAT(Fail(elsewhere), AllOf(HasSubstr("unix:/tmp/xpu-nobody-listens-here"), HasSubstr("--server"),
+                                       HasSubstr("XPU_SERVER")));
+  }
+  EXPECT_THAT(Fail({"--server", "nonsense", "get", "networks"}), HasSubstr("nonsense"));
+  const Result unknown = Run({"frobnicate"});
+  EXPECT_NE(unknown.code, 0);
+  EXPECT_NE(Run({}).code, 0);
+  EXPECT_EQ(Run({"--help"}).code, 0);
+}
+
+TEST_F(XpuctlTest, VersionNeedsNoServer) {
+  EXPECT_THAT(Ok({"version"}), ContainsRegex("^xpuctl [0-9.]+\nserver v?[0-9]"));
+  EXPECT_THAT(Ok({"version", "--server", "unix:/tmp/xpu-nobody-listens-here"}), HasSubstr("server does not answer"));
+}
+
+TEST(DefaultServerTest, TheEnvironmentSaysWhere) {
+  EXPECT_EQ(DefaultServer([](const char*) { return std::string("unix:/x"); }), "unix:/x");
+  EXPECT_THAT(DefaultServer([](const char*) { return std::string(); }), testing::MatchesRegex("unix:/run/.*\\.sock"));
+}
+
+}  // namespace
+}  // namespace xpu
