@@ -13,8 +13,8 @@
 #include "absl/strings/str_split.h"
 #include "common/base/status_macros.h"
 #include "common/sys/files.h"
+#include "common/sys/net_namespaces_real.h"
 #include "control-plane/sandbox/layout.h"
-#include "control-plane/sandbox/named_namespace.h"
 #include "control-plane/sandbox/process_record.h"
 
 namespace xpu {
@@ -50,7 +50,7 @@ std::vector<std::string> MountsBelow(const std::string& dir) {
 
 absl::Status ClearNamespace(const std::string& path) {
   XPU_RETURN_IF_ERROR(EndProcessesIn({path}));
-  return RemoveNamedNamespace(path);
+  return RemoveBoundNamespace(path);
 }
 
 absl::Status ClearSandbox(const std::string& dir) {

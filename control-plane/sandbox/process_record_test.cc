@@ -8,7 +8,6 @@
 #include "common/sys/files.h"
 #include "common/sys/net_namespaces_real.h"
 #include "common/sys/process.h"
-#include "control-plane/sandbox/named_namespace.h"
 #include "gtest/gtest.h"
 
 namespace xpu {
@@ -58,7 +57,7 @@ TEST(ProcessRecordTest, RefusesFilesThatAreNoRecords) {
 TEST(ProcessRecordTest, FindsTheProcessesOfANamespace) {
   const TemporaryDirectory folder = *TemporaryDirectory::Make();
   const std::string path = folder.path() + "/ns";
-  ASSERT_TRUE(MakeNamedNamespace(path).ok());
+  ASSERT_TRUE(CreateBoundNamespace(path).ok());
   NetNamespacesReal namespaces;
   auto ns = *namespaces.Open(path);
   auto inside = Process::Spawn({.argv = {"sleep", "1000"}, .net_namespace = ns});
@@ -66,7 +65,7 @@ TEST(ProcessRecordTest, FindsTheProcessesOfANamespace) {
   const auto found = ProcessesInNamespaces({ns->inode()});
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(found[0].pid, inside->pid());
-  EXPECT_TRUE(RemoveNamedNamespace(path).ok());
+  EXPECT_TRUE(RemoveBoundNamespace(path).ok());
 }
 
 }  // namespace

@@ -15,7 +15,6 @@
 #include "common/sys/net_namespaces_real.h"
 #include "common/sys/process.h"
 #include "control-plane/sandbox/cleanup.h"
-#include "control-plane/sandbox/named_namespace.h"
 #include "control-plane/sandbox/process_record.h"
 
 namespace xpu {
@@ -111,9 +110,9 @@ absl::Status Sandbox::Build(const Progress& progress) {
   };
   XPU_RETURN_IF_ERROR(step("network namespaces", [&]() -> absl::Status {
     XPU_RETURN_IF_ERROR(MakeFolders());
-    XPU_RETURN_IF_ERROR(MakeNamedNamespace(layout_.netns("host")));
+    XPU_RETURN_IF_ERROR(CreateBoundNamespace(layout_.netns("host")));
     for (int card = 0; card < options_.cards; ++card) {
-      XPU_RETURN_IF_ERROR(MakeNamedNamespace(layout_.netns(layout_.dpu_name(card))));
+      XPU_RETURN_IF_ERROR(CreateBoundNamespace(layout_.netns(layout_.dpu_name(card))));
     }
     return absl::OkStatus();
   }));
@@ -175,7 +174,7 @@ absl::Status Sandbox::Kill(const std::string& process, int signal) {
   return record->End(signal, kStopGrace);
 }
 
-absl::Status Sandbox::AddPodNamespace(const std::string& name) { return MakeNamedNamespace(layout_.netns(name)); }
+absl::Status Sandbox::AddPodNamespace(const std::string& name) { return CreateBoundNamespace(layout_.netns(name)); }
 
 absl::Status Sandbox::RemovePodNamespace(const std::string& name) { return ClearNamespace(layout_.netns(name)); }
 

@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/sys/checksum_offload.h"
 #include "common/sys/netlink_real.h"
 #include "spdlog/spdlog.h"
 
@@ -66,6 +67,8 @@ absl::Status Card::MakePair(Port& port) {
       host_->CreateVeth(model.name, model.mac, model.representor, model.representor_mac, options_.dpu));
   XPU_ASSIGN_OR_RETURN(const Link representor, dpu_->GetLink(model.representor));
   port.representor_ifindex = representor.ifindex;
+  // Hardware fills checksums in; a veth would hand them on empty.
+  XPU_RETURN_IF_ERROR(DisableTransmitChecksumOffload(options_.host, model.name));
   if (model.vf_index >= 0) return absl::OkStatus();
   // The cable of a physical function is plugged in.
   LinkChange up;

@@ -1,13 +1,10 @@
 #include "test/component/pipeline/pod.h"
 
 #include <arpa/inet.h>
-#include <linux/ethtool.h>
 #include <linux/if_packet.h>
-#include <linux/sockios.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -20,6 +17,8 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/base/status_macros.h"
+#include "common/sys/checksum_offload.h"
+#include "common/sys/net_namespaces_real.h"
 #include "gtest/gtest.h"
 
 namespace xpu::testing {
@@ -34,23 +33,6 @@ absl::Status WriteSysctl(const TestNetns& netns, const std::string& path, const 
     std::ofstream file("/proc/sys/" + path);
     file << value << std::flush;
     if (!file) status = absl::InternalError("cannot write /proc/sys/" + path);
-  });
-  return status;
-}
-
-// The kernel leaves the checksum to the card; a veth has none, and Open vSwitch in user space would send the
-// packet on without.
-absl::Status ChecksumInSoftware(const TestNetns& netns) {
-  absl::Status status;
-  netns.Call([&] {
-    const UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    ethtool_value value{.cmd = ETHTOOL_STXCSUM, .data = 0};
-    ifreq request{};
-    std::strcpy(request.ifr_name, kInterface);
-    request.ifr_data = reinterpret_cast<char*>(&value);
-    if (ioctl(fd.get(), SIOCETHTOOL, &request) != 0) {
-      status = absl::ErrnoToStatus(errno, "turning off checksum offload of eth0");
-    }
   });
   return status;
 }
@@ -92,7 +74,8 @@ absl::StatusOr<std::unique_ptr<Pod>> Pod::Create(const std::string& representor,
   XPU_RETURN_IF_ERROR(WriteSysctl(dpu, "net/ipv6/conf/default/disable_ipv6", "1"));
   XPU_RETURN_IF_ERROR(dpu.AddVeth(representor, *pod->netns_, kInterface));
   XPU_RETURN_IF_ERROR(pod->SetMac(mac));
-  XPU_RETURN_IF_ERROR(ChecksumInSoftware(*pod->netns_));
+  XPU_ASSIGN_OR_RETURN(const auto ns, NetNamespacesReal().Open(pod->netns_->path()));
+  XPU_RETURN_IF_ERROR(DisableTransmitChecksumOffload(ns, kInterface));
   XPU_RETURN_IF_ERROR(pod->OpenSocket());
   return pod;
 }

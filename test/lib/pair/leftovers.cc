@@ -60,9 +60,10 @@ absl::StatusOr<Leftovers> CountLeftovers(Pair& pair) {
   Leftovers left;
   XPU_ASSIGN_OR_RETURN(left.functions_at_home, FunctionsAtHome(sandbox));
   for (int card = 0; card < sandbox.options().cards; ++card) {
-    XPU_ASSIGN_OR_RETURN(const auto bindings, pair.agent(card).ListPortBindings());
+    XPU_ASSIGN_OR_RETURN(const auto agent, pair.ConnectAgent(card));
+    XPU_ASSIGN_OR_RETURN(const auto bindings, agent->ListPortBindings());
     for (const auto& binding : bindings) left.addresses += binding.addresses_size();
-    XPU_ASSIGN_OR_RETURN(const auto ports, pair.agent(card).ListBridgePorts());
+    XPU_ASSIGN_OR_RETURN(const auto ports, agent->ListBridgePorts());
     left.bridge_ports += static_cast<int>(ports.size());
     XPU_ASSIGN_OR_RETURN(const int switch_ports,
                          CountLines({bin + "ovs-vsctl", "--db=" + sandbox.layout().ovsdb(card), "list-ports", "br-xpu"}, ""));

@@ -26,7 +26,6 @@ void SetDeadline(grpc::ClientContext& context) {
 }  // namespace
 
 struct Pair::Stubs {
-  std::unique_ptr<hostagent::v1::HostAgentService::Stub> host_agent;
   std::unique_ptr<kubelet_standin::v1::KubeletControl::Stub> kubelet;
 };
 
@@ -41,22 +40,29 @@ Pair::~Pair() = default;
 absl::StatusOr<std::unique_ptr<Pair>> Pair::Connect(Sandbox& sandbox) {
   const SandboxLayout& layout = sandbox.layout();
   std::unique_ptr<Pair> pair(new Pair(sandbox));
-  XPU_ASSIGN_OR_RETURN(const auto host_channel, MakeChannel(layout.host_agent()));
-  pair->stubs_->host_agent = hostagent::v1::HostAgentService::NewStub(host_channel);
   XPU_ASSIGN_OR_RETURN(const auto kubelet_channel, MakeChannel(layout.kubelet_control()));
   pair->stubs_->kubelet = kubelet_standin::v1::KubeletControl::NewStub(kubelet_channel);
   XPU_ASSIGN_OR_RETURN(pair->store_, KubeClient::Make({.server = layout.api_server()}));
-  for (int card = 0; card < sandbox.options().cards; ++card) {
-    XPU_ASSIGN_OR_RETURN(auto agent, GrpcOpiClient::Make(layout.xpu_agent(card)));
-    pair->agents_.push_back(std::move(agent));
-  }
   return pair;
+}
+
+absl::StatusOr<std::unique_ptr<OpiClient>> Pair::ConnectAgent(int card) {
+  return GrpcOpiClient::Make(sandbox_.layout().xpu_agent(card));
+}
+
+absl::Status Pair::AwaitDevices(int at_least) {
+  grpc::ClientContext context;
+  SetDeadline(context);
+  kubelet_standin::v1::GetDevicesRequest request;
+  request.set_resource_name(SandboxLayout::resource_name());
+  request.set_at_least(at_least);
+  kubelet_standin::v1::GetDevicesResponse response;
+  return FromGrpc(stubs_->kubelet->GetDevices(&context, request, &response));
 }
 
 absl::StatusOr<std::string> Pair::Allocate(const std::string& container) {
   grpc::ClientContext context;
   SetDeadline(context);
-  context.set_wait_for_ready(true);
   kubelet_standin::v1::AdmitContainerRequest request;
   request.set_container(container);
   request.set_resource_name(SandboxLayout::resource_name());
@@ -114,6 +120,7 @@ absl::StatusOr<Pod> Pair::StartPod(const PodRequest& request) {
   Pod pod = Describe(request);
   XPU_RETURN_IF_ERROR(sandbox_.AddPodNamespace("pod-" + pod.name));
   const auto start = [&]() -> absl::Status {
+    XPU_RETURN_IF_ERROR(AwaitDevices(1));
     XPU_ASSIGN_OR_RETURN(pod.device, Allocate(pod.name));
     XPU_ASSIGN_OR_RETURN(const CniOutcome outcome, Cni("ADD", pod));
     if (!outcome.ok()) return absl::InternalError(absl::StrCat("ADD: ", outcome.output, outcome.error_output));
@@ -164,11 +171,14 @@ absl::Status Pair::WaitUntilNetworksReady(absl::Time deadline) {
 }
 
 absl::StatusOr<std::vector<hostagent::v1::Claim>> Pair::Claims() {
+  // A connection of its own each time, as in ConnectAgent().
+  XPU_ASSIGN_OR_RETURN(const auto channel, MakeChannel(sandbox_.layout().host_agent()));
   grpc::ClientContext context;
   SetDeadline(context);
   context.set_wait_for_ready(true);
   hostagent::v1::ListClaimsResponse response;
-  XPU_RETURN_IF_ERROR(FromGrpc(stubs_->host_agent->ListClaims(&context, {}, &response)));
+  XPU_RETURN_IF_ERROR(
+      FromGrpc(hostagent::v1::HostAgentService::NewStub(channel)->ListClaims(&context, {}, &response)));
   return std::vector<hostagent::v1::Claim>(response.claims().begin(), response.claims().end());
 }
 

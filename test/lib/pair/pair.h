@@ -59,6 +59,8 @@ class Pair {
   // Runs DEL, gives the device back to the kubelet and removes the namespace.
   absl::Status StopPod(const Pod& pod);
 
+  // Waits until the kubelet knows of so many healthy devices.
+  absl::Status AwaitDevices(int at_least);
   // The parts of the above. `command` is "ADD" or "DEL".
   absl::StatusOr<std::string> Allocate(const std::string& container);
   absl::Status Deallocate(const std::string& container);
@@ -77,9 +79,11 @@ class Pair {
 
   absl::StatusOr<std::vector<hostagent::v1::Claim>> Claims();
 
+  // A connection of its own each time: one from before an agent was killed would answer Unavailable at first.
+  absl::StatusOr<std::unique_ptr<OpiClient>> ConnectAgent(int card = 0);
+
   Sandbox& sandbox() { return sandbox_; }
   ResourceStore& store() { return *store_; }
-  OpiClient& agent(int card = 0) { return *agents_[card]; }
 
  private:
   struct Stubs;
@@ -89,7 +93,6 @@ class Pair {
   ContainerRuntime runtime_;
   std::unique_ptr<Stubs> stubs_;
   std::unique_ptr<ResourceStore> store_;
-  std::vector<std::unique_ptr<OpiClient>> agents_;
 };
 
 }  // namespace xpu::testing

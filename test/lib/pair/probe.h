@@ -16,6 +16,10 @@ namespace xpu::testing {
 // takes about a second to be sure. `from`: source address, empty for the kernel's choice.
 absl::StatusOr<bool> Ping(const std::string& netns, const IpAddress& to, const std::string& from = "");
 
+// Sends a megabyte over TCP to a server on `to` in `to_netns` and has it counted there; false if no connection
+// comes about within a few seconds.
+absl::StatusOr<bool> TcpTransfer(const std::string& netns, const std::string& to_netns, const IpAddress& to);
+
 absl::Status SetMac(const std::string& netns, const MacAddress& mac);
 absl::Status AddAddress(const std::string& netns, const InterfaceAddress& address);
 absl::Status RemoveAddress(const std::string& netns, const InterfaceAddress& address);
