@@ -80,10 +80,11 @@ class Switch {
 
   // `changed` is called, on any thread, whenever Snapshot() may differ from the last one for another reason
   // than Apply(): connected, connection lost, a port got its number or an error, someone changed our flows.
-  // Called once, before anything else.
+  // Called once, before anything else; `changed` may be called until the switch is gone.
   virtual void Start(std::function<void()> changed) = 0;
 
-  // Unavailable while there is no connection.
+  // Unavailable while there is no connection; FailedPrecondition if the switch is there but cannot be used
+  // before a person has put something right.
   virtual absl::StatusOr<SwitchSnapshot> Snapshot() = 0;
 
   // Changes the flows, then the ports, and returns when the switch has confirmed both. A port that was added
@@ -92,7 +93,7 @@ class Switch {
   //   ports: FailedPrecondition names the ports that were left out (a bad name, or one that a port of someone
   //   else has); the others were changed. If the flows failed, ports are added but not removed, as the number
   //   of a removed port could become another's while its flows are still there: Aborted.
-  // Both: Unavailable while there is no connection; DeadlineExceeded if it is not known what became of it, in
+  // Both: Unavailable while Snapshot() fails; DeadlineExceeded if it is not known what became of it, in
   // which case the next Snapshot() tells.
   // A flow of ours replaces one of someone else with the same key.
   virtual ApplyResult Apply(const SwitchPlan& plan) = 0;

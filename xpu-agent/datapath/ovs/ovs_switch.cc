@@ -169,8 +169,8 @@ absl::Status OvsSwitch::Thread::WhyNotReady() const {
 }
 
 void OvsSwitch::Thread::StartApply(const SwitchPlan& plan, ApplyResult* result, absl::Notification* done) {
-  const absl::Status status = WhyNotReady();
-  if (!status.ok()) {
+  if (const absl::Status why_not = WhyNotReady(); !why_not.ok()) {
+    const absl::Status status = absl::UnavailableError(why_not.message());
     *result = {.flows = status, .ports = status};
     done->Notify();
     return;
