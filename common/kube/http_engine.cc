@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -72,8 +73,8 @@ class HttpEngine::Transfer {
       response_.code = ResponseCode();
       return Done(std::move(response_));
     }
-    const std::string text = absl::StrCat(request_.method, " ", request_.target, " at ", server, ": ",
-                                          error_[0] != '\0' ? error_ : curl_easy_strerror(code));
+    const std::string text =
+        absl::StrCat(request_.method, " ", request_.target, " at ", server, ": ", Reason(code, server));
     if (code == CURLE_OPERATION_TIMEDOUT) return Done(absl::DeadlineExceededError(text));
     Done(absl::UnavailableError(text));
   }
@@ -91,6 +92,15 @@ class HttpEngine::Transfer {
     long code = 0;
     curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &code);
     return static_cast<int>(code);
+  }
+  std::string Reason(CURLcode code, const std::string& server) const {
+    long os_error = 0;
+    // For a unix socket, libcurl would name a host and a port that nobody asked for.
+    if (code == CURLE_COULDNT_CONNECT && server.rfind("unix:", 0) == 0 &&
+        curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &os_error) == CURLE_OK && os_error != 0) {
+      return std::generic_category().message(static_cast<int>(os_error));
+    }
+    return error_[0] != '\0' ? error_ : curl_easy_strerror(code);
   }
   static size_t OnData(char* data, size_t size, size_t count, void* arg) {
     auto* self = static_cast<Transfer*>(arg);

@@ -1,4 +1,6 @@
 // The contract of every resource store, held by the client and xpu-apiserver together.
+#include <csignal>
+
 #include "common/kube/kube_client.h"
 #include "common/kube/resource_store_contract.h"
 #include "control-plane/apiserver/test_api_server.h"
@@ -8,6 +10,8 @@ namespace {
 
 class ServerHarness : public ResourceStoreHarness {
  public:
+  // The server is in this process, and its clients drop connections.
+  ServerHarness() { signal(SIGPIPE, SIG_IGN); }
   ResourceStore& store() override { return *client_; }
   void Compact() override { server_.Compact(); }
 

@@ -1,4 +1,5 @@
 // The informer on the real client and server, which is restarted under it.
+#include <csignal>
 #include <memory>
 #include <string>
 #include <thread>
@@ -23,6 +24,9 @@ const ResourceKind kNetworks = {"xpu.opiproject.org", "v1alpha1", "Network", "ne
 
 class KubeInformerTest : public ::testing::Test {
  protected:
+  // The server is in this process, and its clients drop connections.
+  static void SetUpTestSuite() { signal(SIGPIPE, SIG_IGN); }
+
   KubeInformerTest()
       : client_(KubeClient::Make({.server = server_.endpoint()}).value()), thread_([this] { loop_.Run(); }) {
     const Resource ns = MakeResource({"", "v1", "Namespace", "namespaces"}, {"", "default"});

@@ -1,5 +1,6 @@
 #include "control-plane/xpuctl/xpuctl.h"
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -65,6 +66,9 @@ class SharedBuffer : public std::streambuf {
 
 class XpuctlTest : public ::testing::Test {
  protected:
+  // The server is in this process, and its clients drop connections.
+  static void SetUpTestSuite() { signal(SIGPIPE, SIG_IGN); }
+
   struct Result {
     int code = 0;
     std::string out;
