@@ -1,0 +1,142 @@
+#pragma once
+
+#include <stdlib.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "common/rpc/rpc.h"
+#include "gtest/gtest.h"
+#include "host-agent/service/host_agent.h"
+#include "host-agent/testing/world.h"
+#include "nlohmann/json.hpp"
+#include "xpu/hostagent/v1/host_agent.grpc.pb.h"
+
+namespace xpu {
+
+// A host agent as a process runs it, on a thread of the test's, in a world that is not its own; with a
+// client.
+class AgentUnderTest {
+ public:
+  // `store` may be null.
+  explicit AgentUnderTest(World& world, ResourceStore* store = nullptr) : world_(world), store_(store) {
+    std::string pattern = (std::filesystem::temp_directory_path() / "xpu-host-agent-XXXXXX").string();
+    folder_ = mkdtemp(pattern.data());
+    Start();
+  }
+  ~AgentUnderTest() {
+    Stop();
+    std::filesystem::remove_all(folder_);
+  }
+
+  void Start() {
+    loop_ = std::make_unique<EventLoop>();
+    options_.node = "node1";
+    options_.cards = {{"card0", world_.pf(), "unix:/x"}};
+    options_.listen = "unix:" + folder_ + "/agent.sock";
+    options_.card_backoff =
+        options_.api_backoff = {.initial = absl::Milliseconds(1), .max = absl::Milliseconds(20)};
+    const auto ready = std::make_shared<absl::Notification>();
+    thread_ = std::thread([this, ready] {
+      const absl::Status status = RunHostAgent(
+          options_,
+          {.loop = *loop_,
+           .bus = world_.bus(),
+           .netlinks = world_.netlinks(),
+           .namespaces = world_.namespaces(),
+           .journal = world_.journal,
+           .announce = [](const auto&, int, const MacAddress&, const auto&) { return absl::OkStatus(); },
+           .open_card = [this](const std::string&) -> absl::StatusOr<std::unique_ptr<OpiClient>> {
+             return std::unique_ptr<OpiClient>(std::make_unique<FaultyOpiClient>(no_faults_, world_.opi));
+           },
+           .store = store_,
+           .ready = [ready] { ready->Notify(); }});
+      EXPECT_TRUE(status.ok()) << status;
+      if (!ready->HasBeenNotified()) ready->Notify();
+    });
+    ready->WaitForNotification();
+    channel_ = *MakeChannel(options_.listen);
+    agent_ = hostagent::v1::HostAgentService::NewStub(channel_);
+    cni_ = hostagent::v1::CniService::NewStub(channel_);
+  }
+  // As SIGTERM does it.
+  void Stop() {
+    if (!thread_.joinable()) return;
+    loop_->Stop();
+    thread_.join();
+    agent_.reset();
+    cni_.reset();
+    channel_.reset();
+  }
+
+  hostagent::v1::HostAgentService::Stub& agent() { return *agent_; }
+
+  // The calls of a container runtime for a pod's "net1".
+  hostagent::v1::CniResponse Add(int vf, const std::string& pod, const nlohmann::json& more = {}) {
+    hostagent::v1::CniRequest request = Request(pod);
+    nlohmann::json config = {{"cniVersion", "1.0.0"},
+                             {"name", "blue"},
+                             {"type", "xpu-cni"},
+                             {"deviceID", world_.vf(vf).ToString()}};
+    config.update(more.is_null() ? nlohmann::json::object() : more);
+    request.set_config(config.dump());
+    return Call(request, &hostagent::v1::CniService::Stub::Add);
+  }
+  hostagent::v1::CniResponse Del(const std::string& pod) {
+    return Call(Request(pod), &hostagent::v1::CniService::Stub::Del);
+  }
+  std::vector<hostagent::v1::Claim> Claims() {
+    grpc::ClientContext context;
+    hostagent::v1::ListClaimsResponse response;
+    EXPECT_TRUE(agent_->ListClaims(&context, {}, &response).ok());
+    return {response.claims().begin(), response.claims().end()};
+  }
+  absl::StatusOr<std::map<std::string, std::string>> Allocate(const std::vector<std::string>& functions) {
+    grpc::ClientContext context;
+    hostagent::v1::AllocateRequest request;
+    for (const std::string& function : functions) request.add_pci_addresses(function);
+    hostagent::v1::AllocateResponse response;
+    if (const grpc::Status status = agent_->Allocate(&context, request, &response); !status.ok()) {
+      return FromGrpc(status);
+    }
+    return std::map<std::string, std::string>(response.envs().begin(), response.envs().end());
+  }
+
+  static hostagent::v1::CniRequest Request(const std::string& pod) {
+    hostagent::v1::CniRequest request;
+    request.set_container_id("c" + pod.substr(pod.rfind('/') + 1));
+    request.set_ifname("net1");
+    request.set_netns(pod);
+    request.set_args("IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web");
+    return request;
+  }
+
+ private:
+  template <class Method>
+  hostagent::v1::CniResponse Call(const hostagent::v1::CniRequest& request, Method method) {
+    grpc::ClientContext context;
+    hostagent::v1::CniResponse response;
+    const grpc::Status status = (cni_.get()->*method)(&context, request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response;
+  }
+
+  World& world_;
+  ResourceStore* const store_;
+  std::string folder_;
+  HostAgentOptions options_;
+  FaultPoint no_faults_;
+  std::unique_ptr<EventLoop> loop_;
+  std::thread thread_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<hostagent::v1::HostAgentService::Stub> agent_;
+  std::unique_ptr<hostagent::v1::CniService::Stub> cni_;
+};
+
+}  // namespace xpu
