@@ -44,8 +44,9 @@ Recorder::Recorder(Options options, EventLoop& loop, ResourceStore& store, Alloc
   handler.added = [look_at](const ResourceName&, const Resource& now) { look_at(now); };
   handler.updated = [look_at](const ResourceName&, const Resource&, const Resource& now) { look_at(now); };
   handler.deleted = [look_at](const ResourceName&, const Resource& last) { look_at(last); };
-  handler.synced = [this] {
+  handler.synced = [this, look_at] {
     for (const ClaimRow& row : allocator_.Rows()) RowChanged(row.function);
+    for (const Resource& resource : informer_->All()) look_at(resource);
   };
   informer_ = std::make_unique<Informer>(loop, store_, std::move(copy), std::move(handler));
 }
@@ -59,7 +60,7 @@ Recorder::~Recorder() {
 void Recorder::RowChanged(const PciAddress& function) { controller_->Enqueue({"", function.ToString()}); }
 
 absl::Status Recorder::Reconcile(const ResourceName& key) {
-  // Before it is known what is there, nothing can be missing; `synced` brings every row back.
+  // Before it is known what is there, nothing can be missing; `synced` brings all back.
   if (!informer_->synced()) return absl::OkStatus();
   std::optional<Resource> record;
   if (const absl::StatusOr<PciAddress> function = PciAddress::Parse(key.name); function.ok()) {
