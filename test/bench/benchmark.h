@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "test/bench/figures.h"
+
+namespace xpu::testing {
+
+struct BenchmarkOptions {
+  // How often each side is measured; 0: as often as the benchmark finds right.
+  int runs = 0;
+  // The project's programs.
+  std::string bin_dir;
+};
+
+struct Benchmark {
+  const char* name;
+  // One line for people.
+  const char* about;
+  absl::StatusOr<std::vector<Figure>> (*run)(const BenchmarkOptions& options);
+};
+
+// The CNI plugin beside the reference plugins that Debian ships.
+absl::StatusOr<std::vector<Figure>> BenchmarkCni(const BenchmarkOptions& options);
+
+}  // namespace xpu::testing
