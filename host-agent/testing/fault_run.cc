@@ -1,0 +1,87 @@
+#include "host-agent/testing/fault_run.h"
+
+#include <optional>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace xpu {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+void ExpectNothingLeft(World& world, const Link& at_first, const std::string& pod) {
+  EXPECT_THAT(*world.journal.Load(), IsEmpty());
+  EXPECT_THAT(world.Ports(), IsEmpty());
+  EXPECT_THAT(world.Bindings(), IsEmpty());
+  EXPECT_THAT(world.InterfacesOf(pod), IsEmpty());
+  const std::optional<Link> now = world.AtHome(kFaultVf);
+  ASSERT_TRUE(now.has_value()) << "the function is not at home";
+  EXPECT_EQ(now->name, at_first.name);
+  EXPECT_EQ(now->mac, at_first.mac);
+  EXPECT_EQ(now->mtu, at_first.mtu);
+  EXPECT_EQ(now->alias, at_first.alias);
+}
+
+void ExpectAttached(World& world, const std::string& pod) {
+  EXPECT_THAT(world.InterfacesOf(pod), ElementsAre("net1"));
+  const auto rows = world.journal.Load();
+  ASSERT_EQ(rows->size(), 1u);
+  const ClaimRow& row = rows->front();
+  EXPECT_TRUE(row.confirmed);
+  EXPECT_EQ(row.state, ClaimState::kAttached);
+  EXPECT_THAT(world.AddressesInPod(pod, "net1"), ::testing::UnorderedElementsAreArray(row.addresses));
+  const std::optional<Link> link = world.InPod(pod, "net1");
+  EXPECT_TRUE(link && link->up && link->mac == row.mac && link->mtu == row.mtu);
+  const std::vector<agent::v1::PortBinding> bindings = world.Bindings();
+  ASSERT_EQ(bindings.size(), 1u);
+  EXPECT_EQ(bindings[0].claim(), row.claim);
+  EXPECT_EQ(bindings[0].logical_bridge(), "logicalBridges/default." + row.attachment->network);
+}
+
+bool RunWithFault(World& world, const std::string& pod, const FaultOperation& operation, const Fault& fault,
+                  int n) {
+  const Link at_first = *world.AtHome(kFaultVf);
+  auto agent = std::make_unique<Incarnation>(world);
+  operation.before(*agent, pod);
+  // What held when the operation began must hold if it is not there to end it.
+  const bool was_attached = !world.Bindings().empty();
+
+  agent->faults.Arm(n, fault.mode, fault.status);
+  const absl::Status status = operation.run(*agent, pod);
+  const bool fired = agent->faults.fired();
+  SCOPED_TRACE(::testing::Message() << "call " << n << ", " << agent->faults.where() << ", answered "
+                                    << status);
+  agent->faults.Disarm();
+  if (!fired) {
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  if (operation.attaches && status.ok()) ExpectAttached(world, pod);
+  if (fault.kills()) {
+    agent = std::make_unique<Incarnation>(world);
+    agent->Recover();
+    if (operation.attaches && status.ok()) ExpectAttached(world, pod);
+  }
+  // Told that its namespace or interface is not there, the agent must believe that the pod is gone.
+  const bool told_gone = absl::IsNotFound(fault.status);
+  if (std::string(operation.name) == "Recovery" && was_attached && !told_gone) ExpectAttached(world, pod);
+
+  EXPECT_TRUE(agent->Del(kFaultVf, pod).ok());
+  agent->SettleAll();
+  // What is only claimed is for the kubelet to give to another pod.
+  for (const ClaimRow& row : agent->allocator->Rows()) {
+    EXPECT_EQ(row.state, ClaimState::kClaimed);
+    EXPECT_TRUE(agent->attacher->Unclaim(row.function, row.claim).ok());
+  }
+  ExpectNothingLeft(world, at_first, pod);
+
+  // And all works as if nothing had been.
+  EXPECT_TRUE(agent->Add(kFaultVf, pod).ok());
+  ExpectAttached(world, pod);
+  EXPECT_TRUE(agent->Del(kFaultVf, pod).ok());
+  ExpectNothingLeft(world, at_first, pod);
+  return fired;
+}
+
+}  // namespace xpu

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <ostream>
+#include <string>
+
+#include "host-agent/testing/world.h"
+
+namespace xpu {
+
+// The function that fault runs are about.
+inline constexpr int kFaultVf = 1;
+
+struct FaultOperation {
+  const char* name;
+  // The runtime is told that the pod has its interface if it succeeds.
+  bool attaches;
+  // What has been done before, without a fault.
+  std::function<void(Incarnation&, const std::string& pod)> before;
+  // What is done with one.
+  std::function<absl::Status(Incarnation&, const std::string& pod)> run;
+  friend void PrintTo(const FaultOperation& operation, std::ostream* out) { *out << operation.name; }
+};
+
+struct Fault {
+  const char* name;
+  FaultPoint::Mode mode;
+  absl::Status status;
+  bool kills() const { return mode == FaultPoint::Mode::kKillBefore || mode == FaultPoint::Mode::kKillAfter; }
+  friend void PrintTo(const Fault& fault, std::ostream* out) { *out << fault.name; }
+};
+
+// Expects that of a pod and the function nothing is left, and the function is at home as it was.
+void ExpectNothingLeft(World& world, const Link& at_first, const std::string& pod);
+// Expects that the pod has its interface, all of it, as the journal and the card say.
+void ExpectAttached(World& world, const std::string& pod);
+
+// Runs the operation with the n-th call over a seam failing, restarts if that killed the process, and deletes
+// the pod; expects after each what has to be so. Returns whether there was an n-th call.
+bool RunWithFault(World& world, const std::string& pod, const FaultOperation& operation, const Fault& fault,
+                  int n);
+
+}  // namespace xpu
