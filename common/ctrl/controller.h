@@ -20,12 +20,13 @@
 
 namespace xpu {
 
-// A queue of objects that need a look, and the threads that look. An object that is enqueued several times before
-// its turn has one turn; it never has two at the same time; one that is enqueued during its turn has another
-// after it. An error brings the object back after a delay that grows with each error in a row, without holding up
-// the others; enqueueing it meanwhile brings its turn forward.
+// A queue of objects that need a look, and the threads that look. An object that is enqueued several times
+// before its turn has one turn; it never has two at the same time; one that is enqueued during its turn has
+// another after it. An error brings the object back after a delay that grows with each error in a row,
+// without holding up the others; enqueueing it meanwhile brings its turn forward.
 //
-// `reconcile` is level-triggered: it gets a name, finds out what is and what should be, and does the difference.
+// `reconcile` is level-triggered: it gets a name, finds out what is and what should be, and does the
+// difference.
 class Controller {
  public:
   struct Options {
@@ -45,7 +46,8 @@ class Controller {
 
   // From any thread. Does nothing once stopped.
   void Enqueue(const ResourceName& name) ABSL_LOCKS_EXCLUDED(mu_);
-  // Waits for the turns that are under way; what is still queued is dropped. From one thread, and not a worker's.
+  // Waits for the turns that are under way; what is still queued is dropped. From one thread, and not a
+  // worker's.
   void Stop() ABSL_LOCKS_EXCLUDED(mu_);
 
  private:

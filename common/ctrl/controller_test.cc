@@ -84,7 +84,8 @@ class ControllerTest : public ::testing::Test {
     options.workers = workers;
     options.backoff.initial = delay;
     options.backoff.max = delay;
-    controller_ = std::make_unique<Controller>(options, [this](const ResourceName& name) { return turns_(name); });
+    controller_ =
+        std::make_unique<Controller>(options, [this](const ResourceName& name) { return turns_(name); });
   }
 
   Turns turns_;

@@ -24,11 +24,12 @@ absl::StatusOr<Resource> ChangeObject(ResourceStore& store, const ResourceKind& 
     if (!absl::IsAborted(written.status())) return written;
     XPU_ASSIGN_OR_RETURN(current, store.Get(kind, name));
     if (UidOf(current) != UidOf(object)) {
-      return absl::NotFoundError(absl::StrCat(kind.plural, " ", name.ToString(),
-                                              " is gone; another object has its name now"));
+      return absl::NotFoundError(
+          absl::StrCat(kind.plural, " ", name.ToString(), " is gone; another object has its name now"));
     }
   }
-  return absl::AbortedError(absl::StrCat(kind.plural, " ", name.ToString(), " is changed by others all the time"));
+  return absl::AbortedError(
+      absl::StrCat(kind.plural, " ", name.ToString(), " is changed by others all the time"));
 }
 
 }  // namespace xpu

@@ -32,8 +32,8 @@ Resource Desired(Resource object) {
 absl::Status CheckObject(const ResourceKind& kind, const Resource& object) {
   if (!object.is_object() || object.value("apiVersion", "") != kind.ApiVersion() ||
       object.value("kind", "") != kind.kind) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the object is not a ", kind.ApiVersion(), " ", kind.kind, ": check apiVersion and kind"));
+    return absl::InvalidArgumentError(absl::StrCat("the object is not a ", kind.ApiVersion(), " ", kind.kind,
+                                                   ": check apiVersion and kind"));
   }
   if (NameOf(object).name.empty()) return absl::InvalidArgumentError("metadata.name: Required value");
   return absl::OkStatus();
@@ -43,7 +43,8 @@ absl::Status CheckObject(const ResourceKind& kind, const Resource& object) {
 
 FakeStore::~FakeStore() = default;
 
-std::optional<FakeStore::Fault> FakeStore::Enter(Call call, const ResourceKind& kind, const ResourceName& name) {
+std::optional<FakeStore::Fault> FakeStore::Enter(Call call, const ResourceKind& kind,
+                                                 const ResourceName& name) {
   FaultHook hook;
   {
     absl::MutexLock lock(&mu_);
@@ -122,7 +123,8 @@ absl::StatusOr<Resource> FakeStore::UpdateStatus(const ResourceKind& kind, const
   return fault ? fault->status : updated;
 }
 
-absl::StatusOr<Resource> FakeStore::DoUpdate(const ResourceKind& kind, const Resource& object, bool status_only) {
+absl::StatusOr<Resource> FakeStore::DoUpdate(const ResourceKind& kind, const Resource& object,
+                                             bool status_only) {
   XPU_RETURN_IF_ERROR(CheckObject(kind, object));
   const Key key(Collection(kind), NameOf(object));
   const auto it = objects_.find(key);
@@ -146,7 +148,8 @@ absl::StatusOr<Resource> FakeStore::DoUpdate(const ResourceKind& kind, const Res
   if (IsBeingDeleted(before)) {
     for (const Resource& finalizer : after["metadata"].value("finalizers", Resource::array())) {
       if (finalizer.is_string() && HasFinalizer(before, finalizer.get<std::string>())) continue;
-      return absl::InvalidArgumentError("metadata.finalizers: none may be added while the object is being deleted");
+      return absl::InvalidArgumentError(
+          "metadata.finalizers: none may be added while the object is being deleted");
     }
   }
   if (after == before) return before;
@@ -167,8 +170,8 @@ absl::StatusOr<Resource> FakeStore::Patch(const ResourceKind& kind, const Resour
   return fault ? fault->status : patched;
 }
 
-absl::StatusOr<Resource> FakeStore::DoPatch(const ResourceKind& kind, const ResourceName& name, PatchType type,
-                                            const nlohmann::json& patch) {
+absl::StatusOr<Resource> FakeStore::DoPatch(const ResourceKind& kind, const ResourceName& name,
+                                            PatchType type, const nlohmann::json& patch) {
   const auto it = objects_.find(Key(Collection(kind), name));
   if (it == objects_.end()) return absl::NotFoundError(Say(kind, name) + " not found");
   Resource object = it->second;
@@ -243,7 +246,8 @@ absl::StatusOr<std::unique_ptr<ResourceStore::Watcher>> FakeStore::Watch(const R
       std::make_unique<FakeWatcher>(*this, Collection(kind), ns, std::move(selector), std::move(callbacks));
   absl::MutexLock lock(&mu_);
   if (from < compacted_) {
-    watcher->End(absl::OutOfRangeError(absl::StrCat("too old resource version: ", from, " (", compacted_, ")")));
+    watcher->End(
+        absl::OutOfRangeError(absl::StrCat("too old resource version: ", from, " (", compacted_, ")")));
   }
   for (const Change& change : history_) {
     if (change.version > from) watcher->Offer(change);

@@ -17,9 +17,9 @@
 
 namespace xpu {
 
-// A ResourceStore in memory, for tests: the API's semantics of versions, generations, finalizers, status, selectors
-// and watches, and the means to make it fail. It takes objects of every kind and namespace, and does not validate
-// unless told to. Each watch has a thread of its own that calls the callbacks.
+// A ResourceStore in memory, for tests: the API's semantics of versions, generations, finalizers, status,
+// selectors and watches, and the means to make it fail. It takes objects of every kind and namespace, and
+// does not validate unless told to. Each watch has a thread of its own that calls the callbacks.
 class FakeStore : public ResourceStore {
  public:
   enum class Call { kCreate, kGet, kList, kUpdate, kUpdateStatus, kPatch, kDelete, kWatch };
@@ -31,8 +31,8 @@ class FakeStore : public ResourceStore {
   // May be called on any thread, and may call the store. Null: no fault.
   using FaultHook = std::function<std::optional<Fault>(Call, const ResourceKind&, const ResourceName&)>;
   // `old_object` is null for a create.
-  using Validator = std::function<absl::Status(const ResourceKind&, const Resource& object,
-                                               const Resource* old_object)>;
+  using Validator =
+      std::function<absl::Status(const ResourceKind&, const Resource& object, const Resource* old_object)>;
 
   explicit FakeStore(Clock& clock = Clock::Real()) : clock_(clock) {}
   ~FakeStore() override;
@@ -48,7 +48,8 @@ class FakeStore : public ResourceStore {
   absl::Status Delete(const ResourceKind& kind, const ResourceName& name) override;
   // A watch must end before the store does.
   absl::StatusOr<std::unique_ptr<Watcher>> Watch(const ResourceKind& kind, const std::string& ns,
-                                                 const std::string& resource_version, const ListOptions& options,
+                                                 const std::string& resource_version,
+                                                 const ListOptions& options,
                                                  WatchCallbacks callbacks) override;
 
   // The next `times` calls of that sort fail.
@@ -95,7 +96,8 @@ class FakeStore : public ResourceStore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<Resource> DoPatch(const ResourceKind& kind, const ResourceName& name, PatchType type,
                                    const nlohmann::json& patch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status DoDelete(const ResourceKind& kind, const ResourceName& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status DoDelete(const ResourceKind& kind, const ResourceName& name)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Writes `after` (null: removes it) under a new version, and tells the watches.
   Resource Commit(const Key& key, Resource before, Resource after) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 

@@ -28,8 +28,8 @@ void FakeStore::FakeWatcher::Offer(const Change& change) {
   if (is) {
     queue_.push_back({was ? WatchEvent::Type::kModified : WatchEvent::Type::kAdded, change.after});
   } else if (was) {
-    // An object that no longer matches is gone as far as this watch goes; its last matching state is shown, with
-    // the version of the change, from which a watch can go on.
+    // An object that no longer matches is gone as far as this watch goes; its last matching state is shown,
+    // with the version of the change, from which a watch can go on.
     WatchEvent event{WatchEvent::Type::kDeleted, change.before};
     event.object["metadata"]["resourceVersion"] = std::to_string(change.version);
     queue_.push_back(std::move(event));
@@ -45,7 +45,9 @@ void FakeStore::FakeWatcher::End(const absl::Status& status) {
 }
 
 void FakeStore::FakeWatcher::Run() {
-  const auto ready = [this] { return stop_ || (!store_.paused_ && (!queue_.empty() || end_)); };
+  const auto ready = [this]() ABSL_SHARED_LOCKS_REQUIRED(store_.mu_) {
+    return stop_ || (!store_.paused_ && (!queue_.empty() || end_));
+  };
   while (true) {
     std::optional<WatchEvent> event;
     absl::Status end;

@@ -45,7 +45,8 @@ class HttpEngine::Transfer {
     Set(CURLOPT_ERRORBUFFER, error_);
     Set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(absl::ToInt64Milliseconds(options.connect_timeout)));
     if (request_.timeout != absl::InfiniteDuration()) {
-      Set(CURLOPT_TIMEOUT_MS, static_cast<long>(std::max<int64_t>(1, absl::ToInt64Milliseconds(request_.timeout))));
+      Set(CURLOPT_TIMEOUT_MS,
+          static_cast<long>(std::max<int64_t>(1, absl::ToInt64Milliseconds(request_.timeout))));
     }
     if (!options.unix_socket.empty()) {
       Set(CURLOPT_UNIX_SOCKET_PATH, options.unix_socket.c_str());

@@ -32,8 +32,8 @@ struct HttpResponse {
   std::string body;
 };
 
-// HTTP exchanges with one server by libcurl, all on one thread of its own, over connections that are kept open.
-// The thread sleeps until a socket or a caller wakes it. Safe from any thread.
+// HTTP exchanges with one server by libcurl, all on one thread of its own, over connections that are kept
+// open. The thread sleeps until a socket or a caller wakes it. Safe from any thread.
 class HttpEngine {
  public:
   struct Options {
@@ -41,7 +41,8 @@ class HttpEngine {
     std::string base_url;
     // If set, connections go to this unix socket and the URL's host is only a name.
     std::string unix_socket;
-    // PEM files. The server's certificate is always checked, against the system's authorities if `ca` is empty.
+    // PEM files. The server's certificate is always checked, against the system's authorities if `ca` is
+    // empty.
     std::string ca;
     std::string certificate;
     std::string key;
@@ -52,7 +53,8 @@ class HttpEngine {
   struct Callbacks {
     // A piece of the body, with the code of the response; null to have it all in the answer.
     std::function<void(int code, absl::string_view piece)> data;
-    // Once, last, unless the transfer was cancelled. Unavailable: no connection, or it broke; DeadlineExceeded.
+    // Once, last, unless the transfer was cancelled. Unavailable: no connection, or it broke;
+    // DeadlineExceeded.
     std::function<void(absl::StatusOr<HttpResponse>)> done;
   };
   class Transfer;

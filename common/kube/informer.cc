@@ -72,7 +72,9 @@ class Informer::Core : public std::enable_shared_from_this<Informer::Core> {
     order_ = std::move(next);
   }
   void Work() {
-    const auto ready = [this]() ABSL_SHARED_LOCKS_REQUIRED(order_mu_) { return stop_ || order_.step != Step::kNone; };
+    const auto ready = [this]() ABSL_SHARED_LOCKS_REQUIRED(order_mu_) {
+      return stop_ || order_.step != Step::kNone;
+    };
     while (true) {
       NextStep next;
       {
@@ -101,9 +103,10 @@ class Informer::Core : public std::enable_shared_from_this<Informer::Core> {
   void Watch(const std::string& version) {
     watcher_.reset();
     // Callbacks of an earlier watch cannot come after this.
-    auto watcher = store_.Watch(options_.kind, options_.ns, version, options_.selection,
-                                {[this](const WatchEvent& event) { OnLoop([this, event] { Apply(event); }); },
-                                 [this](const absl::Status& status) { OnLoop([this, status] { Ended(status); }); }});
+    auto watcher =
+        store_.Watch(options_.kind, options_.ns, version, options_.selection,
+                     {[this](const WatchEvent& event) { OnLoop([this, event] { Apply(event); }); },
+                      [this](const absl::Status& status) { OnLoop([this, status] { Ended(status); }); }});
     if (watcher.ok()) {
       watcher_ = *std::move(watcher);
     } else {

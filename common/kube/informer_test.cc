@@ -35,14 +35,16 @@ class InformerTest : public ::testing::Test {
     Informer::Handler handler;
     handler.added = [this](const ResourceName& name, const Resource&) { Note("added " + name.name); };
     handler.updated = [this](const ResourceName& name, const Resource& before, const Resource& now) {
-      Note(absl::StrCat("updated ", name.name, " ", before["spec"].value("mtu", 0), ">", now["spec"].value("mtu", 0)));
+      Note(absl::StrCat("updated ", name.name, " ", before["spec"].value("mtu", 0), ">",
+                        now["spec"].value("mtu", 0)));
     };
     handler.deleted = [this](const ResourceName& name, const Resource& last) {
       Note(absl::StrCat("deleted ", name.name, " ", last["spec"].value("mtu", 0)));
     };
     handler.synced = [this] { Note("synced"); };
-    loop_.PostAndWait(
-        [&] { informer_ = std::make_unique<Informer>(loop_, store_, std::move(options), std::move(handler)); });
+    loop_.PostAndWait([&] {
+      informer_ = std::make_unique<Informer>(loop_, store_, std::move(options), std::move(handler));
+    });
   }
 
   void Note(std::string line) {
@@ -52,7 +54,7 @@ class InformerTest : public ::testing::Test {
   }
   // What the handler was told once there are so many lines.
   std::vector<std::string> Notes(size_t count) {
-    const auto enough = [&] { return notes_.size() >= count; };
+    const auto enough = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return notes_.size() >= count; };
     absl::MutexLock lock(&mu_);
     mu_.AwaitWithTimeout(absl::Condition(&enough), absl::Seconds(20));
     return notes_;
@@ -134,10 +136,11 @@ TEST_F(InformerTest, ListsAgainWhenItsVersionIsForgottenAndTellsTheDifference) {
   Notes(5);
   ASSERT_TRUE(store_.WaitForWatches(1));
   // While the watch is away, everything happens.
-  store_.SetFaultHook([](Call call, const ResourceKind&, const ResourceName&) -> std::optional<FakeStore::Fault> {
-    if (call == Call::kWatch) return FakeStore::Fault{absl::UnavailableError("down")};
-    return std::nullopt;
-  });
+  store_.SetFaultHook(
+      [](Call call, const ResourceKind&, const ResourceName&) -> std::optional<FakeStore::Fault> {
+        if (call == Call::kWatch) return FakeStore::Fault{absl::UnavailableError("down")};
+        return std::nullopt;
+      });
   store_.EndWatches(absl::UnavailableError("down"));
   ASSERT_TRUE(store_.WaitForCalls(Call::kWatch, 2));
   Change("blue", 2);

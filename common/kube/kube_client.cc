@@ -30,7 +30,8 @@ absl::Status CheckName(const ResourceKind& kind, const ResourceName& name) {
 
 class KubeWatcher : public ResourceStore::Watcher {
  public:
-  KubeWatcher(HttpEngine& engine, std::shared_ptr<HttpEngine::Transfer> transfer, std::shared_ptr<WatchSink> sink)
+  KubeWatcher(HttpEngine& engine, std::shared_ptr<HttpEngine::Transfer> transfer,
+              std::shared_ptr<WatchSink> sink)
       : engine_(engine), transfer_(std::move(transfer)), sink_(std::move(sink)) {}
   ~KubeWatcher() override {
     sink_->Close();
@@ -62,10 +63,11 @@ class KubeClientImpl : public KubeClient {
     ResourceList list;
     std::string next;
     do {
-      XPU_ASSIGN_OR_RETURN(Resource page, Ask("GET", absl::StrCat(CollectionPath(kind, ns),
-                                                                  QueryOf({{"labelSelector", options.label_selector},
-                                                                           {"fieldSelector", options.field_selector},
-                                                                           {"continue", next}}))));
+      XPU_ASSIGN_OR_RETURN(Resource page,
+                           Ask("GET", absl::StrCat(CollectionPath(kind, ns),
+                                                   QueryOf({{"labelSelector", options.label_selector},
+                                                            {"fieldSelector", options.field_selector},
+                                                            {"continue", next}}))));
       if (page.contains("items") && page["items"].is_array()) {
         for (Resource& item : page["items"]) {
           // Lists of the core group leave out what the list's own kind says.
@@ -103,17 +105,19 @@ class KubeClientImpl : public KubeClient {
   }
 
   absl::StatusOr<std::unique_ptr<Watcher>> Watch(const ResourceKind& kind, const std::string& ns,
-                                                 const std::string& resource_version, const ListOptions& options,
+                                                 const std::string& resource_version,
+                                                 const ListOptions& options,
                                                  WatchCallbacks callbacks) override {
     if (resource_version.empty()) {
       return absl::InvalidArgumentError("a watch needs the resourceVersion of a list to start from");
     }
     HttpRequest request;
-    request.target = absl::StrCat(CollectionPath(kind, ns), QueryOf({{"watch", "true"},
-                                                                     {"allowWatchBookmarks", "true"},
-                                                                     {"resourceVersion", resource_version},
-                                                                     {"labelSelector", options.label_selector},
-                                                                     {"fieldSelector", options.field_selector}}));
+    request.target =
+        absl::StrCat(CollectionPath(kind, ns), QueryOf({{"watch", "true"},
+                                                        {"allowWatchBookmarks", "true"},
+                                                        {"resourceVersion", resource_version},
+                                                        {"labelSelector", options.label_selector},
+                                                        {"fieldSelector", options.field_selector}}));
     XPU_RETURN_IF_ERROR(AddHeaders(request, ""));
     // What the engine's thread gathers: lines of a stream, or the words of a refusal.
     struct Reading {
@@ -175,8 +179,8 @@ class KubeClientImpl : public KubeClient {
     }
     nlohmann::json answer = nlohmann::json::parse(response.body, nullptr, /*allow_exceptions=*/false);
     if (!answer.is_object()) {
-      return absl::UnavailableError(absl::StrCat(method, " ", target, ": the server's answer is not an object: ",
-                                                 response.body.substr(0, 100)));
+      return absl::UnavailableError(absl::StrCat(
+          method, " ", target, ": the server's answer is not an object: ", response.body.substr(0, 100)));
     }
     return answer;
   }
@@ -202,8 +206,9 @@ absl::StatusOr<std::unique_ptr<KubeClient>> KubeClient::Make(const KubeClientOpt
     server = "";
   }
   if (server.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("the API server's address \"", options.server,
-                                                   "\" cannot be read: it is unix:/path or https://host:port"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the API server's address \"", options.server,
+                     "\" cannot be read: it is unix:/path or https://host:port"));
   }
   engine.ca = options.ca;
   engine.certificate = options.certificate;

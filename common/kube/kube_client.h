@@ -25,8 +25,8 @@ struct KubeClientOptions {
 // A ResourceStore behind the Kubernetes API: kube-apiserver or xpu-apiserver. Connections are kept open, made
 // again by themselves, and all served by one thread; watch callbacks run on a second one, in order.
 //
-// Watch() answers at once; that the server cannot be reached or refuses is told by `ended`. A watch must go away
-// before its client.
+// Watch() answers at once; that the server cannot be reached or refuses is told by `ended`. A watch must go
+// away before its client.
 class KubeClient : public ResourceStore {
  public:
   // Does not connect. InvalidArgument if the server's address cannot be read.

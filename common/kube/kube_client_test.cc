@@ -46,22 +46,25 @@ class KubeClientTest : public ::testing::Test {
 };
 
 TEST_F(KubeClientTest, CallsAreTheRequestsOfTheApi) {
-  Serve([](const Request& request) { return ScriptServer::Respond(200, request.body.empty() ? "{}" : request.body); });
+  Serve([](const Request& request) {
+    return ScriptServer::Respond(200, request.body.empty() ? "{}" : request.body);
+  });
   const ResourceName name = {"default", "blue"};
   EXPECT_EQ(*client_->Create(kNetworks, Blue()), Blue());
   ASSERT_TRUE(client_->Get(kNetworks, name).ok());
   ASSERT_TRUE(client_->Update(kNetworks, Blue()).ok());
   ASSERT_TRUE(client_->UpdateStatus(kNetworks, Blue()).ok());
   ASSERT_TRUE(client_->Patch(kNetworks, name, PatchType::kMerge, {{"spec", nullptr}}).ok());
-  ASSERT_TRUE(client_->Patch(kNetworks, name, PatchType::kJson, Resource::array()).ok() == false) << "no object";
+  ASSERT_TRUE(client_->Patch(kNetworks, name, PatchType::kJson, Resource::array()).ok() == false)
+      << "no object";
   ASSERT_TRUE(client_->Delete(kNetworks, name).ok());
   ASSERT_TRUE(client_->List(kNetworks, "", {"app=x", "spec.card=c"}).ok());
   std::vector<std::string> lines;
   for (const Request& request : server_->requests()) lines.push_back(request.method + " " + request.target);
   const std::string base = kBase;
   EXPECT_THAT(lines, ElementsAre("POST " + base, "GET " + base + "/blue", "PUT " + base + "/blue",
-                                 "PUT " + base + "/blue/status", "PATCH " + base + "/blue", "PATCH " + base + "/blue",
-                                 "DELETE " + base + "/blue",
+                                 "PUT " + base + "/blue/status", "PATCH " + base + "/blue",
+                                 "PATCH " + base + "/blue", "DELETE " + base + "/blue",
                                  "GET /apis/xpu.opiproject.org/v1alpha1/networks?labelSelector=app%3Dx&"
                                  "fieldSelector=spec.card%3Dc"));
   EXPECT_THAT(server_->requests()[0].headers, HasSubstr("content-type: application/json"));
@@ -72,7 +75,8 @@ TEST_F(KubeClientTest, CallsAreTheRequestsOfTheApi) {
 
 TEST_F(KubeClientTest, ErrorsCarryTheServersWords) {
   Serve([](const Request&) {
-    return ScriptServer::Respond(422, R"({"kind": "Status", "reason": "Invalid", "message": "spec.vni: too big"})");
+    return ScriptServer::Respond(
+        422, R"({"kind": "Status", "reason": "Invalid", "message": "spec.vni: too big"})");
   });
   const absl::Status status = client_->Create(kNetworks, Blue()).status();
   EXPECT_TRUE(absl::IsInvalidArgument(status));
@@ -112,7 +116,9 @@ TEST_F(KubeClientTest, AConnectionThatTheServerDroppedIsMadeAgain) {
 }
 
 TEST_F(KubeClientTest, AnAnswerThatBreaksOffIsUnavailable) {
-  Serve([](const Request&) { return Reply{{"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"a\""}, true, false}; });
+  Serve([](const Request&) {
+    return Reply{{"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"a\""}, true, false};
+  });
   EXPECT_TRUE(absl::IsUnavailable(client_->Get(kNetworks, {"default", "blue"}).status()));
 }
 
@@ -158,17 +164,21 @@ TEST_F(KubeClientTest, TheTokenIsReadAgainForEachRequest) {
 }
 
 TEST_F(KubeClientTest, AWatchReadsItsStream) {
-  ServeWatch({{ScriptServer::ChunkedHead(200), ScriptServer::Chunk(Event("ADDED", "a") + Event("MODIFIED", "a")),
-               ScriptServer::Chunk("{\"type\": \"DELETED\", \"object\": "),
-               ScriptServer::Chunk("{\"metadata\": {\"name\": \"a\"}}}\n"), "0\r\n\r\n"}});
+  ServeWatch(
+      {{ScriptServer::ChunkedHead(200), ScriptServer::Chunk(Event("ADDED", "a") + Event("MODIFIED", "a")),
+        ScriptServer::Chunk("{\"type\": \"DELETED\", \"object\": "),
+        ScriptServer::Chunk("{\"metadata\": {\"name\": \"a\"}}}\n"), "0\r\n\r\n"}});
   EXPECT_EQ(recorder_.WaitForEnd(), absl::OkStatus()) << "the server closed it in order";
-  EXPECT_THAT(WatchRecorder::Lines(recorder_.WaitForEvents(3)), ElementsAre("ADDED a", "MODIFIED a", "DELETED a"));
-  EXPECT_EQ(server_->requests()[0].target,
-            "/apis/xpu.opiproject.org/v1alpha1/networks?watch=true&allowWatchBookmarks=true&resourceVersion=17");
+  EXPECT_THAT(WatchRecorder::Lines(recorder_.WaitForEvents(3)),
+              ElementsAre("ADDED a", "MODIFIED a", "DELETED a"));
+  EXPECT_EQ(
+      server_->requests()[0].target,
+      "/apis/xpu.opiproject.org/v1alpha1/networks?watch=true&allowWatchBookmarks=true&resourceVersion=17");
 }
 
 TEST_F(KubeClientTest, AWatchThatBreaksOffIsUnavailableAfterItsEvents) {
-  ServeWatch({{ScriptServer::ChunkedHead(200), ScriptServer::Chunk(Event("ADDED", "a") + "{\"type\": \"ADD")}, true,
+  ServeWatch({{ScriptServer::ChunkedHead(200), ScriptServer::Chunk(Event("ADDED", "a") + "{\"type\": \"ADD")},
+              true,
               false});
   EXPECT_TRUE(absl::IsUnavailable(recorder_.WaitForEnd().value()));
   EXPECT_THAT(WatchRecorder::Lines(recorder_.WaitForEvents(1)), ElementsAre("ADDED a"));

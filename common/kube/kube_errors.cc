@@ -57,9 +57,8 @@ absl::Status FromHttpError(int code, const std::string& body, const std::string&
     return FromKubeStatus(with_code);
   }
   constexpr size_t kExcerpt = 200;
-  return absl::Status(CodeFor(code, ""),
-                      absl::StrCat(request, ": the server answered ", code, body.empty() ? "" : ": ",
-                                   body.substr(0, kExcerpt)));
+  return absl::Status(CodeFor(code, ""), absl::StrCat(request, ": the server answered ", code,
+                                                      body.empty() ? "" : ": ", body.substr(0, kExcerpt)));
 }
 
 }  // namespace xpu

@@ -11,8 +11,8 @@ namespace xpu {
 // ResourceStore's contract says, with the server's message.
 absl::Status FromKubeStatus(const nlohmann::json& status);
 
-// The same for an HTTP response whose code is not 2xx; `body` need not be a Status. `request` is said where the
-// server gave no words of its own.
+// The same for an HTTP response whose code is not 2xx; `body` need not be a Status. `request` is said where
+// the server gave no words of its own.
 absl::Status FromHttpError(int code, const std::string& body, const std::string& request);
 
 }  // namespace xpu

@@ -9,7 +9,8 @@ namespace {
 using ::testing::HasSubstr;
 
 nlohmann::json StatusOf(int code, const std::string& reason, const std::string& message) {
-  return {{"kind", "Status"}, {"status", "Failure"}, {"code", code}, {"reason", reason}, {"message", message}};
+  return {
+      {"kind", "Status"}, {"status", "Failure"}, {"code", code}, {"reason", reason}, {"message", message}};
 }
 
 TEST(KubeErrorsTest, CodesFollowTheContractAndMessagesTheServer) {

@@ -23,8 +23,9 @@ std::string Escape(absl::string_view text) {
 }  // namespace
 
 std::string CollectionPath(const ResourceKind& kind, const std::string& ns) {
-  std::string path = kind.group.empty() ? absl::StrCat("/api/", Escape(kind.version))
-                                        : absl::StrCat("/apis/", Escape(kind.group), "/", Escape(kind.version));
+  std::string path = kind.group.empty()
+                         ? absl::StrCat("/api/", Escape(kind.version))
+                         : absl::StrCat("/apis/", Escape(kind.group), "/", Escape(kind.version));
   if (!ns.empty()) absl::StrAppend(&path, "/namespaces/", Escape(ns));
   absl::StrAppend(&path, "/", Escape(kind.plural));
   return path;

@@ -9,7 +9,8 @@ const ResourceKind kNetworks = {"xpu.opiproject.org", "v1alpha1", "Network", "ne
 const ResourceKind kNamespaces = {"", "v1", "Namespace", "namespaces"};
 
 TEST(KubeUrlsTest, PathsOfGroupsAndOfTheCore) {
-  EXPECT_EQ(CollectionPath(kNetworks, "default"), "/apis/xpu.opiproject.org/v1alpha1/namespaces/default/networks");
+  EXPECT_EQ(CollectionPath(kNetworks, "default"),
+            "/apis/xpu.opiproject.org/v1alpha1/namespaces/default/networks");
   EXPECT_EQ(CollectionPath(kNetworks, ""), "/apis/xpu.opiproject.org/v1alpha1/networks");
   EXPECT_EQ(ObjectPath(kNetworks, {"default", "blue"}, "status"),
             "/apis/xpu.opiproject.org/v1alpha1/namespaces/default/networks/blue/status");

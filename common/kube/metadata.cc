@@ -37,11 +37,14 @@ std::string UidOf(const Resource& object) { return StringMember(Metadata(object)
 
 int64_t GenerationOf(const Resource& object) { return IntMember(Metadata(object), "generation"); }
 
-bool IsBeingDeleted(const Resource& object) { return !StringMember(Metadata(object), "deletionTimestamp").empty(); }
+bool IsBeingDeleted(const Resource& object) {
+  return !StringMember(Metadata(object), "deletionTimestamp").empty();
+}
 
 bool HasFinalizer(const Resource& object, absl::string_view finalizer) {
   const Resource& list = Member(Metadata(object), "finalizers");
-  return list.is_array() && std::find(list.begin(), list.end(), Resource(std::string(finalizer))) != list.end();
+  return list.is_array() &&
+         std::find(list.begin(), list.end(), Resource(std::string(finalizer))) != list.end();
 }
 
 bool AddFinalizer(Resource* object, absl::string_view finalizer) {
@@ -110,7 +113,8 @@ std::string KubeTime(absl::Time time) {
 }
 
 Resource MakeResource(const ResourceKind& kind, const ResourceName& name) {
-  Resource object = {{"apiVersion", kind.ApiVersion()}, {"kind", kind.kind}, {"metadata", {{"name", name.name}}}};
+  Resource object = {
+      {"apiVersion", kind.ApiVersion()}, {"kind", kind.kind}, {"metadata", {{"name", name.name}}}};
   if (!name.ns.empty()) object["metadata"]["namespace"] = name.ns;
   return object;
 }

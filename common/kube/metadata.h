@@ -1,7 +1,7 @@
 #pragma once
 
-// Reading and changing the parts that all Kubernetes objects share. All functions are pure, take objects of any
-// shape, and treat what is missing or of the wrong type as empty.
+// Reading and changing the parts that all Kubernetes objects share. All functions are pure, take objects of
+// any shape, and treat what is missing or of the wrong type as empty.
 
 #include <cstdint>
 #include <string>

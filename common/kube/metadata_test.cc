@@ -19,9 +19,10 @@ TEST(MetadataTest, ReadsWhatTheServerWrote) {
 }
 
 TEST(MetadataTest, TakesObjectsOfAnyShape) {
-  for (const char* text : {"null", "[]", "7", "{}", R"({"metadata": 7})", R"({"metadata": {"name": 7}})",
-                           R"({"metadata": {"finalizers": "x"}, "status": {"conditions": 7}})",
-                           R"({"metadata": {"finalizers": [1]}, "status": {"conditions": ["x", 7, null]}})"}) {
+  for (const char* text :
+       {"null", "[]", "7", "{}", R"({"metadata": 7})", R"({"metadata": {"name": 7}})",
+        R"({"metadata": {"finalizers": "x"}, "status": {"conditions": 7}})",
+        R"({"metadata": {"finalizers": [1]}, "status": {"conditions": ["x", 7, null]}})"}) {
     const Resource object = Resource::parse(text);
     EXPECT_EQ(NameOf(object), ResourceName()) << text;
     EXPECT_EQ(VersionOf(object), "") << text;

@@ -48,14 +48,15 @@ struct ListOptions {
   std::string field_selector;
 };
 
-// A store that speaks the Kubernetes API's semantics (Kubernetes API conventions; resourceVersion, generation,
-// finalizers, status subresource). Safe from any thread; calls block for one request at most, bounded by the
-// implementation's deadline.
+// A store that speaks the Kubernetes API's semantics (Kubernetes API conventions; resourceVersion,
+// generation, finalizers, status subresource). Safe from any thread; calls block for one request at most,
+// bounded by the implementation's deadline.
 //
 // Errors are the API's, as absl codes, and carry the server's message:
 //   NotFound, AlreadyExists; InvalidArgument (422 and 400: the message names the field's path);
 //   Aborted (409: the object has changed, read again); OutOfRange (410: the version is too old, list again);
-//   PermissionDenied, Unauthenticated; ResourceExhausted (429); Unavailable (no answer, 5xx); DeadlineExceeded.
+//   PermissionDenied, Unauthenticated; ResourceExhausted (429); Unavailable (no answer, 5xx);
+//   DeadlineExceeded.
 class ResourceStore {
  public:
   virtual ~ResourceStore() = default;
@@ -73,8 +74,8 @@ class ResourceStore {
   // With finalizers left, the object only gets a deletionTimestamp and goes when the last one is removed.
   virtual absl::Status Delete(const ResourceKind& kind, const ResourceName& name) = 0;
 
-  // A running watch; ends when it goes away, after which no callback runs any more. Must not be destroyed from
-  // one of its own callbacks.
+  // A running watch; ends when it goes away, after which no callback runs any more. Must not be destroyed
+  // from one of its own callbacks.
   class Watcher {
    public:
     virtual ~Watcher() = default;

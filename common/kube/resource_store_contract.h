@@ -1,7 +1,7 @@
 #pragma once
 
-// What every ResourceStore must do, the fake, and the client with any server behind it. Include it in one test
-// source and say
+// What every ResourceStore must do, the fake, and the client with any server behind it. Include it in one
+// test source and say
 //   INSTANTIATE_TEST_SUITE_P(Mine, ResourceStoreContract, testing::Values(MakeMine));
 
 #include <atomic>
@@ -113,7 +113,8 @@ TEST_P(ResourceStoreContract, WhatIsNotThereIsNotFound) {
   EXPECT_TRUE(absl::IsNotFound(store().Get(kNetworks, nothing).status()));
   EXPECT_TRUE(absl::IsNotFound(store().Update(kNetworks, Network("nothing")).status()));
   EXPECT_TRUE(absl::IsNotFound(store().UpdateStatus(kNetworks, Network("nothing")).status()));
-  EXPECT_TRUE(absl::IsNotFound(store().Patch(kNetworks, nothing, PatchType::kMerge, Resource::object()).status()));
+  EXPECT_TRUE(
+      absl::IsNotFound(store().Patch(kNetworks, nothing, PatchType::kMerge, Resource::object()).status()));
   EXPECT_TRUE(absl::IsNotFound(store().Delete(kNetworks, nothing)));
   EXPECT_THAT(Names(), IsEmpty());
 }
@@ -178,7 +179,8 @@ TEST_P(ResourceStoreContract, WritingNothingNewChangesNothing) {
   const auto updated = store().Update(kNetworks, object);
   ASSERT_TRUE(updated.ok()) << updated.status();
   EXPECT_EQ(*updated, object);
-  const auto patched = store().Patch(kNetworks, {"default", "blue"}, PatchType::kMerge, {{"spec", {{"mtu", 1500}}}});
+  const auto patched =
+      store().Patch(kNetworks, {"default", "blue"}, PatchType::kMerge, {{"spec", {{"mtu", 1500}}}});
   ASSERT_TRUE(patched.ok()) << patched.status();
   EXPECT_EQ(*patched, object);
 }
@@ -322,10 +324,10 @@ TEST_P(ResourceStoreContract, AWatchTellsTheStepsOfADeletionWithFinalizers) {
   WatchRecorder recorder;
   auto watcher = Watch(recorder, ListAll().resource_version);
   ASSERT_TRUE(store().Delete(kNetworks, {"default", "blue"}).ok());
-  ASSERT_TRUE(store()
-                  .Patch(kNetworks, {"default", "blue"}, PatchType::kMerge,
-                         {{"metadata", {{"finalizers", nullptr}}}})
-                  .ok());
+  ASSERT_TRUE(
+      store()
+          .Patch(kNetworks, {"default", "blue"}, PatchType::kMerge, {{"metadata", {{"finalizers", nullptr}}}})
+          .ok());
   const std::vector<WatchEvent> events = recorder.WaitForEvents(2);
   ASSERT_THAT(WatchRecorder::Lines(events), ElementsAre("MODIFIED blue", "DELETED blue"));
   EXPECT_TRUE(IsBeingDeleted(events[0].object));

@@ -38,7 +38,8 @@ ScriptServer::ScriptServer(Script script) : script_(std::move(script)) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   snprintf(address.sun_path, sizeof(address.sun_path), "%s", path_.c_str());
-  if (bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0 || listen(listener_, 16) != 0) {
+  if (bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0 ||
+      listen(listener_, 16) != 0) {
     abort();
   }
   acceptor_ = std::thread([this] { Accept(); });

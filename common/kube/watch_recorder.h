@@ -27,8 +27,8 @@ class WatchRecorder {
             }};
   }
 
-  // The events once there are `count` or the watch has ended; what there is after a generous deadline. Bookmarks
-  // are left out.
+  // The events once there are `count` or the watch has ended; what there is after a generous deadline.
+  // Bookmarks are left out.
   std::vector<WatchEvent> WaitForEvents(size_t count) {
     const auto enough = [&] { return Events().size() >= count || end_.has_value(); };
     absl::MutexLock lock(&mu_);

@@ -40,7 +40,8 @@ void WatchSink::Line(const std::string& line) {
   } else if (type == "ERROR") {
     return EndLocked(FromKubeStatus(parsed["object"]));
   } else {
-    return EndLocked(absl::UnavailableError(absl::StrCat("the server sent a watch event of type \"", type, "\"")));
+    return EndLocked(
+        absl::UnavailableError(absl::StrCat("the server sent a watch event of type \"", type, "\"")));
   }
   event.object = std::move(parsed["object"]);
   if (callbacks_.event) callbacks_.event(event);

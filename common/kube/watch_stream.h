@@ -37,7 +37,8 @@ class WatchSink {
 // Cuts the pieces of a stream into lines.
 class LineSplitter {
  public:
-  // Calls `line` for each that is now complete; empty ones are left out. False if a line grows beyond any use.
+  // Calls `line` for each that is now complete; empty ones are left out. False if a line grows beyond any
+  // use.
   bool Feed(absl::string_view piece, const std::function<void(std::string)>& line);
 
  private:

@@ -41,7 +41,8 @@ TEST_F(WatchSinkTest, LinesBecomeEvents) {
   sink_.Line(Event("MODIFIED", "a"));
   sink_.Line(Event("BOOKMARK", ""));
   sink_.Line(Event("DELETED", "a"));
-  EXPECT_THAT(WatchRecorder::Lines(recorder_.WaitForEvents(3)), ElementsAre("ADDED a", "MODIFIED a", "DELETED a"));
+  EXPECT_THAT(WatchRecorder::Lines(recorder_.WaitForEvents(3)),
+              ElementsAre("ADDED a", "MODIFIED a", "DELETED a"));
 }
 
 TEST_F(WatchSinkTest, AnErrorEndsTheWatchOnce) {
@@ -75,8 +76,8 @@ TEST(WatchDispatcherTest, KeepsTheOrderOfEachSink) {
     WatchDispatcher dispatcher;
     auto sink = std::make_shared<WatchSink>(recorder.callbacks());
     for (int i = 0; i < 100; ++i) {
-      dispatcher.PostLine(sink, R"({"type": "ADDED", "object": {"metadata": {"name": ")" + std::to_string(i) +
-                                    R"("}}})");
+      dispatcher.PostLine(
+          sink, R"({"type": "ADDED", "object": {"metadata": {"name": ")" + std::to_string(i) + R"("}}})");
     }
     dispatcher.PostEnd(sink, absl::OkStatus());
     EXPECT_EQ(recorder.WaitForEnd(), absl::OkStatus());

@@ -14,7 +14,8 @@ constexpr char kLastApplied[] = "kubectl.kubernetes.io/last-applied-configuratio
 Resource LastApplied(const Resource& object) {
   const auto pointer = Resource::json_pointer("/metadata/annotations") / kLastApplied;
   if (!object.contains(pointer) || !object.at(pointer).is_string()) return nullptr;
-  const Resource last = Resource::parse(object.at(pointer).get<std::string>(), nullptr, /*allow_exceptions=*/false);
+  const Resource last =
+      Resource::parse(object.at(pointer).get<std::string>(), nullptr, /*allow_exceptions=*/false);
   return last.is_object() ? last : Resource();
 }
 
@@ -83,7 +84,8 @@ Resource ApplyPatch(const Resource& manifest, const Resource& last) {
 }
 
 absl::Status Apply(Session& session, const std::vector<std::string>& files) {
-  XPU_ASSIGN_OR_RETURN(const std::vector<ManifestObject> manifests, ReadManifests(files, session.in, session.ns));
+  XPU_ASSIGN_OR_RETURN(const std::vector<ManifestObject> manifests,
+                       ReadManifests(files, session.in, session.ns));
   size_t failed = 0;
   for (const ManifestObject& manifest : manifests) {
     const std::string name = NameOf(manifest.object).name;
@@ -95,7 +97,8 @@ absl::Status Apply(Session& session, const std::vector<std::string>& files) {
     // Nothing else will get through either.
     if (absl::IsUnavailable(done.status())) return done.status();
     ++failed;
-    session.err << manifest.where << ": " << Label(*manifest.kind, name) << ": " << done.status().message() << "\n";
+    session.err << manifest.where << ": " << Label(*manifest.kind, name) << ": " << done.status().message()
+                << "\n";
   }
   if (failed == 0) return absl::OkStatus();
   return absl::InvalidArgumentError(

@@ -66,18 +66,19 @@ absl::Status WaitUntilGone(ResourceStore& store, const ResourceKind& kind, const
     bool gone = false;
     std::optional<absl::Status> ended;
     Resource last = list.items[0];
-    XPU_ASSIGN_OR_RETURN(const auto watcher,
-                         store.Watch(kind, name.ns, list.resource_version, only,
-                                     {[&](const WatchEvent& event) {
-                                        if (event.type == WatchEvent::Type::kBookmark) return;
-                                        absl::MutexLock lock(&mu);
-                                        gone = gone || event.type == WatchEvent::Type::kDeleted;
-                                        last = event.object;
-                                      },
-                                      [&](const absl::Status& status) {
-                                        absl::MutexLock lock(&mu);
-                                        ended = status;
-                                      }}));
+    XPU_ASSIGN_OR_RETURN(const auto watcher, store.Watch(kind, name.ns, list.resource_version, only,
+                                                         {[&](const WatchEvent& event) {
+                                                            if (event.type == WatchEvent::Type::kBookmark)
+                                                              return;
+                                                            absl::MutexLock lock(&mu);
+                                                            gone = gone ||
+                                                                   event.type == WatchEvent::Type::kDeleted;
+                                                            last = event.object;
+                                                          },
+                                                          [&](const absl::Status& status) {
+                                                            absl::MutexLock lock(&mu);
+                                                            ended = status;
+                                                          }}));
     const auto decided = [&] { return gone || ended.has_value(); };
     absl::MutexLock lock(&mu);
     if (!mu.AwaitWithDeadline(absl::Condition(&decided), deadline)) {
@@ -125,7 +126,8 @@ absl::Status Delete(Session& session, const DeleteOptions& options) {
     }
   }
   if (failed == 0) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(failed, " of ", doomed.size(), " objects could not be deleted"));
+  return absl::FailedPreconditionError(
+      absl::StrCat(failed, " of ", doomed.size(), " objects could not be deleted"));
 }
 
 }  // namespace xpu

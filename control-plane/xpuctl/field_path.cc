@@ -159,8 +159,9 @@ std::vector<const nlohmann::json*> FieldPath::Find(const nlohmann::json& object)
 }
 
 std::string FieldPath::Text(const nlohmann::json& object) const {
-  return absl::StrJoin(Find(object), ",",
-                       [](std::string* out, const nlohmann::json* value) { absl::StrAppend(out, CellText(*value)); });
+  return absl::StrJoin(Find(object), ",", [](std::string* out, const nlohmann::json* value) {
+    absl::StrAppend(out, CellText(*value));
+  });
 }
 
 std::string CellText(const nlohmann::json& value) {

@@ -11,7 +11,7 @@
 namespace xpu {
 
 // A path through an object, the part of kubectl's JSONPath that printer columns use:
-//   .spec.vni   .spec['vni']   .metadata.labels.app\.io/name   .status.addresses[0]   [-1] (from the end)   [*]
+//   .spec.vni   .spec['vni']   .metadata.labels.app\.io/name   .status.addresses[0]   [-1] (from the end) [*]
 //   .status.conditions[?(@.type=="Ready")].status
 class FieldPath {
  public:

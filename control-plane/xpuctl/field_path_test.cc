@@ -51,8 +51,9 @@ TEST(FieldPathTest, FiltersChooseElements) {
 }
 
 TEST(FieldPathTest, WhatIsNotThereIsEmpty) {
-  for (const char* path : {".nothing", ".spec.nothing", ".spec.vni.deeper", ".spec.prefixes[9]", ".spec.prefixes[-9]",
-                           ".spec[0]", ".metadata.name[*]", ".spec.prefixes.name", ".spec.vni[?(@.a==1)]"}) {
+  for (const char* path :
+       {".nothing", ".spec.nothing", ".spec.vni.deeper", ".spec.prefixes[9]", ".spec.prefixes[-9]",
+        ".spec[0]", ".metadata.name[*]", ".spec.prefixes.name", ".spec.vni[?(@.a==1)]"}) {
     EXPECT_EQ(Text(path), "") << path;
   }
 }

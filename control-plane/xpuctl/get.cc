@@ -23,8 +23,9 @@ absl::StatusOr<std::vector<Found>> Fetch(Session& session, const GetOptions& opt
   for (const Target& target : targets) {
     if (found.empty() || found.back().kind != target.kind) found.push_back({target.kind, {}});
     if (target.name.empty()) {
-      XPU_ASSIGN_OR_RETURN(ResourceList list,
-                           session.store.List(*target.kind, NamespaceToList(session, *target.kind), options.selection));
+      XPU_ASSIGN_OR_RETURN(
+          ResourceList list,
+          session.store.List(*target.kind, NamespaceToList(session, *target.kind), options.selection));
       for (Resource& object : list.items) found.back().objects.push_back(std::move(object));
       continue;
     }
@@ -32,9 +33,11 @@ absl::StatusOr<std::vector<Found>> Fetch(Session& session, const GetOptions& opt
       return absl::InvalidArgumentError("an object is in one namespace: name it with -n instead of -A");
     }
     if (!options.selection.label_selector.empty() || !options.selection.field_selector.empty()) {
-      return absl::InvalidArgumentError("a selector chooses among all objects: leave out either it or the name");
+      return absl::InvalidArgumentError(
+          "a selector chooses among all objects: leave out either it or the name");
     }
-    absl::StatusOr<Resource> object = session.store.Get(*target.kind, NameIn(session, *target.kind, target.name));
+    absl::StatusOr<Resource> object =
+        session.store.Get(*target.kind, NameIn(session, *target.kind, target.name));
     if (absl::IsNotFound(object.status())) {
       ++*missing;
       session.err << "xpuctl: " << object.status().message() << "\n";
@@ -71,7 +74,8 @@ Resource Document(const std::vector<Found>& found, bool one) {
 
 absl::Status MissingStatus(size_t missing) {
   if (missing == 0) return absl::OkStatus();
-  return absl::NotFoundError(absl::StrCat(missing, missing == 1 ? " object was" : " objects were", " not found"));
+  return absl::NotFoundError(
+      absl::StrCat(missing, missing == 1 ? " object was" : " objects were", " not found"));
 }
 
 // "  " before each line that is not empty.
@@ -94,7 +98,8 @@ void PrintSection(std::ostream& out, const char* title, const Resource& value) {
 void DescribeOne(Session& session, const api::KindInfo& kind, const Resource& object) {
   const Resource metadata = object.value("metadata", Resource::object());
   const auto line = [&](const char* title, const std::string& text) {
-    if (!text.empty()) session.out << title << std::string(13 - std::string(title).size(), ' ') << text << "\n";
+    if (!text.empty())
+      session.out << title << std::string(13 - std::string(title).size(), ' ') << text << "\n";
   };
   line("Name:", NameOf(object).name);
   line("Namespace:", NameOf(object).ns);
@@ -125,22 +130,26 @@ void DescribeOne(Session& session, const api::KindInfo& kind, const Resource& ob
 absl::Status Get(Session& session, const GetOptions& options) {
   size_t missing = 0;
   XPU_ASSIGN_OR_RETURN(const std::vector<Found> found, Fetch(session, options, &missing));
-  const bool any = std::any_of(found.begin(), found.end(), [](const Found& part) { return !part.objects.empty(); });
+  const bool any =
+      std::any_of(found.begin(), found.end(), [](const Found& part) { return !part.objects.empty(); });
   if (options.output == "json" || options.output == "yaml") {
     const bool one = options.words.size() > 1 || options.words[0].find('/') != std::string::npos;
     if (!any && missing > 0) return MissingStatus(missing);
     const Resource document = Document(found, one);
-    session.out << (options.output == "yaml" ? api::JsonToYaml(document)
-                                             : document.dump(2, ' ', false, Resource::error_handler_t::replace) + "\n");
+    session.out << (options.output == "yaml"
+                        ? api::JsonToYaml(document)
+                        : document.dump(2, ' ', false, Resource::error_handler_t::replace) + "\n");
   } else if (options.output == "name") {
     for (const Found& part : found) {
-      for (const Resource& object : part.objects) session.out << Label(*part.kind, NameOf(object).name) << "\n";
+      for (const Resource& object : part.objects)
+        session.out << Label(*part.kind, NameOf(object).name) << "\n";
     }
   } else {
     PrintTables(session, found, options.output == "wide");
     if (!any && missing == 0) {
       session.err << "There are no " << found[0].kind->resource.plural
-                  << (found[0].kind->namespaced && !session.all_namespaces ? " in namespace " + session.ns : "")
+                  << (found[0].kind->namespaced && !session.all_namespaces ? " in namespace " + session.ns
+                                                                           : "")
                   << "\n";
     }
   }

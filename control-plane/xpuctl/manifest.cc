@@ -15,7 +15,8 @@ namespace {
 absl::StatusOr<std::string> ReadAll(const std::string& file, std::istream& in) {
   if (file == "-") return std::string(std::istreambuf_iterator<char>(in), {});
   std::ifstream stream(file, std::ios::binary);
-  if (!stream) return absl::NotFoundError(absl::StrCat(file, ": there is no such file, or it cannot be read"));
+  if (!stream)
+    return absl::NotFoundError(absl::StrCat(file, ": there is no such file, or it cannot be read"));
   return std::string(std::istreambuf_iterator<char>(stream), {});
 }
 
@@ -28,10 +29,11 @@ absl::StatusOr<std::vector<std::string>> Expand(const std::vector<std::string>& 
       continue;
     }
     std::vector<std::string> inside;
-    for (auto it = std::filesystem::directory_iterator(file, error); it != std::filesystem::directory_iterator();
-         it.increment(error)) {
+    for (auto it = std::filesystem::directory_iterator(file, error);
+         it != std::filesystem::directory_iterator(); it.increment(error)) {
       const std::string extension = it->path().extension().string();
-      if (extension == ".yaml" || extension == ".yml" || extension == ".json") inside.push_back(it->path().string());
+      if (extension == ".yaml" || extension == ".yml" || extension == ".json")
+        inside.push_back(it->path().string());
     }
     if (error) return absl::NotFoundError(absl::StrCat(file, ": ", error.message()));
     if (inside.empty()) {
@@ -83,8 +85,8 @@ absl::Status AddObject(Resource object, const std::string& where, const std::str
 
 }  // namespace
 
-absl::StatusOr<std::vector<ManifestObject>> ReadManifests(const std::vector<std::string>& files, std::istream& in,
-                                                          const std::string& ns) {
+absl::StatusOr<std::vector<ManifestObject>> ReadManifests(const std::vector<std::string>& files,
+                                                          std::istream& in, const std::string& ns) {
   XPU_ASSIGN_OR_RETURN(const std::vector<std::string> expanded, Expand(files));
   std::vector<ManifestObject> objects;
   for (const std::string& file : expanded) {

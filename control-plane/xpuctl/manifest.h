@@ -18,11 +18,12 @@ struct ManifestObject {
   Resource object;
 };
 
-// The objects of files in order: YAML or JSON, several documents each, lists taken apart. A folder stands for its
-// *.yaml, *.yml and *.json, by name; "-" for `in`. Kinds are known and names are there afterwards; namespaces are
-// `ns` where an object has none. InvalidArgument says where something cannot be read; NotFound names a missing
-// file.
-absl::StatusOr<std::vector<ManifestObject>> ReadManifests(const std::vector<std::string>& files, std::istream& in,
-                                                          const std::string& ns);
+// The objects of files in order: YAML or JSON, several documents each, lists taken apart. A folder stands for
+// its
+// *.yaml, *.yml and *.json, by name; "-" for `in`. Kinds are known and names are there afterwards; namespaces
+// are `ns` where an object has none. InvalidArgument says where something cannot be read; NotFound names a
+// missing file.
+absl::StatusOr<std::vector<ManifestObject>> ReadManifests(const std::vector<std::string>& files,
+                                                          std::istream& in, const std::string& ns);
 
 }  // namespace xpu

@@ -46,10 +46,11 @@ class ManifestTest : public ::testing::Test {
 };
 
 TEST_F(ManifestTest, ReadsSeveralDocumentsAndFillsInTheNamespace) {
-  const auto objects = Read(std::string(kBlue) +
-                            "---\napiVersion: xpu.opiproject.org/v1alpha1\nkind: Network\nmetadata: {name: red, "
-                            "namespace: mine}\n---\n# nothing\n---\n"
-                            R"({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mine"}})");
+  const auto objects =
+      Read(std::string(kBlue) +
+           "---\napiVersion: xpu.opiproject.org/v1alpha1\nkind: Network\nmetadata: {name: red, "
+           "namespace: mine}\n---\n# nothing\n---\n"
+           R"({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mine"}})");
   ASSERT_TRUE(objects.ok()) << objects.status();
   EXPECT_THAT(Names(*objects), ElementsAre("team/blue", "mine/red", "mine"));
   EXPECT_EQ((*objects)[2].kind->resource.kind, "Namespace");

@@ -31,8 +31,8 @@ std::vector<std::string> ObjectColumns::Row(const Resource& object, absl::Time n
   row.push_back(name.name);
   for (const auto& [heading, path] : columns_) row.push_back(path.Text(object));
   absl::Time since;
-  row.push_back(absl::ParseTime(absl::RFC3339_full, created.Text(object), &since, nullptr) ? AgeText(now - since)
-                                                                                           : "");
+  row.push_back(
+      absl::ParseTime(absl::RFC3339_full, created.Text(object), &since, nullptr) ? AgeText(now - since) : "");
   return row;
 }
 

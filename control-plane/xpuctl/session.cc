@@ -27,7 +27,8 @@ absl::StatusOr<std::vector<Target>> ParseTargets(const std::vector<std::string>&
     for (const std::string& word : words) {
       const std::vector<std::string> parts = absl::StrSplit(word, '/');
       if (parts.size() != 2 || parts[0].empty() || parts[1].empty()) {
-        return absl::InvalidArgumentError(absl::StrCat("\"", word, "\" is not KIND/NAME, as the first one is"));
+        return absl::InvalidArgumentError(
+            absl::StrCat("\"", word, "\" is not KIND/NAME, as the first one is"));
       }
       XPU_ASSIGN_OR_RETURN(const api::KindInfo* kind, FindKindByName(parts[0]));
       targets.push_back({kind, parts[1]});

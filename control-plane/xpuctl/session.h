@@ -31,8 +31,8 @@ struct Target {
   std::string name;
 };
 
-// "KIND", "KIND NAME...", "KIND/NAME..." or "KIND,KIND"; kinds in any of their names. InvalidArgument lists the
-// kinds there are.
+// "KIND", "KIND NAME...", "KIND/NAME..." or "KIND,KIND"; kinds in any of their names. InvalidArgument lists
+// the kinds there are.
 absl::StatusOr<std::vector<Target>> ParseTargets(const std::vector<std::string>& words);
 absl::StatusOr<const api::KindInfo*> FindKindByName(const std::string& word);
 

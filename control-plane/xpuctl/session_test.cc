@@ -34,9 +34,15 @@ TEST(ParseTargetsTest, AnUnknownKindListsTheKnownOnes) {
 }
 
 TEST(ParseTargetsTest, RefusesWhatIsNeitherForm) {
-  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
-           {}, {"network/"}, {"/blue"}, {"a/b/c"}, {"network/blue", "red"}, {"network", "x/y"}, {"network", ""},
-           {"networks,netdevs", "blue"}}) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{},
+                                             {"network/"},
+                                             {"/blue"},
+                                             {"a/b/c"},
+                                             {"network/blue", "red"},
+                                             {"network", "x/y"},
+                                             {"network", ""},
+                                             {"networks,netdevs", "blue"}}) {
     EXPECT_TRUE(absl::IsInvalidArgument(ParseTargets(words).status()));
   }
 }

@@ -13,7 +13,8 @@ constexpr size_t kGap = 3;
 
 // Characters, not octets: continuation octets of UTF-8 take no room.
 size_t WidthOf(const std::string& text) {
-  return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
+  return std::count_if(text.begin(), text.end(),
+                       [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
 }
 
 std::string Clean(std::string text) {

@@ -6,9 +6,9 @@
 
 namespace xpu {
 
-// A table for people: columns of equal width, upper-case headings, no lines. Empty cells say "<none>", so that
-// every row has the same number of words for awk and its like. Cells are one line: what is not printable in them
-// is replaced, as objects may carry anything.
+// A table for people: columns of equal width, upper-case headings, no lines. Empty cells say "<none>", so
+// that every row has the same number of words for awk and its like. Cells are one line: what is not printable
+// in them is replaced, as objects may carry anything.
 class Table {
  public:
   explicit Table(std::vector<std::string> headings);
@@ -20,8 +20,8 @@ class Table {
   // Headings, then all rows.
   void Print(std::ostream& out) const;
 
-  // For tables that grow while they are read: prints what has been added since the last call, with headings the
-  // first time. Columns keep their width until a cell needs more.
+  // For tables that grow while they are read: prints what has been added since the last call, with headings
+  // the first time. Columns keep their width until a cell needs more.
   void PrintNew(std::ostream& out);
 
  private:

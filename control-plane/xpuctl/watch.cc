@@ -10,9 +10,11 @@
 
 namespace xpu {
 
-absl::Status WatchObjects(Session& session, const WatchOptions& options, const std::function<void(EventLoop&)>& run) {
+absl::Status WatchObjects(Session& session, const WatchOptions& options,
+                          const std::function<void(EventLoop&)>& run) {
   XPU_ASSIGN_OR_RETURN(const std::vector<Target> targets, ParseTargets(options.words));
-  if (targets.size() != 1) return absl::InvalidArgumentError("watch one kind, or one object of it, at a time");
+  if (targets.size() != 1)
+    return absl::InvalidArgumentError("watch one kind, or one object of it, at a time");
   const Target& target = targets[0];
   Informer::Options informer_options;
   informer_options.kind = *target.kind;
@@ -34,8 +36,8 @@ absl::Status WatchObjects(Session& session, const WatchOptions& options, const s
   bool synced = false;
   const auto tell = [&](const char* type, const Resource& object) {
     if (options.output == "json") {
-      session.out << Resource({{"type", type}, {"object", object}}).dump(-1, ' ', false,
-                                                                         Resource::error_handler_t::replace)
+      session.out << Resource({{"type", type}, {"object", object}})
+                         .dump(-1, ' ', false, Resource::error_handler_t::replace)
                   << std::endl;
       // Whoever read it has gone, as "| head" does.
       if (!session.out) loop.Stop();

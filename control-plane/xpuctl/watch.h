@@ -20,6 +20,7 @@ struct WatchOptions {
 
 // Prints the objects and then each change, until `run` returns. It runs the loop until it is time to stop. A
 // server that goes away meanwhile is waited for.
-absl::Status WatchObjects(Session& session, const WatchOptions& options, const std::function<void(EventLoop&)>& run);
+absl::Status WatchObjects(Session& session, const WatchOptions& options,
+                          const std::function<void(EventLoop&)>& run);
 
 }  // namespace xpu

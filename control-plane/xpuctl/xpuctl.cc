@@ -56,7 +56,8 @@ void AddReadingVerbs(CLI::App& app, CommandLine* line, const XpuctlDeps& deps) {
   describe->add_option("what", line->get.words, "Kinds and names")->required();
   AddSelectors(describe, &line->get.selection);
   AddAllNamespaces(describe, line);
-  describe->callback([line] { line->verb = [line](Session& session) { return Describe(session, line->get); }; });
+  describe->callback(
+      [line] { line->verb = [line](Session& session) { return Describe(session, line->get); }; });
 
   CLI::App* watch = app.add_subcommand("watch", "Show objects and each of their changes until interrupted");
   watch->add_option("what", line->watch.words, "A kind, or an object")->required();
@@ -74,17 +75,20 @@ void AddReadingVerbs(CLI::App& app, CommandLine* line, const XpuctlDeps& deps) {
 
 void AddWritingVerbs(CLI::App& app, CommandLine* line) {
   CLI::App* apply = app.add_subcommand("apply", "Bring objects to what manifests say");
-  apply->add_option("-f,--filename", line->files, "File, folder or - for standard input; may be repeated")->required();
+  apply->add_option("-f,--filename", line->files, "File, folder or - for standard input; may be repeated")
+      ->required();
   apply->callback([line] { line->verb = [line](Session& session) { return Apply(session, line->files); }; });
 
   CLI::App* remove = app.add_subcommand("delete", "Delete objects by name or as manifests name them");
   remove->add_option("what", line->remove.words, "KIND NAME... or KIND/NAME...");
-  remove->add_option("-f,--filename", line->remove.files, "File, folder or - for standard input; may be repeated");
+  remove->add_option("-f,--filename", line->remove.files,
+                     "File, folder or - for standard input; may be repeated");
   remove->add_flag("--wait,!--no-wait", line->remove.wait, "Wait until they are gone (the default)");
   remove->add_option("--timeout", line->timeout_seconds, "Seconds to wait")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  remove->add_flag("--ignore-not-found", line->remove.ignore_not_found, "An object that is not there is no error");
+  remove->add_flag("--ignore-not-found", line->remove.ignore_not_found,
+                   "An object that is not there is no error");
   remove->callback([line] {
     line->verb = [line](Session& session) {
       line->remove.timeout = absl::Seconds(line->timeout_seconds);
@@ -98,7 +102,8 @@ absl::Status PrintVersion(Session& session) {
   session.out << "xpuctl " << XPU_VERSION << "\n";
   const absl::StatusOr<nlohmann::json> server = session.store.GetPath("/version");
   session.out << "server "
-              << (server.ok() ? server->value("gitVersion", "of an unknown version") : "does not answer") << "\n";
+              << (server.ok() ? server->value("gitVersion", "of an unknown version") : "does not answer")
+              << "\n";
   return absl::OkStatus();
 }
 
@@ -108,10 +113,10 @@ absl::Status Run(CommandLine& line, const XpuctlDeps& deps) {
   Session session{*client, deps.in, deps.out, deps.err, deps.clock, line.ns, line.all_namespaces};
   const absl::Status status = line.verb(session);
   if (!absl::IsUnavailable(status)) return status;
-  return absl::UnavailableError(
-      absl::StrCat("the API server does not answer: ", std::string(status.message()),
-                   "\nSay where it is with --server unix:PATH or --server https://HOST:PORT, or in XPU_SERVER; "
-                   "\"xpuctl sandbox up\" starts one on this machine"));
+  return absl::UnavailableError(absl::StrCat(
+      "the API server does not answer: ", std::string(status.message()),
+      "\nSay where it is with --server unix:PATH or --server https://HOST:PORT, or in XPU_SERVER; "
+      "\"xpuctl sandbox up\" starts one on this machine"));
 }
 
 }  // namespace
@@ -128,7 +133,8 @@ int RunXpuctl(const std::vector<std::string>& args, const XpuctlDeps& deps) {
   app.require_subcommand(1);
   app.fallthrough();
   CommandLine line;
-  app.add_option("--server", line.client.server, "API server: unix:PATH or https://HOST:PORT (or XPU_SERVER)");
+  app.add_option("--server", line.client.server,
+                 "API server: unix:PATH or https://HOST:PORT (or XPU_SERVER)");
   app.add_option("-n,--namespace", line.ns, "Namespace of objects")->capture_default_str();
   app.add_option("--ca", line.client.ca, "PEM file of the authority that signed the server's certificate");
   app.add_option("--cert", line.client.certificate, "PEM file of this client's certificate");

@@ -31,7 +31,8 @@ struct XpuctlDeps {
 // command line that cannot be read.
 int RunXpuctl(const std::vector<std::string>& args, const XpuctlDeps& deps);
 
-// Where the API server is if --server does not say: XPU_SERVER, the sandbox's if there is one, or the machine's.
+// Where the API server is if --server does not say: XPU_SERVER, the sandbox's if there is one, or the
+// machine's.
 std::string DefaultServer(const std::function<std::string(const char*)>& environment);
 
 }  // namespace xpu

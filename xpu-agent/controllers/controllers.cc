@@ -122,8 +122,8 @@ struct Controllers::State {
     return handler;
   }
 
-  // On the loop. Nothing has a turn before both lists are known: until then, what looks missing may just not have
-  // been heard of.
+  // On the loop. Nothing has a turn before both lists are known: until then, what looks missing may just not
+  // have been heard of.
   bool both_synced() const { return network_informer->synced() && netdev_informer->synced(); }
   void Enqueue(Controller& queue, const ResourceName& name) {
     if (both_synced()) queue.Enqueue(name);
@@ -166,7 +166,8 @@ Controllers::~Controllers() = default;
 absl::StatusOr<std::unique_ptr<Controllers>> Controllers::Start(const ControllerOptions& options,
                                                                 ResourceStore& store, OpiClient& opi) {
   if (options.card.empty()) {
-    return absl::InvalidArgumentError("the controllers need the name of this agent's card, as Netdevs have it");
+    return absl::InvalidArgumentError(
+        "the controllers need the name of this agent's card, as Netdevs have it");
   }
   ControllerOptions complete = options;
   if (complete.clock == nullptr) complete.clock = &Clock::Real();

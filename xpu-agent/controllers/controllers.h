@@ -22,21 +22,21 @@ struct ControllerOptions {
 };
 
 // The xPU agent's controllers: turn the Network and Netdev resources of a card into OPI calls and write what
-// came of it into their status. They use an OPI agent like any other client would, so it may be this process's
-// own or another vendor's bridge.
+// came of it into their status. They use an OPI agent like any other client would, so it may be this
+// process's own or another vendor's bridge.
 //
-// Network → LogicalBridge "<namespace>.<name>" with its subnets; the finalizer "xpu.opiproject.org/<card>-network"
-// keeps a Network until its bridge is gone. Netdev of this card → bridge port, isolated or bound; the finalizer
-// "xpu.opiproject.org/port" keeps it until the port is released.
+// Network → LogicalBridge "<namespace>.<name>" with its subnets; the finalizer
+// "xpu.opiproject.org/<card>-network" keeps a Network until its bridge is gone. Netdev of this card → bridge
+// port, isolated or bound; the finalizer "xpu.opiproject.org/port" keeps it until the port is released.
 //
 // All is level-triggered: what was missed while the store or the OPI agent was away is made up for when it is
-// back. An error stays with the object it belongs to, is shown in its condition "Ready", and is tried again with
-// a growing delay.
+// back. An error stays with the object it belongs to, is shown in its condition "Ready", and is tried again
+// with a growing delay.
 class Controllers {
  public:
-  // Starts threads and returns at once, whether or not store and agent can be reached. `store` and `opi` are not
-  // owned and must outlive the object. Takes the place of opi's connection observer. InvalidArgument if the card
-  // has no name.
+  // Starts threads and returns at once, whether or not store and agent can be reached. `store` and `opi` are
+  // not owned and must outlive the object. Takes the place of opi's connection observer. InvalidArgument if
+  // the card has no name.
   static absl::StatusOr<std::unique_ptr<Controllers>> Start(const ControllerOptions& options,
                                                             ResourceStore& store, OpiClient& opi);
   // Stops; waits for calls that are under way.

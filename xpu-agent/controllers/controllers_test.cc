@@ -76,7 +76,8 @@ TEST_F(ControllersTest, LostAnswersOfTheStoreAreMadeUpFor) {
 
 TEST_F(ControllersTest, LostAnswersOfTheAgentAreMadeUpFor) {
   using When = FakeOpiClient::When;
-  for (const char* method : {"CreateLogicalBridge", "SetSubnets", "BindPort", "UnbindPort", "DeleteLogicalBridge"}) {
+  for (const char* method :
+       {"CreateLogicalBridge", "SetSubnets", "BindPort", "UnbindPort", "DeleteLogicalBridge"}) {
     opi_.FailCall(method, 1, absl::UnavailableError("lost"), When::kAfter);
   }
   Start();

@@ -14,14 +14,12 @@ Resource ControllersTest::CreateNetwork(const std::string& name, int vni, const 
 
 std::string ControllersTest::MacOf(int vf) { return absl::StrCat("02:00:00:00:00:0", vf); }
 
-Resource ControllersTest::CreateNetdev(const std::string& name, int vf, const std::string& network, int64_t claim) {
+Resource ControllersTest::CreateNetdev(const std::string& name, int vf, const std::string& network,
+                                       int64_t claim) {
   Resource object = MakeResource(Netdevs(), Name(name));
-  object["spec"] = {{"host", "host-a"},
-                    {"function", absl::StrCat("0000:03:00.", vf)},
-                    {"card", "card0"},
-                    {"port", absl::StrCat("host0-", vf)},
-                    {"claim", claim},
-                    {"mac", MacOf(vf)}};
+  object["spec"] = {{"host", "host-a"}, {"function", absl::StrCat("0000:03:00.", vf)},
+                    {"card", "card0"},  {"port", absl::StrCat("host0-", vf)},
+                    {"claim", claim},   {"mac", MacOf(vf)}};
   if (!network.empty()) object["spec"]["network"] = network;
   return store_.Create(Netdevs(), object).value();
 }
@@ -76,12 +74,13 @@ Resource ControllersTest::WaitFor(const ResourceKind& kind, const std::string& n
   EXPECT_TRUE(list.ok()) << list.status();
   if (!list.ok()) return object;
   if (!list->items.empty()) object = list->items[0];
-  const auto watcher = store_.Watch(kind, "default", list->resource_version, {"", "metadata.name=" + name},
-                                    {[&](const WatchEvent& event) {
-                                       absl::MutexLock lock(&mu);
-                                       object = event.type == WatchEvent::Type::kDeleted ? Resource() : event.object;
-                                     },
-                                     nullptr});
+  const auto watcher =
+      store_.Watch(kind, "default", list->resource_version, {"", "metadata.name=" + name},
+                   {[&](const WatchEvent& event) {
+                      absl::MutexLock lock(&mu);
+                      object = event.type == WatchEvent::Type::kDeleted ? Resource() : event.object;
+                    },
+                    nullptr});
   EXPECT_TRUE(watcher.ok()) << watcher.status();
   const auto reached = [&] { return test(object); };
   absl::MutexLock lock(&mu);
@@ -91,7 +90,8 @@ Resource ControllersTest::WaitFor(const ResourceKind& kind, const std::string& n
   return result;
 }
 
-Resource ControllersTest::WaitForReady(const ResourceKind& kind, const std::string& name, const std::string& reason) {
+Resource ControllersTest::WaitForReady(const ResourceKind& kind, const std::string& name,
+                                       const std::string& reason) {
   return WaitFor(kind, name, [&](const Resource& object) {
     const ConditionValue ready = GetCondition(object, "Ready");
     return ready.reason == reason && ready.observed_generation == GenerationOf(object);

@@ -54,8 +54,10 @@ class ControllersTest : public ::testing::Test {
   // How many ports the first card has in that network, as its status says; -1 if it says nothing.
   static int PortsIn(const Resource& network);
   // The object once `test` is true of it (null: gone); a failure and what there is if that takes too long.
-  Resource WaitFor(const ResourceKind& kind, const std::string& name, const std::function<bool(const Resource&)>& test);
-  Resource WaitForReady(const ResourceKind& kind, const std::string& name, const std::string& reason = "Confirmed");
+  Resource WaitFor(const ResourceKind& kind, const std::string& name,
+                   const std::function<bool(const Resource&)>& test);
+  Resource WaitForReady(const ResourceKind& kind, const std::string& name,
+                        const std::string& reason = "Confirmed");
   Resource WaitForState(const std::string& netdev, const std::string& state);
   void WaitForGone(const ResourceKind& kind, const std::string& name);
 

@@ -96,7 +96,8 @@ NetdevController::Outcome NetdevController::Isolate(const Netdev& netdev) {
   const absl::StatusOr<evpn::BridgePort> port =
       deps_.opi->CreateBridgePort(netdev.spec().port(), spec, netdev.spec().claim());
   if (!port.ok()) return {port.status(), kFailed};
-  // Bound already, over OPI: the resource that names the network has yet to come, and this one is out of date.
+  // Bound already, over OPI: the resource that names the network has yet to come, and this one is out of
+  // date.
   if (IsIn(*port)) return {};
   Outcome isolated{absl::OkStatus(), kIsolated};
   isolated.binding.set_mac_address(port->spec().mac_address());
@@ -108,7 +109,8 @@ NetdevController::Outcome NetdevController::Bind(const Resource& object, const N
   if (!deps_.has_bridge(network)) {
     const std::optional<Resource> resource = deps_.get_network(network);
     if (!resource) {
-      return {absl::NotFoundError(absl::StrCat("there is no Network ", network.ToString(), "; create it")), kFailed};
+      return {absl::NotFoundError(absl::StrCat("there is no Network ", network.ToString(), "; create it")),
+              kFailed};
     }
     const ConditionValue ready = GetCondition(*resource, "Ready");
     // Not yet looked at: it will be, and then this Netdev again.
@@ -142,7 +144,8 @@ NetdevController::Outcome NetdevController::Bind(const Resource& object, const N
 absl::Status NetdevController::Remove(const Resource& object) {
   if (!HasFinalizer(object, kFinalizer)) return absl::OkStatus();
   if (const absl::Status released = Release(object); !released.ok()) {
-    return WriteOutcome(object, {.status = released, .state = kFailed, .binding = {}, .condition_only = true});
+    return WriteOutcome(object,
+                        {.status = released, .state = kFailed, .binding = {}, .condition_only = true});
   }
   TellNetworks(NameOf(object), NetworkOf(object));
   TellNetworks(NameOf(object), {});
@@ -195,7 +198,8 @@ absl::Status NetdevController::WriteOutcome(const Resource& object, const Outcom
     if (GenerationOf(*o) != GenerationOf(object)) return false;
     const Resource before = *o;
     if (!outcome.condition_only) SetStatus(o, outcome);
-    SetCondition(o, ReadyCondition(*o, outcome.status, std::string(outcome.status.message())), deps_.clock->Now());
+    SetCondition(o, ReadyCondition(*o, outcome.status, std::string(outcome.status.message())),
+                 deps_.clock->Now());
     changed = *o != before;
     return changed;
   };

@@ -19,12 +19,12 @@ namespace api::v1alpha1 {
 class Netdev;
 }  // namespace api::v1alpha1
 
-// Netdev resource → bridge port, isolated or bound, under the Netdev's claim. The host agent asks for the same
-// over OPI on its own, mostly earlier: then the calls here find all done, and only the status is left to write.
-// Reconcile() may be called for different names at the same time.
+// Netdev resource → bridge port, isolated or bound, under the Netdev's claim. The host agent asks for the
+// same over OPI on its own, mostly earlier: then the calls here find all done, and only the status is left to
+// write. Reconcile() may be called for different names at the same time.
 //
-// A port is released when its Netdev is deleted, which the finalizer sees. A Netdev that is gone without that was
-// lost with its store, not deleted: a pod may still use the function, and the host agent writes it anew.
+// A port is released when its Netdev is deleted, which the finalizer sees. A Netdev that is gone without that
+// was lost with its store, not deleted: a pod may still use the function, and the host agent writes it anew.
 class NetdevController {
  public:
   struct Deps {
@@ -35,7 +35,7 @@ class NetdevController {
     std::function<std::optional<Resource>(const ResourceName&)> get;
     // Whether ports of that network may be bound yet; when it turns true, its Netdevs are reconciled again.
     std::function<bool(const ResourceName& network)> has_bridge;
-      // The Network resource as the informer knows it.
+    // The Network resource as the informer knows it.
     std::function<std::optional<Resource>(const ResourceName& network)> get_network;
     // The ports in that network may have changed.
     std::function<void(const ResourceName& network)> ports_changed;

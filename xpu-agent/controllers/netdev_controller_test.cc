@@ -33,7 +33,8 @@ TEST_F(NetdevControllerTest, WithoutANetworkThePortIsIsolated) {
 TEST_F(NetdevControllerTest, WithANetworkThePortIsBoundAndTheStatusSaysHow) {
   StartWithNetwork();
   PatchSpec(Networks(), "blue",
-            {{"prefixes", Resource::array({"10.0.0.0/24", "fd00::/64"})}, {"gateways", Resource::array({"10.0.0.1"})}});
+            {{"prefixes", Resource::array({"10.0.0.0/24", "fd00::/64"})},
+             {"gateways", Resource::array({"10.0.0.1"})}});
   WaitForReady(Networks(), "blue");
   CreateNetdev("a", 1, "blue");
   const Resource netdev = WaitForState("a", "Attached");
@@ -107,7 +108,8 @@ TEST_F(NetdevControllerTest, ALateResourceDoesNotIsolateABoundPort) {
   Stop();
   EXPECT_GT(opi_.Calls("CreateBridgePort"), before);
   EXPECT_TRUE(BindingOf(1).has_value());
-  EXPECT_FALSE(store_.Get(Netdevs(), Name("a"))->contains("status")) << "nothing is said of an outdated resource";
+  EXPECT_FALSE(store_.Get(Netdevs(), Name("a"))->contains("status"))
+      << "nothing is said of an outdated resource";
 }
 
 TEST_F(NetdevControllerTest, TakingTheNetworkAwayIsolatesThePort) {
@@ -227,8 +229,9 @@ TEST_F(NetdevControllerTest, ABadMacIsInvalidAndNotTriedAgain) {
 TEST_F(NetdevControllerTest, NetdevsOfOtherCardsAreNotTouched) {
   StartWithNetwork();
   Resource other = MakeResource(Netdevs(), Name("other"));
-  other["spec"] = {{"host", "host-a"}, {"function", "0000:04:00.2"}, {"card", "card1"},
-                   {"port", "host0-5"}, {"claim", 1},                {"mac", MacOf(5)}};
+  other["spec"] = {{"host", "host-a"}, {"function", "0000:04:00.2"},
+                   {"card", "card1"},  {"port", "host0-5"},
+                   {"claim", 1},       {"mac", MacOf(5)}};
   ASSERT_TRUE(store_.Create(Netdevs(), other).ok());
   CreateNetdev("a", 1, "blue");
   WaitForState("a", "Attached");
@@ -246,7 +249,8 @@ TEST_F(NetdevControllerTest, ANetworkThatIsNotReadyIsSaid) {
   Start();
   CreateNetwork("blue", 100);
   CreateNetdev("a", 1, "blue");
-  EXPECT_THAT(GetCondition(WaitForReady(Netdevs(), "a", "InUse"), "Ready").message, HasSubstr("default/blue is not ready"));
+  EXPECT_THAT(GetCondition(WaitForReady(Netdevs(), "a", "InUse"), "Ready").message,
+              HasSubstr("default/blue is not ready"));
   ASSERT_TRUE(opi_.DeleteLogicalBridge("logicalBridges/in-the-way").ok());
   WaitForState("a", "Attached");
 }

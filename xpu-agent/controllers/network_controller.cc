@@ -43,7 +43,9 @@ NetworkController::NetworkController(std::string card, Deps deps)
       finalizer_(absl::StrCat("xpu.opiproject.org/", card_, "-network")),
       deps_(std::move(deps)) {}
 
-std::string NetworkController::BridgeId(const ResourceName& name) { return absl::StrCat(name.ns, ".", name.name); }
+std::string NetworkController::BridgeId(const ResourceName& name) {
+  return absl::StrCat(name.ns, ".", name.name);
+}
 
 void NetworkController::Vanished(const ResourceName& name) {
   absl::MutexLock lock(&mu_);
@@ -129,8 +131,8 @@ absl::StatusOr<uint32_t> NetworkController::FreeVlan() {
   for (uint32_t vlan = 1; vlan <= kMaxVlan; ++vlan) {
     if (!taken.contains(vlan)) return vlan;
   }
-  return absl::ResourceExhaustedError(
-      absl::StrCat("the card has a logical bridge for each of the ", kMaxVlan, " VLANs; delete a Network first"));
+  return absl::ResourceExhaustedError(absl::StrCat("the card has a logical bridge for each of the ", kMaxVlan,
+                                                   " VLANs; delete a Network first"));
 }
 
 absl::Status NetworkController::DeleteBridge(const ResourceName& name) {
@@ -153,8 +155,8 @@ absl::Status NetworkController::DeleteBridge(const ResourceName& name) {
   }
   // The ports may have left meanwhile; then the next try succeeds.
   if (users.empty()) return deleted;
-  return absl::FailedPreconditionError(
-      absl::StrCat("ports are still in it: ", absl::StrJoin(users, ", "), "; it goes when their pods are gone"));
+  return absl::FailedPreconditionError(absl::StrCat("ports are still in it: ", absl::StrJoin(users, ", "),
+                                                    "; it goes when their pods are gone"));
 }
 
 absl::Status NetworkController::Remove(const ResourceName& name, const Resource& object) {
@@ -199,8 +201,8 @@ absl::Status NetworkController::WriteOutcome(const Resource& object, const absl:
 }
 
 void NetworkController::SetReady(Resource* object, const absl::Status& outcome) const {
-  // One condition for all cards: False as long as any card says so, and each card only takes back its own word,
-  // so that two of them never write it in turns.
+  // One condition for all cards: False as long as any card says so, and each card only takes back its own
+  // word, so that two of them never write it in turns.
   const std::string mine = absl::StrCat("card ", card_, ": ");
   const ConditionValue now = GetCondition(*object, "Ready");
   const bool others_word = now.status == "False" && absl::StartsWith(now.message, "card ") &&

@@ -173,9 +173,8 @@ TEST_F(NetworkControllerTest, OneCardThatFailsKeepsTheNetworkFromBeingReady) {
   // The card that is fine goes on writing its entry, and leaves the other's word.
   ASSERT_TRUE(BindDirectly(1, "blue").ok());
   CreateNetdev("a", 1, "blue");
-  network = WaitFor(Networks(), "blue", [](const Resource& object) {
-    return At(CardEntry(object, "card0"), "/ports") == 1;
-  });
+  network = WaitFor(Networks(), "blue",
+                    [](const Resource& object) { return At(CardEntry(object, "card0"), "/ports") == 1; });
   EXPECT_EQ(GetCondition(network, "Ready").reason, "Conflict");
   ASSERT_TRUE(other_opi.DeleteLogicalBridge("logicalBridges/in-the-way").ok());
   WaitForReady(Networks(), "blue");

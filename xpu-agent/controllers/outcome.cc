@@ -30,7 +30,8 @@ const char* ReasonFor(absl::StatusCode code) {
 
 }  // namespace
 
-ConditionValue ReadyCondition(const Resource& object, const absl::Status& status, const std::string& message) {
+ConditionValue ReadyCondition(const Resource& object, const absl::Status& status,
+                              const std::string& message) {
   return {"Ready", status.ok() ? "True" : "False", ReasonFor(status.code()), message, GenerationOf(object)};
 }
 

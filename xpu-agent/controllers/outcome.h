@@ -16,8 +16,8 @@ ConditionValue ReadyCondition(const Resource& object, const absl::Status& status
 // The agent did not answer: nothing is known of the object, and the switch goes on with what it has.
 bool IsNoAnswer(const absl::Status& status);
 
-// What a reconcile returns for an answer that has been written into the object's status: OK where only a change of
-// the object can help.
+// What a reconcile returns for an answer that has been written into the object's status: OK where only a
+// change of the object can help.
 absl::Status RetryFor(const absl::Status& status);
 
 }  // namespace xpu

@@ -58,7 +58,7 @@ class KubeInformerTest : public ::testing::Test {
     notes_.push_back(std::move(line));
   }
   std::vector<std::string> Notes(size_t count) {
-    const auto enough = [&] { return notes_.size() >= count; };
+    const auto enough = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return notes_.size() >= count; };
     absl::MutexLock lock(&mu_);
     mu_.AwaitWithTimeout(absl::Condition(&enough), absl::Seconds(20));
     return notes_;
@@ -107,9 +107,12 @@ TEST_F(KubeInformerTest, OneThreadServesManyWatchesAndRequests) {
     Informer::Options options;
     options.kind = kNetworks;
     Informer::Handler handler;
-    handler.added = [this, i](const ResourceName& name, const Resource&) { Note(absl::StrCat(i, " ", name.name)); };
-    loop_.PostAndWait(
-        [&] { informers.push_back(std::make_unique<Informer>(loop_, *client_, options, std::move(handler))); });
+    handler.added = [this, i](const ResourceName& name, const Resource&) {
+      Note(absl::StrCat(i, " ", name.name));
+    };
+    loop_.PostAndWait([&] {
+      informers.push_back(std::make_unique<Informer>(loop_, *client_, options, std::move(handler)));
+    });
   }
   ASSERT_TRUE(server_.WaitForWatchers(8));
   std::vector<std::thread> writers;

@@ -82,10 +82,15 @@ class XpuctlTest : public ::testing::Test {
     const int code = RunXpuctl(args, Deps(in, out, err, [](EventLoop&) {}));
     return {code, out.str(), err.str()};
   }
-  XpuctlDeps Deps(std::istream& in, std::ostream& out, std::ostream& err, std::function<void(EventLoop&)> run) {
-    return {in, out, err, Clock::Real(),
+  XpuctlDeps Deps(std::istream& in, std::ostream& out, std::ostream& err,
+                  std::function<void(EventLoop&)> run) {
+    return {in,
+            out,
+            err,
+            Clock::Real(),
             [this](const char* name) { return std::string(name) == "XPU_SERVER" ? server_.endpoint() : ""; },
-            std::move(run), nullptr};
+            std::move(run),
+            nullptr};
   }
   // Runs and expects success.
   std::string Ok(std::vector<std::string> args, const std::string& input = "") {
@@ -119,10 +124,12 @@ TEST_F(XpuctlTest, ApplyCreatesConfiguresAndLeavesAlone) {
 
 TEST_F(XpuctlTest, ApplyRemovesWhatTheManifestNoLongerSaysAndKeepsWhatOthersWrote) {
   Apply(kBlue);
-  ASSERT_TRUE(client_
-                  ->Patch(Networks(), Blue(), PatchType::kMerge,
-                          {{"metadata", {{"labels", {{"theirs", "x"}}}, {"finalizers", Resource::array({"a.example/b"})}}}})
-                  .ok());
+  ASSERT_TRUE(
+      client_
+          ->Patch(Networks(), Blue(), PatchType::kMerge,
+                  {{"metadata",
+                    {{"labels", {{"theirs", "x"}}}, {"finalizers", Resource::array({"a.example/b"})}}}})
+          .ok());
   std::string changed = kBlue;
   changed.erase(changed.find("  labels: {app: demo}\n"), 22);
   Apply(changed);
@@ -228,24 +235,27 @@ TEST_F(XpuctlTest, DescribeShowsSpecStatusAndConditions) {
 
 TEST_F(XpuctlTest, DeleteWaitsUntilTheFinalizersAreGone) {
   Apply(kBlue);
-  ASSERT_TRUE(client_
-                  ->Patch(Networks(), Blue(), PatchType::kMerge,
-                          {{"metadata", {{"finalizers", Resource::array({"xpu.opiproject.org/card0-network"})}}}})
-                  .ok());
-  std::thread waiter([&] { EXPECT_EQ(Ok({"delete", "network/blue"}), "network.xpu.opiproject.org/blue deleted\n"); });
+  ASSERT_TRUE(
+      client_
+          ->Patch(Networks(), Blue(), PatchType::kMerge,
+                  {{"metadata", {{"finalizers", Resource::array({"xpu.opiproject.org/card0-network"})}}}})
+          .ok());
+  std::thread waiter([&] {
+    EXPECT_EQ(Ok({"delete", "network/blue"}), "network.xpu.opiproject.org/blue deleted\n");
+  });
   ASSERT_TRUE(server_.WaitForWatchers(1));
-  ASSERT_TRUE(client_
-                  ->Patch(Networks(), Blue(), PatchType::kMerge, {{"metadata", {{"finalizers", nullptr}}}})
-                  .ok());
+  ASSERT_TRUE(
+      client_->Patch(Networks(), Blue(), PatchType::kMerge, {{"metadata", {{"finalizers", nullptr}}}}).ok());
   waiter.join();
 }
 
 TEST_F(XpuctlTest, DeleteThatTakesTooLongSaysWhatHoldsTheObject) {
   Apply(kBlue);
-  ASSERT_TRUE(client_
-                  ->Patch(Networks(), Blue(), PatchType::kMerge,
-                          {{"metadata", {{"finalizers", Resource::array({"xpu.opiproject.org/card0-network"})}}}})
-                  .ok());
+  ASSERT_TRUE(
+      client_
+          ->Patch(Networks(), Blue(), PatchType::kMerge,
+                  {{"metadata", {{"finalizers", Resource::array({"xpu.opiproject.org/card0-network"})}}}})
+          .ok());
   EXPECT_THAT(Fail({"delete", "network", "blue", "--timeout", "0"}),
               AllOf(HasSubstr("is still there"), HasSubstr("xpu.opiproject.org/card0-network")));
 }
@@ -256,7 +266,8 @@ TEST_F(XpuctlTest, DeleteSaysWhatIsWrong) {
   EXPECT_THAT(Fail({"delete", "networks"}), HasSubstr("by name"));
   EXPECT_THAT(Fail({"delete"}), HasSubstr("say what to delete"));
   Apply(kBlue);
-  EXPECT_EQ(Ok({"delete", "network", "blue", "--no-wait"}), "network.xpu.opiproject.org/blue is being deleted\n");
+  EXPECT_EQ(Ok({"delete", "network", "blue", "--no-wait"}),
+            "network.xpu.opiproject.org/blue is being deleted\n");
 }
 
 TEST_F(XpuctlTest, WatchShowsEachChangeAlsoAfterTheServerWasRestarted) {
@@ -300,8 +311,8 @@ TEST_F(XpuctlTest, WatchShowsEachChangeAlsoAfterTheServerWasRestarted) {
 
 TEST_F(XpuctlTest, ErrorsTeach) {
   EXPECT_THAT(Fail({"get", "pods"}), AllOf(HasSubstr("no kind \"pods\""), HasSubstr("networks (xnet)")));
-  for (const std::vector<std::string>& args :
-       std::vector<std::vector<std::string>>{{"get", "networks"}, {"watch", "networks"}, {"delete", "network", "x"}}) {
+  for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
+           {"get", "networks"}, {"watch", "networks"}, {"delete", "network", "x"}}) {
     std::vector<std::string> elsewhere = {"--server", "unix:/tmp/xpu-nobody-listens-here"};
     elsewhere.insert(elsewhere.end(), args.begin(), args.end());
     EXPECT_THAT(Fail(elsewhere), AllOf(HasSubstr("unix:/tmp/xpu-nobody-listens-here"), HasSubstr("--server"),
@@ -316,12 +327,14 @@ TEST_F(XpuctlTest, ErrorsTeach) {
 
 TEST_F(XpuctlTest, VersionNeedsNoServer) {
   EXPECT_THAT(Ok({"version"}), ContainsRegex("^xpuctl [0-9.]+\nserver v?[0-9]"));
-  EXPECT_THAT(Ok({"version", "--server", "unix:/tmp/xpu-nobody-listens-here"}), HasSubstr("server does not answer"));
+  EXPECT_THAT(Ok({"version", "--server", "unix:/tmp/xpu-nobody-listens-here"}),
+              HasSubstr("server does not answer"));
 }
 
 TEST(DefaultServerTest, TheEnvironmentSaysWhere) {
   EXPECT_EQ(DefaultServer([](const char*) { return std::string("unix:/x"); }), "unix:/x");
-  EXPECT_THAT(DefaultServer([](const char*) { return std::string(); }), testing::MatchesRegex("unix:/run/.*\\.sock"));
+  EXPECT_THAT(DefaultServer([](const char*) { return std::string(); }),
+              testing::MatchesRegex("unix:/run/.*\\.sock"));
 }
 
 }  // namespace

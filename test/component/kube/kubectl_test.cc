@@ -1,0 +1,89 @@
+// Kubernetes' own kubectl against xpu-apiserver: the everyday verbs work as with a real cluster.
+#include <sys/wait.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "control-plane/apiserver/test_api_server.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+
+namespace xpu {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class KubectlTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { signal(SIGPIPE, SIG_IGN); }
+
+  KubectlTest() : server_({.listen = {"127.0.0.1:0"}}) {
+    char folder[] = "/tmp/xpu-kubectl-XXXXXX";
+    folder_ = mkdtemp(folder);
+    // kubectl speaks TCP only; its configuration and its cache are those of this test alone.
+    for (const std::string& endpoint : server_.endpoints()) {
+      if (absl::StartsWith(endpoint, "unix:")) continue;
+      command_ = absl::StrCat("cd ", folder_, " && HOME=", folder_,
+                              " KUBECONFIG=/dev/null kubectl --cache-dir=", folder_,
+                              "/cache --server=http://", endpoint, " ");
+    }
+    std::ofstream(folder_ + "/blue.yaml") << "apiVersion: xpu.opiproject.org/v1alpha1\n"
+                                             "kind: Network\n"
+                                             "metadata: {name: blue, labels: {app: demo}}\n"
+                                             "spec: {vni: 100, prefixes: [10.0.0.0/24]}\n";
+  }
+  ~KubectlTest() override { std::filesystem::remove_all(folder_); }
+
+  // What it prints, errors included.
+  std::string Kubectl(const std::string& arguments, bool succeeds = true) {
+    FILE* pipe = popen((command_ + arguments + " 2>&1").c_str(), "r");
+    std::string output;
+    char buffer[4096];
+    size_t got = 0;
+    while ((got = fread(buffer, 1, sizeof(buffer), pipe)) > 0) output.append(buffer, got);
+    const int status = pclose(pipe);
+    EXPECT_EQ(WIFEXITED(status) && WEXITSTATUS(status) == 0, succeeds) << arguments << "\n" << output;
+    return output;
+  }
+
+  apiserver::TestApiServer server_;
+  std::string folder_;
+  std::string command_;
+};
+
+TEST_F(KubectlTest, KnowsTheKinds) {
+  EXPECT_THAT(Kubectl("api-resources"),
+              AllOf(HasSubstr("netdevs"), HasSubstr("networks"), HasSubstr("xnet")));
+}
+
+TEST_F(KubectlTest, AppliesGetsPatchesAndDeletes) {
+  EXPECT_THAT(Kubectl("apply --validate=false -f blue.yaml"),
+              HasSubstr("network.xpu.opiproject.org/blue created"));
+  EXPECT_THAT(Kubectl("apply --validate=false -f blue.yaml"), HasSubstr("unchanged"));
+  EXPECT_THAT(Kubectl("get xnet -l app=demo -o name"), HasSubstr("network.xpu.opiproject.org/blue"));
+  Kubectl("patch network blue --type merge -p '{\"spec\": {\"mtu\": 1400}}'");
+  Kubectl("label network blue tier=one");
+  const auto object = nlohmann::json::parse(Kubectl("get network blue -o json"), nullptr, false);
+  ASSERT_TRUE(object.is_object());
+  EXPECT_EQ(object["spec"]["mtu"], 1400);
+  EXPECT_EQ(object["metadata"]["labels"]["tier"], "one");
+  EXPECT_THAT(Kubectl("delete network blue --timeout=20s"), HasSubstr("deleted"));
+  EXPECT_THAT(Kubectl("get network blue", /*succeeds=*/false), HasSubstr("NotFound"));
+}
+
+TEST_F(KubectlTest, ShowsTheServersReasons) {
+  Kubectl("apply --validate=false -f blue.yaml");
+  EXPECT_THAT(Kubectl("patch network blue --type merge -p '{\"spec\": {\"vni\": 7}}'", /*succeeds=*/false),
+              AllOf(HasSubstr("spec.vni"), HasSubstr("invalid")));
+}
+
+}  // namespace
+}  // namespace xpu
