@@ -186,13 +186,22 @@ absl::StatusOr<agent::v1::Subnets> FakeOpiAgent::SetSubnets(const agent::v1::Sub
   next.prefixes.clear();
   next.gateways.clear();
   next.mtu = subnets.mtu() == 0 ? 1500 : subnets.mtu();
-  if (next.mtu < 1280 || next.mtu > 9216) {
-    return absl::InvalidArgumentError(absl::StrCat("subnets.mtu: ", next.mtu, " is not from 1280 to 9216"));
-  }
+  uint32_t least_mtu = 576;
   for (const std::string& text : subnets.prefixes()) {
     absl::StatusOr<IpPrefix> prefix = IpPrefix::Parse(text);
     XPU_RETURN_IF_ERROR(Annotate(prefix.status(), "subnets.prefixes"));
+    for (const IpPrefix& other : next.prefixes) {
+      if (prefix->Overlaps(other)) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("subnets.prefixes: ", text, " and ", other.ToString(), " overlap"));
+      }
+    }
+    if (prefix->family() == IpFamily::kV6) least_mtu = 1280;
     next.prefixes.push_back(*prefix);
+  }
+  if (next.mtu < least_mtu || next.mtu > 9216) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("subnets: mtu ", next.mtu, " is not from ", least_mtu, " to 9216"));
   }
   auto inside = [&next](const IpAddress& address) {
     return std::any_of(next.prefixes.begin(), next.prefixes.end(),
@@ -248,6 +257,13 @@ absl::StatusOr<std::vector<InterfaceAddress>> FakeOpiAgent::Choose(
                                [&](const IpPrefix& p) { return p.Contains(*address); });
     if (prefix == bridge.prefixes.end()) {
       return absl::InvalidArgumentError(absl::StrCat("addresses: ", text, " is in no prefix of ", bridge_name));
+    }
+    if (served.contains(address->family())) {
+      return absl::InvalidArgumentError(absl::StrCat("addresses: ", text, " is the second of its family"));
+    }
+    const auto& gateways = bridge.gateways;
+    if (std::find(gateways.begin(), gateways.end(), *address) != gateways.end()) {
+      return absl::InvalidArgumentError(absl::StrCat("addresses: ", text, " is a gateway"));
     }
     if (IsTaken(bridge_name, *address, port)) {
       return absl::AlreadyExistsError(absl::StrCat("addresses: ", text, " is another port's"));

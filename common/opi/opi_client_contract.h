@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/opi/opi_client.h"
@@ -237,6 +238,15 @@ TEST_P(OpiClientContract, BadSubnetsAreRefused) {
     EXPECT_CODE(status, kInvalidArgument) << bad;
     EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("prefixes"));
   }
+  EXPECT_CODE(opi().SetSubnets(Subnets("logicalBridges/blue", {"10.0.0.0/24", "10.0.0.0/16"})).status(),
+              kInvalidArgument);
+  for (uint32_t mtu : {1u, 575u, 9217u}) {
+    agent::v1::Subnets subnets = Subnets("logicalBridges/blue", {"10.0.0.0/24"});
+    subnets.set_mtu(mtu);
+    auto status = opi().SetSubnets(subnets).status();
+    EXPECT_CODE(status, kInvalidArgument) << mtu;
+    EXPECT_THAT(absl::AsciiStrToLower(status.message()), ::testing::HasSubstr("mtu"));
+  }
   auto status = opi().SetSubnets(Subnets("logicalBridges/blue", {"10.0.0.0/24"}, {"10.0.1.1"})).status();
   EXPECT_CODE(status, kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("gateway"));
@@ -327,6 +337,13 @@ TEST_P(OpiClientContract, BadBindsAreRefusedAndChangeNothing) {
   EXPECT_CODE(
       opi().BindPort(Bind("bridgePorts/host0-1", "logicalBridges/blue", 2, 1, {"192.0.2.1"})).status(),
       kInvalidArgument);
+  // A gateway's, and two of one family.
+  EXPECT_CODE(
+      opi().BindPort(Bind("bridgePorts/host0-1", "logicalBridges/blue", 2, 1, {"10.0.0.1"})).status(),
+      kInvalidArgument);
+  EXPECT_CODE(opi().BindPort(Bind("bridgePorts/host0-1", "logicalBridges/blue", 2, 1, {"10.0.0.3", "10.0.0.4"}))
+                  .status(),
+              kInvalidArgument);
   EXPECT_CODE(
       opi().BindPort(Bind("bridgePorts/host0-1", "logicalBridges/blue", 2, 1, {"10.0.0.2"})).status(),
       kAlreadyExists);

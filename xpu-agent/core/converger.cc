@@ -98,6 +98,11 @@ Converger::Round Converger::ApplyAll(const Model& model) {
                 .result = result};
       }
     }
+    if (plan.port_adds.empty()) {
+      // Confirmed, and no port that could bring flows of its own: there is nothing more to plan.
+      for (const std::string& name : plan.port_deletes) snapshot->ports.erase(name);
+      return {.kind = Round::kDone, .snapshot = *std::move(snapshot)};
+    }
   }
   return {.kind = Round::kUnreachable,
           .why = absl::AbortedError(absl::StrCat("the switch took ", kMaxRounds,
@@ -195,6 +200,15 @@ Outcome Converger::Converge(const Model& desired, bool try_refused) {
     if (!found.ok()) return Outcome{.reached = found.status()};
     if (!*found) return Outcome{.reached = round.why};
   }
+}
+
+absl::Status Converger::Verify() {
+  XPU_ASSIGN_OR_RETURN(SwitchSnapshot snapshot, switch_.Snapshot());
+  SwitchPlan plan = MakePlan(good_, snapshot);
+  if (plan.empty()) return absl::OkStatus();
+  return absl::AbortedError(absl::StrCat(
+      "the switch is not as it was left; does something else write to it? It lacks:\n",
+      PlanToString(plan).substr(0, 2000)));
 }
 
 Outcome Converger::Judge(const Model& desired, const SwitchSnapshot& snapshot) const {

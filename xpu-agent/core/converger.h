@@ -46,6 +46,10 @@ class Converger {
   // With `try_refused` also what was refused before is tried again, otherwise only once it has changed.
   Outcome Converge(const Model& desired, bool try_refused);
 
+  // Whether the switch still is as it was left by the last Converge() that reached it. That one believes what the
+  // switch confirms; this one looks. Aborted if something else has changed it, or the switch said yes and did not.
+  absl::Status Verify();
+
  private:
   // An object the switch refused, as it was then, and what takes its place: what was confirmed before or nothing.
   template <typename T>

@@ -234,5 +234,16 @@ TEST(Converger, ASwitchThatNeverComesToRestIsGivenUp) {
   EXPECT_LE(forgetful.applies, 16);
 }
 
+TEST(Converger, VerifyFindsWhatAFewConfirmedChangesDidNotDo) {
+  FakeSwitch fake;
+  Converger converger(fake);
+  converger.Converge(ThreePorts(), false);
+  EXPECT_EQ(converger.Verify(), absl::OkStatus());
+  fake.RemoveFlow(fake.all_flows().begin()->first);
+  absl::Status status = converger.Verify();
+  EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("+ table="));
+}
+
 }  // namespace
 }  // namespace xpu

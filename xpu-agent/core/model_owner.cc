@@ -47,6 +47,7 @@ absl::Status ModelOwner::Start() {
 void ModelOwner::Close() {
   closed_ = true;
   retry_.Cancel();
+  verify_.Cancel();
   std::list<Waiter> waiters = std::move(waiters_);
   waiters_.clear();
   for (Waiter& waiter : waiters) Answer(waiter, absl::UnavailableError("the agent is stopping; try again"), false);
@@ -164,8 +165,10 @@ void ModelOwner::FindRepresentorsAgain() {
 }
 
 void ModelOwner::OnReport(Report report) {
-  if (!report.outcome.reached.ok() && report.outcome.reached != report_.outcome.reached) {
-    spdlog::warn("the switch: {}", report.outcome.reached.ToString());
+  if (const absl::Status& now = report.outcome.reached; !now.ok() && now != report_.outcome.reached) {
+    // That it is away for a while is part of life.
+    spdlog::log(absl::IsUnavailable(now) ? spdlog::level::info : spdlog::level::warn,
+                "waiting for the switch: {}", now.ToString());
   }
   report_ = std::move(report);
   if (report_.outcome.reached.ok()) {
@@ -175,6 +178,7 @@ void ModelOwner::OnReport(Report report) {
   if (report_.outcome.reached.ok() && !report_.outcome.refused) {
     backoff_.Reset();
     retry_.Cancel();
+    verify_ = loop_.After(options_.verify_after, [this] { realizer_.Verify(); });
   } else {
     retry_ = loop_.After(backoff_.Next(), [this] { realizer_.Retry(); });
   }

@@ -71,6 +71,8 @@ class ModelOwner {
     // Between tries while the switch cannot be reached or refuses something.
     Backoff::Options retry;
     uint64_t seed = 1;
+    // After so long without a change the switch is read again and compared, once.
+    absl::Duration verify_after = absl::Seconds(1);
   };
   // Nothing is owned; all must outlive the object.
   ModelOwner(EventLoop& loop, ModelStore& store, Switch& the_switch, Representors& representors,
@@ -127,6 +129,7 @@ class ModelOwner {
   Report report_;
   std::list<Waiter> waiters_;
   EventLoop::Handle retry_;
+  EventLoop::Handle verify_;
   bool closed_ = false;
   std::unique_ptr<Representors::Watcher> watcher_;
 

@@ -108,7 +108,8 @@ absl::Status CreatePort(AgentState& state, const std::string& id, const PortSpec
     // What a bind has added is not for a repeated create to undo.
     if (it->second.bound && spec.logical_bridges.empty()) same.logical_bridges.clear();
     if (same == spec) {
-      Mark(state, id, claim, false);
+      // The function may have come since.
+      if (it->second.representor.empty()) it->second.representor = lookup(id).value_or("");
       return absl::OkStatus();
     }
     XPU_RETURN_IF_ERROR(CheckSpec(state, id, spec));

@@ -66,6 +66,13 @@ TEST_F(PortChanges, APortWithoutAFunctionWaitsForOneButIsNotBound) {
   EXPECT_FALSE(port("host0-9").bound);
 }
 
+TEST_F(PortChanges, ARepeatedCreateFindsTheFunctionThatHasComeSince) {
+  ASSERT_EQ(CreatePort(state_, "host0-9", {.mac = Mac(1)}, 1, Lookup), absl::OkStatus());
+  auto now = [](const std::string&) -> absl::StatusOr<std::string> { return "eth9"; };
+  ASSERT_EQ(CreatePort(state_, "host0-9", {.mac = Mac(1)}, 1, now), absl::OkStatus());
+  EXPECT_EQ(port("host0-9").representor, "eth9");
+}
+
 TEST_F(PortChanges, AFailedChangeLeavesTheStateAlone) {
   ASSERT_EQ(BindPort(state_, Bind("host0-0", "blue", 1, 5), Lookup), absl::OkStatus());
   const AgentState before = state_;

@@ -29,6 +29,11 @@ void Realizer::SetDesired(std::shared_ptr<const Model> model, uint64_t version) 
 
 void Realizer::Retry() { inbox_->Retry(); }
 
+void Realizer::Verify() {
+  absl::MutexLock lock(&inbox_->mu);
+  inbox_->verify = true;
+}
+
 void Realizer::Inbox::Retry() {
   absl::MutexLock lock(&mu);
   due = true;
@@ -41,18 +46,24 @@ void Realizer::Run() {
   while (true) {
     std::shared_ptr<const Model> model;
     Report report;
-    bool retry;
+    bool retry, verify;
     {
       absl::MutexLock lock(&inbox.mu);
       auto wake = [&inbox]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(inbox.mu) {
-        return inbox.stop || (inbox.due && inbox.desired != nullptr);
+        return inbox.stop || ((inbox.due || inbox.verify) && inbox.desired != nullptr);
       };
       inbox.mu.Await(absl::Condition(&wake));
       if (inbox.stop) return;
+      verify = std::exchange(inbox.verify, false) && !inbox.due;
       model = inbox.desired;
       report.version = inbox.version;
       retry = std::exchange(inbox.retry, false);
       inbox.due = false;
+    }
+    if (verify) {
+      report.outcome.reached = converger.Verify();
+      if (!report.outcome.reached.ok()) report_(std::move(report));
+      continue;
     }
     report.outcome = converger.Converge(*model, retry);
     report_(std::move(report));

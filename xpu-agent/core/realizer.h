@@ -34,6 +34,9 @@ class Realizer {
   void SetDesired(std::shared_ptr<const Model> model, uint64_t version);
   // Tries the same model again, from any thread.
   void Retry();
+  // Looks whether the switch really has what it confirmed, unless there is something else to do; reports only if it
+  // has not. From any thread.
+  void Verify();
 
  private:
   // What the thread is to do. Outlives this object for a late word from the switch.
@@ -44,6 +47,7 @@ class Realizer {
     // A new model, or the old one again.
     bool due ABSL_GUARDED_BY(mu) = false;
     bool retry ABSL_GUARDED_BY(mu) = false;
+    bool verify ABSL_GUARDED_BY(mu) = false;
     bool stop ABSL_GUARDED_BY(mu) = false;
 
     void Retry();

@@ -89,6 +89,25 @@ TEST(Realizer, TriesAgainWhenTheSwitchSaysThatItChanged) {
   EXPECT_EQ(fake.all_ports().size(), 2u);
 }
 
+// Says yes to flows and does nothing.
+class LyingSwitch : public Switch {
+ public:
+  void Start(std::function<void()>) override {}
+  absl::StatusOr<SwitchSnapshot> Snapshot() override { return SwitchSnapshot(); }
+  ApplyResult Apply(const SwitchPlan&) override { return {}; }
+};
+
+TEST(Realizer, WhatWasConfirmedButIsNotThereIsReported) {
+  LyingSwitch lying;
+  Reports reports;
+  Realizer realizer(lying, [&](Report report) { reports.Add(std::move(report)); });
+  realizer.Start();
+  realizer.SetDesired(WithPorts(0), 1);
+  ASSERT_TRUE(reports.Await(1, true));
+  realizer.Verify();
+  EXPECT_TRUE(reports.Await(1, false));
+}
+
 TEST(Realizer, ALateWordFromTheSwitchIsForNobody) {
   FakeSwitch fake;
   Reports reports;

@@ -77,7 +77,7 @@ class PortServiceImpl final : public agent::v1::PortService::CallbackService {
                          *is_ours = !IsBoundAs(draft, *spec);
                          return xpu::BindPort(draft, *spec, lookup);
                        },
-                   .objects = {BridgePortName(spec->port), LogicalBridgeName(spec->bridge)},
+                   .objects = {BridgePortName(spec->port)},
                    .patience = PatienceOf(*context),
                    .must_be_confirmed = true,
                    .stands = [spec](const AgentState& state) { return IsBoundAs(state, *spec); },

@@ -1,0 +1,205 @@
+// The whole agent on a real Open vSwitch, with pods that ping each other: SQLite, netlink and OpenFlow are real, only
+// the sysfs tree is made by the test.
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "common/sys/files.h"
+#include "common/sys/net_namespaces_real.h"
+#include "common/sys/netlink_real.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "test/component/agent/agent_testing.h"
+#include "test/lib/ovs/test_ovs.h"
+#include "xpu-agent/agent/agent.h"
+#include "xpu-agent/core/sqlite_model_store.h"
+#include "xpu-agent/core/sysfs_representors.h"
+#include "xpu-agent/datapath/ovs/ovs_switch.h"
+
+namespace xpu {
+namespace {
+
+using testing::TestNetns;
+using testing::TestOvs;
+
+// A process that lives in the switch's namespace, as on a DPU.
+class AgentProcess {
+ public:
+  AgentProcess(TestOvs& ovs, const std::string& folder) : address_("unix:" + folder + "/agent.sock") {
+    absl::Notification serves;
+    thread_ = std::thread([&, folder] {
+      ovs.netns().Call([&] {
+        OvsSwitch ovs_switch({.ovsdb_remote = ovs.remote(),
+                              .openflow_dir = ovs.openflow_dir(),
+                              .bridge = "br-xpu",
+                              .datapath_type = "netdev",
+                              .owner = "card0"});
+        auto store = SqliteModelStore::Open(folder + "/agent.db").value();
+        auto netns = NetNamespacesReal().Open(ovs.netns().path()).value();
+        SysfsRepresentors representors({.sysfs = folder + "/sys"}, NetlinkFactoryReal().Open(netns).value());
+        XpuAgentOptions options;
+        options.card = "card0";
+        options.listen = {address_};
+        result_ = RunXpuAgent(options, {.loop = loop_,
+                                        .the_switch = ovs_switch,
+                                        .store = *store,
+                                        .representors = representors,
+                                        .ready = [&serves] { serves.Notify(); }});
+        flow_mods_ = ovs_switch.counters().flow_mods;
+      });
+    });
+    serves.WaitForNotification();
+    client_ = GrpcOpiClient::Make(address_).value();
+  }
+  ~AgentProcess() { End(); }
+
+  OpiClient& opi() { return *client_; }
+  // Ends it and returns how many flow mods it has sent in its life.
+  uint64_t End() {
+    if (thread_.joinable()) {
+      loop_.Stop();
+      thread_.join();
+      EXPECT_EQ(result_, absl::OkStatus());
+    }
+    return flow_mods_;
+  }
+
+ private:
+  const std::string address_;
+  EventLoop loop_;
+  absl::Status result_;
+  uint64_t flow_mods_ = 0;
+  std::thread thread_;
+  std::unique_ptr<GrpcOpiClient> client_;
+};
+
+class AgentOnOvs : public ::testing::Test {
+ protected:
+  AgentOnOvs()
+      : folder_(TemporaryDirectory::Make().value()), ovs_(TestOvs::Start().value()) {
+    std::filesystem::create_directories(folder_.path() + "/sys/class/net");
+    for (int vf = 0; vf < 3; ++vf) pods_.push_back(MakeFunction(vf));
+    Restart();
+  }
+
+  std::unique_ptr<TestNetns> MakeFunction(int vf) {
+    auto pod = TestNetns::Create().value();
+    const std::string name = absl::StrCat("pf0vf", vf);
+    EXPECT_EQ(ovs_->netns().AddVeth(name, *pod, "eth0"), absl::OkStatus());
+    // It is for the agent to bring it up.
+    EXPECT_EQ(ovs_->netns().Run({"ip", "link", "set", name, "down"}).status(), absl::OkStatus());
+    std::filesystem::create_directories(absl::StrCat(folder_.path(), "/sys/class/net/", name));
+    std::ofstream(absl::StrCat(folder_.path(), "/sys/class/net/", name, "/phys_port_name")) << name << "\n";
+    return pod;
+  }
+  void Restart() {
+    agent_.reset();
+    agent_ = std::make_unique<AgentProcess>(*ovs_, folder_.path());
+  }
+  OpiClient& opi() { return agent_->opi(); }
+
+  // Binds the function and gives its pod what the agent says, as a host agent would.
+  void Attach(int vf, const std::string& bridge, const std::string& v4) {
+    auto bound = opi().BindPort(BindOf(absl::StrCat("host0-", vf), bridge, vf + 1, 1, {v4}));
+    ASSERT_EQ(bound.status(), absl::OkStatus());
+    const TestNetns& pod = *pods_[static_cast<size_t>(vf)];
+    auto run = [&](std::vector<std::string> argv) { ASSERT_EQ(pod.Run(argv).status(), absl::OkStatus()); };
+    run({"ip", "link", "set", "eth0", "address", MacAddress::FromBytes(bound->mac_address())->ToString()});
+    run({"ip", "link", "set", "eth0", "up"});
+    for (const std::string& address : bound->addresses()) {
+      std::vector<std::string> add = {"ip", "addr", "add", address, "dev", "eth0"};
+      if (address.find(':') != std::string::npos) add.push_back("nodad");
+      run(add);
+    }
+    addresses_[vf] = {bound->addresses().begin(), bound->addresses().end()};
+  }
+  // Whether every address of one pod answers the other.
+  bool Reaches(int from, int to) {
+    for (const std::string& address : addresses_[to]) {
+      const std::string plain = address.substr(0, address.find('/'));
+      auto ping = pods_[static_cast<size_t>(from)]->Try({"ping", "-c", "1", "-W", "1", plain});
+      if (!ping.ok() || ping->exit_code != 0) return false;
+    }
+    return true;
+  }
+
+  TemporaryDirectory folder_;
+  std::unique_ptr<TestOvs> ovs_;
+  std::vector<std::unique_ptr<TestNetns>> pods_;
+  std::map<int, std::vector<std::string>> addresses_;
+  std::unique_ptr<AgentProcess> agent_;
+};
+
+TEST_F(AgentOnOvs, PodsOfOneNetworkReachEachOtherAndNobodyElse) {
+  MakeNetwork(opi(), "blue", 10);
+  MakeNetwork(opi(), "red", 11);
+  Attach(0, "blue", "10.0.0.2");
+  Attach(1, "blue", "10.0.0.3");
+  // The same prefix, the same address as the first.
+  Attach(2, "red", "10.0.0.2");
+  EXPECT_TRUE(Reaches(0, 1));
+  EXPECT_TRUE(Reaches(1, 0));
+  auto answer = pods_[2]->Try({"ping", "-c", "1", "-W", "1", "10.0.0.3"});
+  ASSERT_EQ(answer.status(), absl::OkStatus());
+  EXPECT_NE(answer->exit_code, 0);
+  // The DPU's own kernel has no part in it.
+  auto disabled = ovs_->netns().Run({"cat", "/proc/sys/net/ipv6/conf/pf0vf0/disable_ipv6"});
+  EXPECT_EQ(disabled.value_or("?"), "1\n");
+}
+
+TEST_F(AgentOnOvs, ARestartSendsNoFlowModAndPodsKeepTheirConnection) {
+  MakeNetwork(opi(), "blue", 10);
+  Attach(0, "blue", "10.0.0.2");
+  Attach(1, "blue", "10.0.0.3");
+  auto flows = ovs_->DumpFlows("br-xpu");
+  Restart();
+  // Answered after the first realisation.
+  EXPECT_EQ(opi().BindPort(BindOf("host0-0", "blue", 1, 1)).status(), absl::OkStatus());
+  EXPECT_TRUE(Reaches(0, 1));
+  EXPECT_EQ(agent_->End(), 0u);
+  EXPECT_EQ(ovs_->DumpFlows("br-xpu").value(), flows.value());
+}
+
+TEST_F(AgentOnOvs, UnboundPortsAreCutOffAndReleasedOnesLeaveNothing) {
+  MakeNetwork(opi(), "blue", 10);
+  auto empty = ovs_->DumpFlows("br-xpu");
+  Attach(0, "blue", "10.0.0.2");
+  Attach(1, "blue", "10.0.0.3");
+  ASSERT_TRUE(Reaches(0, 1));
+  ASSERT_EQ(opi().UnbindPort(UnbindOf("host0-1", 1, false)), absl::OkStatus());
+  ASSERT_EQ(ovs_->AwaitRevalidation(), absl::OkStatus());
+  EXPECT_FALSE(Reaches(0, 1));
+  for (const char* port : {"host0-0", "host0-1"}) {
+    ASSERT_EQ(opi().UnbindPort(UnbindOf(port, 1, true)), absl::OkStatus());
+  }
+  EXPECT_EQ(ovs_->DumpFlows("br-xpu").value(), empty.value());
+  EXPECT_EQ(ovs_->Vsctl({"list-ports", "br-xpu"}).value(), "");
+}
+
+TEST_F(AgentOnOvs, AKilledSwitchIsFilledAgain) {
+  MakeNetwork(opi(), "blue", 10);
+  Attach(0, "blue", "10.0.0.2");
+  Attach(1, "blue", "10.0.0.3");
+  ovs_->KillVswitchd();
+  ASSERT_EQ(ovs_->StartVswitchd(), absl::OkStatus());
+  // Confirmed again means that all flows are there again.
+  ASSERT_EQ(opi().BindPort(BindOf("host0-0", "blue", 1, 1)).status(), absl::OkStatus());
+  EXPECT_TRUE(Reaches(0, 1));
+}
+
+TEST_F(AgentOnOvs, AFunctionThatComesLaterIsTakenUp) {
+  MakeNetwork(opi(), "blue", 10);
+  EXPECT_EQ(opi().CreateBridgePort("host0-3", PortSpecOf(4), 1)->status().oper_status(), evpn::BP_OPER_STATUS_DOWN);
+  EXPECT_EQ(opi().BindPort(BindOf("host0-3", "blue", 4, 1)).status().code(), absl::StatusCode::kNotFound);
+  Attach(0, "blue", "10.0.0.2");
+  pods_.push_back(MakeFunction(3));
+  Attach(3, "blue", "10.0.0.9");
+  EXPECT_TRUE(Reaches(0, 3));
+}
+
+}  // namespace
+}  // namespace xpu
