@@ -24,6 +24,7 @@ bool IsEnvelope(absl::string_view name) {
 
 std::string KnownFields(const Descriptor& type) {
   std::vector<std::string> names;
+  names.reserve(type.field_count());
   for (int i = 0; i < type.field_count(); ++i) names.push_back(type.field(i)->json_name());
   std::sort(names.begin(), names.end());
   return absl::StrJoin(names, ", ");

@@ -151,13 +151,13 @@ absl::StatusOr<HttpReply> RestApi::Create(const Route& route, const HttpRequest&
   if (!route.ns.empty() && !ns.empty() && ns != route.ns) {
     return BadRequest(absl::StrCat("metadata.namespace is \"", ns, "\" but the URL says \"", route.ns, "\""));
   }
+  // An empty or absent namespace is the URL's; one that is no string is left for the rules to refuse.
   auto metadata = object.find("metadata");
-  if (!route.ns.empty() && metadata != object.end() && metadata->is_object() && ns.empty() &&
-      (!metadata->contains("namespace") || (*metadata)["namespace"].is_null() ||
-       (*metadata)["namespace"] == "")) {
-    (*metadata)["namespace"] = route.ns;
+  if (!route.ns.empty() && ns.empty() && metadata != object.end() && metadata->is_object()) {
+    json& there = (*metadata)["namespace"];
+    if (there.is_null() || there.is_string()) there = route.ns;
   }
-  XPU_ASSIGN_OR_RETURN(json made, store_.Create(*route.kind, std::move(object)));
+  XPU_ASSIGN_OR_RETURN(json made, store_.Create(*route.kind, object));
   return Answer(201, made);
 }
 

@@ -189,7 +189,7 @@ absl::Status ObjectStore::Commit(const std::function<absl::Status(Transaction&)>
   return absl::OkStatus();
 }
 
-absl::StatusOr<json> ObjectStore::Create(const KindInfo& kind, json object) {
+absl::StatusOr<json> ObjectStore::Create(const KindInfo& kind, const json& object) {
   bool generated = MetadataText(object, "name").empty() && !MetadataText(object, "generateName").empty();
   json made;
   absl::Status status;

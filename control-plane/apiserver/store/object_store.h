@@ -64,7 +64,7 @@ class ObjectStore {
   ~ObjectStore();
 
   // `object` is as a client sends it; metadata.namespace must have been filled in by the caller.
-  absl::StatusOr<nlohmann::json> Create(const api::KindInfo& kind, nlohmann::json object);
+  absl::StatusOr<nlohmann::json> Create(const api::KindInfo& kind, const nlohmann::json& object);
   absl::StatusOr<nlohmann::json> Get(const api::KindInfo& kind, const ObjectName& name);
   // In the order of namespace and name; an empty `ns` means all.
   absl::StatusOr<Listing> List(const api::KindInfo& kind, const std::string& ns,
