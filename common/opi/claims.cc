@@ -19,8 +19,8 @@ absl::StatusOr<ClaimOrder> OrderClaim(absl::string_view port, const ClaimMark& m
     return ClaimOrder::kCurrent;
   }
   if (claim < mark.highest) {
-    return absl::AbortedError(absl::StrCat("claim ", claim, " of ", port, " is older than claim ", mark.highest,
-                                           ", which the agent knows; read again"));
+    return absl::AbortedError(absl::StrCat("claim ", claim, " of ", port, " is older than claim ",
+                                           mark.highest, ", which the agent knows; read again"));
   }
   if (claim > mark.highest) return ClaimOrder::kNewer;
   if (mark.released) {

@@ -24,7 +24,8 @@ enum class ClaimUse {
 };
 
 enum class ClaimOrder {
-  // The request is of the claim that holds the port, or neither has a claim: the port is as the requester left it.
+  // The request is of the claim that holds the port, or neither has a claim: the port is as the requester
+  // left it.
   kCurrent,
   // The request is newer than all that is there, which is void therefore.
   kNewer,
@@ -32,10 +33,11 @@ enum class ClaimOrder {
   kOver,
 };
 
-// Where a request with `claim` (0: none) stands. `port_claim` is that of the port that is there; nothing if there
-// is no port.
+// Where a request with `claim` (0: none) stands. `port_claim` is that of the port that is there; nothing if
+// there is no port.
 //   InvalidArgument  the claim is negative
-//   Aborted          the claim is older than the highest or is over, or the request has none and the port has one
+//   Aborted          the claim is older than the highest or is over, or the request has none and the port has
+//   one
 absl::StatusOr<ClaimOrder> OrderClaim(absl::string_view port, const ClaimMark& mark,
                                       const int64_t* port_claim, int64_t claim, ClaimUse use);
 

@@ -12,9 +12,9 @@
 
 namespace xpu {
 
-// Watches whether a gRPC channel is connected, and keeps it connecting, on a thread of its own that sleeps until
-// gRPC reports a change. A watch of gRPC's cannot be called off; it ends when the channel does. So this object
-// wants to hold the channel's last reference when it goes away.
+// Watches whether a gRPC channel is connected, and keeps it connecting, on a thread of its own that sleeps
+// until gRPC reports a change. A watch of gRPC's cannot be called off; it ends when the channel does. So this
+// object wants to hold the channel's last reference when it goes away.
 class ConnectionWatch {
  public:
   explicit ConnectionWatch(std::shared_ptr<grpc::Channel> channel);

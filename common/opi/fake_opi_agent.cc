@@ -40,8 +40,8 @@ absl::StatusOr<evpn::LogicalBridge> FakeOpiAgent::CreateLogicalBridge(const std:
   }
   for (const auto& [other, bridge] : bridges_) {
     if (bridge.spec.vlan_id() == spec.vlan_id()) {
-      return absl::AlreadyExistsError(absl::StrCat("logical_bridge.spec.vlan_id: ", spec.vlan_id(), " is that of ",
-                                                   LogicalBridgeName(other)));
+      return absl::AlreadyExistsError(absl::StrCat("logical_bridge.spec.vlan_id: ", spec.vlan_id(),
+                                                   " is that of ", LogicalBridgeName(other)));
     }
     if (spec.has_vni() && bridge.spec.has_vni() && bridge.spec.vni() == spec.vni()) {
       return absl::AlreadyExistsError(
@@ -219,8 +219,8 @@ absl::StatusOr<agent::v1::Subnets> FakeOpiAgent::SetSubnets(const agent::v1::Sub
     if (!port.bound || port.spec.logical_bridges(0) != LogicalBridgeName(*id)) continue;
     for (const InterfaceAddress& address : port.addresses) {
       if (!inside(address.address)) {
-        return absl::FailedPreconditionError(absl::StrCat(
-            "subnets.prefixes: ", BridgePortName(port_id), " has ", address.ToString(), ", unbind it first"));
+        return absl::FailedPreconditionError(absl::StrCat("subnets.prefixes: ", BridgePortName(port_id),
+                                                          " has ", address.ToString(), ", unbind it first"));
       }
     }
   }
@@ -256,7 +256,8 @@ absl::StatusOr<std::vector<InterfaceAddress>> FakeOpiAgent::Choose(
     auto prefix = std::find_if(bridge.prefixes.begin(), bridge.prefixes.end(),
                                [&](const IpPrefix& p) { return p.Contains(*address); });
     if (prefix == bridge.prefixes.end()) {
-      return absl::InvalidArgumentError(absl::StrCat("addresses: ", text, " is in no prefix of ", bridge_name));
+      return absl::InvalidArgumentError(
+          absl::StrCat("addresses: ", text, " is in no prefix of ", bridge_name));
     }
     if (served.contains(address->family())) {
       return absl::InvalidArgumentError(absl::StrCat("addresses: ", text, " is the second of its family"));
@@ -310,7 +311,8 @@ absl::StatusOr<agent::v1::PortBinding> FakeOpiAgent::BindPort(const agent::v1::B
   auto it = ports_.find(*id);
   if (it != ports_.end() && it->second.bound && order == ClaimOrder::kCurrent) {
     const Port& port = it->second;
-    bool same = port.spec.logical_bridges(0) == bridge_name && port.spec.mac_address() == request.mac_address();
+    bool same =
+        port.spec.logical_bridges(0) == bridge_name && port.spec.mac_address() == request.mac_address();
     for (const std::string& text : request.addresses()) {
       absl::StatusOr<IpAddress> address = IpAddress::Parse(text);
       XPU_RETURN_IF_ERROR(Annotate(address.status(), "addresses"));
@@ -318,9 +320,8 @@ absl::StatusOr<agent::v1::PortBinding> FakeOpiAgent::BindPort(const agent::v1::B
                                  [&](const InterfaceAddress& a) { return a.address == *address; });
     }
     if (same) return ShowBinding(*id, port);
-    return absl::AlreadyExistsError(
-        absl::StrCat(BridgePortName(*id), " is bound otherwise, to ", port.spec.logical_bridges(0),
-                     "; unbind it first"));
+    return absl::AlreadyExistsError(absl::StrCat(BridgePortName(*id), " is bound otherwise, to ",
+                                                 port.spec.logical_bridges(0), "; unbind it first"));
   }
   XPU_RETURN_IF_ERROR(CheckMac(*id, bridge_name, request.mac_address()));
   XPU_ASSIGN_OR_RETURN(std::vector<InterfaceAddress> addresses, Choose(*bridge, *id, request));

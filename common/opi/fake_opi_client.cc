@@ -113,9 +113,9 @@ absl::Status FakeOpiClient::DeleteLogicalBridge(const std::string& name) {
 absl::StatusOr<evpn::BridgePort> FakeOpiClient::CreateBridgePort(const std::string& id,
                                                                  const evpn::BridgePortSpec& spec,
                                                                  int64_t claim) {
-  return Call<absl::StatusOr<evpn::BridgePort>>(
-      "CreateBridgePort",
-      [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.CreateBridgePort(id, spec, claim); });
+  return Call<absl::StatusOr<evpn::BridgePort>>("CreateBridgePort", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return agent_.CreateBridgePort(id, spec, claim);
+  });
 }
 
 absl::StatusOr<evpn::BridgePort> FakeOpiClient::GetBridgePort(const std::string& name) {

@@ -15,8 +15,8 @@
 
 namespace xpu {
 
-// An OpiClient with a model of an agent behind it, in memory, that can be told to fail. Methods are named as in
-// OpiClient, e.g. "BindPort". Safe from any thread.
+// An OpiClient with a model of an agent behind it, in memory, that can be told to fail. Methods are named as
+// in OpiClient, e.g. "BindPort". Safe from any thread.
 class FakeOpiClient : public OpiClient {
  public:
   enum class When {

@@ -79,8 +79,9 @@ absl::StatusOr<std::vector<evpn::LogicalBridge>> GrpcOpiClient::ListLogicalBridg
   std::vector<evpn::LogicalBridge> all;
   evpn::ListLogicalBridgesRequest request;
   do {
-    XPU_ASSIGN_OR_RETURN(auto page, state_->Call(*state_->bridges, "ListLogicalBridges",
-                                                 &evpn::LogicalBridgeService::Stub::ListLogicalBridges, request));
+    XPU_ASSIGN_OR_RETURN(auto page,
+                         state_->Call(*state_->bridges, "ListLogicalBridges",
+                                      &evpn::LogicalBridgeService::Stub::ListLogicalBridges, request));
     for (evpn::LogicalBridge& bridge : *page.mutable_logical_bridges()) all.push_back(std::move(bridge));
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
@@ -110,7 +111,8 @@ absl::StatusOr<evpn::BridgePort> GrpcOpiClient::CreateBridgePort(const std::stri
 absl::StatusOr<evpn::BridgePort> GrpcOpiClient::GetBridgePort(const std::string& name) {
   evpn::GetBridgePortRequest request;
   request.set_name(name);
-  return state_->Call(*state_->ports, "GetBridgePort", &evpn::BridgePortService::Stub::GetBridgePort, request);
+  return state_->Call(*state_->ports, "GetBridgePort", &evpn::BridgePortService::Stub::GetBridgePort,
+                      request);
 }
 
 absl::StatusOr<std::vector<evpn::BridgePort>> GrpcOpiClient::ListBridgePorts() {

@@ -16,17 +16,18 @@ namespace xpu {
 
 namespace evpn = ::opi_api::network::evpn_gw::v1alpha1;
 
-// One xPU agent, or another vendor's OPI bridge, as its clients see it. Safe from any thread. Each call blocks
-// until the answer, bounded by the implementation's deadline (DeadlineExceeded); Unavailable when there is no
-// connection. Other errors are the services' own (proto/opi, proto/xpu/agent/v1/port_service.proto).
+// One xPU agent, or another vendor's OPI bridge, as its clients see it. Safe from any thread. Each call
+// blocks until the answer, bounded by the implementation's deadline (DeadlineExceeded); Unavailable when
+// there is no connection. Other errors are the services' own (proto/opi,
+// proto/xpu/agent/v1/port_service.proto).
 //
 // `claim` goes along as metadata "xpu-claim" (see port_service.proto); 0 leaves it out.
 class OpiClient {
  public:
   virtual ~OpiClient() = default;
 
-  // `id` is the last part of the name. The same id with the same spec again returns what is there; with another
-  // spec, AlreadyExists.
+  // `id` is the last part of the name. The same id with the same spec again returns what is there; with
+  // another spec, AlreadyExists.
   virtual absl::StatusOr<evpn::LogicalBridge> CreateLogicalBridge(const std::string& id,
                                                                   const evpn::LogicalBridgeSpec& spec) = 0;
   // `name` is "logicalBridges/<id>".

@@ -81,8 +81,9 @@ class OpiClientContract : public ::testing::TestWithParam<OpiClientHarnessFactor
     int vlan = 10;
     for (const char* id : {"blue", "red"}) {
       ASSERT_EQ(opi().CreateLogicalBridge(id, BridgeSpec(vlan, vlan)).status(), absl::OkStatus());
-      ASSERT_EQ(opi().SetSubnets(Subnets(absl::StrCat("logicalBridges/", id), {"10.0.0.0/29", "2001:db8::/64"},
-                                         {"10.0.0.1", "2001:db8::1"}))
+      ASSERT_EQ(opi()
+                    .SetSubnets(Subnets(absl::StrCat("logicalBridges/", id), {"10.0.0.0/29", "2001:db8::/64"},
+                                        {"10.0.0.1", "2001:db8::1"}))
                     .status(),
                 absl::OkStatus());
       ++vlan;
@@ -261,8 +262,9 @@ TEST_P(OpiClientContract, BindChoosesOneAddressOfEachFamily) {
   EXPECT_EQ(bound->mac_address(), Mac(1));
   EXPECT_EQ(bound->mtu(), 1500u);
   EXPECT_EQ(bound->claim(), 1);
-  EXPECT_THAT(bound->addresses(), ::testing::UnorderedElementsAre(::testing::MatchesRegex("10\\.0\\.0\\.[2-6]/29"),
-                                                                ::testing::MatchesRegex("2001:db8::.*/64")));
+  EXPECT_THAT(bound->addresses(),
+              ::testing::UnorderedElementsAre(::testing::MatchesRegex("10\\.0\\.0\\.[2-6]/29"),
+                                              ::testing::MatchesRegex("2001:db8::.*/64")));
   EXPECT_THAT(bound->gateways(), ::testing::UnorderedElementsAre("10.0.0.1", "2001:db8::1"));
   auto port = opi().GetBridgePort("bridgePorts/host0-0");
   ASSERT_EQ(port.status(), absl::OkStatus());
@@ -283,8 +285,8 @@ TEST_P(OpiClientContract, BindOfAnIsolatedPortTakesTheMacOfTheBind) {
 
 TEST_P(OpiClientContract, BindGivesTheAddressesAskedFor) {
   MakeNetworks();
-  auto bound = opi().BindPort(
-      Bind("bridgePorts/host0-0", "logicalBridges/blue", 1, 1, {"10.0.0.5", "2001:db8::5"}));
+  auto bound =
+      opi().BindPort(Bind("bridgePorts/host0-0", "logicalBridges/blue", 1, 1, {"10.0.0.5", "2001:db8::5"}));
   EXPECT_THAT(Addresses(bound), ::testing::UnorderedElementsAre("10.0.0.5/29", "2001:db8::5/64"));
 }
 
@@ -295,9 +297,9 @@ TEST_P(OpiClientContract, TheSameBindAgainGivesTheSameAnswer) {
   ASSERT_EQ(second.status(), absl::OkStatus());
   EXPECT_EQ(first->SerializeAsString(), second->SerializeAsString());
   // With the addresses that it was given.
-  auto third = opi().BindPort(Bind("bridgePorts/host0-0", "logicalBridges/blue", 1, 1,
-                                   {std::string(absl::string_view(first->addresses(0)).substr(
-                                       0, first->addresses(0).find('/')))}));
+  auto third = opi().BindPort(
+      Bind("bridgePorts/host0-0", "logicalBridges/blue", 1, 1,
+           {std::string(absl::string_view(first->addresses(0)).substr(0, first->addresses(0).find('/')))}));
   ASSERT_EQ(third.status(), absl::OkStatus());
   EXPECT_EQ(first->SerializeAsString(), third->SerializeAsString());
 }
@@ -327,8 +329,7 @@ TEST_P(OpiClientContract, ARepeatedCreateDoesNotIsolateABoundPort) {
 
 TEST_P(OpiClientContract, BadBindsAreRefusedAndChangeNothing) {
   MakeNetworks();
-  ASSERT_TRUE(
-      opi().BindPort(Bind("bridgePorts/host0-0", "logicalBridges/blue", 1, 1, {"10.0.0.2"})).ok());
+  ASSERT_TRUE(opi().BindPort(Bind("bridgePorts/host0-0", "logicalBridges/blue", 1, 1, {"10.0.0.2"})).ok());
   EXPECT_CODE(opi().BindPort(Bind("bridgePorts/host0-1", "logicalBridges/none", 2, 1)).status(), kNotFound);
   EXPECT_CODE(opi().BindPort(Bind("bridgePorts/host0-99", "logicalBridges/blue", 2, 1)).status(), kNotFound);
   EXPECT_CODE(opi().BindPort(Bind("bridgePorts/uplink", "logicalBridges/blue", 2, 1)).status(), kNotFound);
@@ -338,15 +339,15 @@ TEST_P(OpiClientContract, BadBindsAreRefusedAndChangeNothing) {
       opi().BindPort(Bind("bridgePorts/host0-1", "logicalBridges/blue", 2, 1, {"192.0.2.1"})).status(),
       kInvalidArgument);
   // A gateway's, and two of one family.
-  EXPECT_CODE(
-      opi().BindPort(Bind("bridgePorts/host0-1", "logicalBridges/blue", 2, 1, {"10.0.0.1"})).status(),
-      kInvalidArgument);
-  EXPECT_CODE(opi().BindPort(Bind("bridgePorts/host0-1", "logicalBridges/blue", 2, 1, {"10.0.0.3", "10.0.0.4"}))
-                  .status(),
+  EXPECT_CODE(opi().BindPort(Bind("bridgePorts/host0-1", "logicalBridges/blue", 2, 1, {"10.0.0.1"})).status(),
               kInvalidArgument);
   EXPECT_CODE(
-      opi().BindPort(Bind("bridgePorts/host0-1", "logicalBridges/blue", 2, 1, {"10.0.0.2"})).status(),
-      kAlreadyExists);
+      opi()
+          .BindPort(Bind("bridgePorts/host0-1", "logicalBridges/blue", 2, 1, {"10.0.0.3", "10.0.0.4"}))
+          .status(),
+      kInvalidArgument);
+  EXPECT_CODE(opi().BindPort(Bind("bridgePorts/host0-1", "logicalBridges/blue", 2, 1, {"10.0.0.2"})).status(),
+              kAlreadyExists);
   EXPECT_CODE(opi().BindPort(Bind("bridgePorts/host0-1", "logicalBridges/blue", 1, 1)).status(),
               kAlreadyExists);
   EXPECT_EQ(opi().ListPortBindings().value().size(), 1u);
@@ -441,8 +442,9 @@ TEST_P(OpiClientContract, APrefixInUseStays) {
   EXPECT_CODE(status, kFailedPrecondition);
   EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("bridgePorts/host0-0"));
   // One more is no trouble, and the binding stays as it is.
-  EXPECT_EQ(opi().SetSubnets(Subnets("logicalBridges/blue", {"10.0.0.0/29", "2001:db8::/64", "10.9.0.0/24"},
-                                     {"10.0.0.1", "2001:db8::1"}))
+  EXPECT_EQ(opi()
+                .SetSubnets(Subnets("logicalBridges/blue", {"10.0.0.0/29", "2001:db8::/64", "10.9.0.0/24"},
+                                    {"10.0.0.1", "2001:db8::1"}))
                 .status(),
             absl::OkStatus());
   EXPECT_THAT(Addresses(opi().ListPortBindings().value()[0]), ::testing::Contains("10.0.0.2/29"));
@@ -465,7 +467,8 @@ TEST_P(OpiClientContract, CallsFromManyThreadsAllCount) {
   std::set<std::string> addresses;
   auto bindings = opi().ListPortBindings();
   ASSERT_EQ(bindings.status(), absl::OkStatus());
-  for (const auto& binding : *bindings) addresses.insert(binding.addresses().begin(), binding.addresses().end());
+  for (const auto& binding : *bindings)
+    addresses.insert(binding.addresses().begin(), binding.addresses().end());
   EXPECT_EQ(bindings->size(), 5u);
   EXPECT_EQ(addresses.size(), 10u);
 }

@@ -15,11 +15,13 @@ namespace xpu {
 std::string LogicalBridgeName(absl::string_view id);
 std::string BridgePortName(absl::string_view id);
 
-// The id in a name of any of the three forms; InvalidArgument, without the name of the field, for anything else.
+// The id in a name of any of the three forms; InvalidArgument, without the name of the field, for anything
+// else.
 absl::StatusOr<std::string> LogicalBridgeId(absl::string_view name);
 absl::StatusOr<std::string> BridgePortId(absl::string_view name);
 
-// An id is 1 to 253 letters, digits, '-', '_' and '.', the first a letter or digit. InvalidArgument otherwise.
+// An id is 1 to 253 letters, digits, '-', '_' and '.', the first a letter or digit. InvalidArgument
+// otherwise.
 absl::Status CheckOpiId(absl::string_view id);
 
 // Which function of a card's host a bridge port stands for.

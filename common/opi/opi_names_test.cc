@@ -39,8 +39,8 @@ TEST(PortFunction, IsReadFromAPortsId) {
 }
 
 TEST(PortFunction, RefusesOtherIds) {
-  for (const char* id : {"", "host", "host0", "host0-", "host-1", "host0-03", "host0--1", "host0-1-2", "Host0-1",
-                         "host0-65536", "host0-4294967297", "uplink"}) {
+  for (const char* id : {"", "host", "host0", "host0-", "host-1", "host0-03", "host0--1", "host0-1-2",
+                         "Host0-1", "host0-65536", "host0-4294967297", "uplink"}) {
     EXPECT_EQ(PortFunction::FromPortId(id).status().code(), absl::StatusCode::kInvalidArgument) << id;
   }
 }

@@ -19,8 +19,8 @@
 namespace xpu {
 namespace {
 
-// The owner of the model and the thread of its loop. The process's own loop stays free for signals, and for the
-// owner to answer those who wait while the server stops.
+// The owner of the model and the thread of its loop. The process's own loop stays free for signals, and for
+// the owner to answer those who wait while the server stops.
 class Core {
  public:
   Core(const XpuAgentOptions& options, const XpuAgentDeps& deps)
@@ -82,21 +82,24 @@ absl::Status RunXpuAgent(const XpuAgentOptions& options, const XpuAgentDeps& dep
   std::unique_ptr<GrpcOpiClient> client;
   std::unique_ptr<Controllers> controllers;
   auto stop = [&] {
-    core.Close();
+    // First those who would write into a status that the agent refuses them.
     controllers.reset();
     client.reset();
+    core.Close();
     server.reset();
   };
   if (deps.resources != nullptr) {
-    absl::StatusOr<std::unique_ptr<GrpcOpiClient>> own = GrpcOpiClient::Make(
-        OwnAddress(options.listen), {.tls = options.tls, .deadline = options.confirm_deadline + absl::Seconds(2)});
+    absl::StatusOr<std::unique_ptr<GrpcOpiClient>> own =
+        GrpcOpiClient::Make(OwnAddress(options.listen),
+                            {.tls = options.tls, .deadline = options.confirm_deadline + absl::Seconds(2)});
     if (!own.ok()) {
       stop();
       return own.status();
     }
     client = *std::move(own);
-    absl::StatusOr<std::unique_ptr<Controllers>> started = Controllers::Start(
-        {.card = options.card, .backoff = options.controller_retry, .clock = nullptr}, *deps.resources, *client);
+    absl::StatusOr<std::unique_ptr<Controllers>> started =
+        Controllers::Start({.card = options.card, .backoff = options.controller_retry, .clock = nullptr},
+                           *deps.resources, *client);
     if (!started.ok()) {
       stop();
       return started.status();

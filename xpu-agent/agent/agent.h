@@ -44,11 +44,11 @@ struct XpuAgentDeps {
   std::function<void()> ready;
 };
 
-// The whole process: takes up what the store says, realises it on the switch, serves OPI, and runs the controllers,
-// until the loop is stopped. What is on the switch stays there.
+// The whole process: takes up what the store says, realises it on the switch, serves OPI, and runs the
+// controllers, until the loop is stopped. What is on the switch stays there.
 //
-// Errors, before anything is served: InvalidArgument for options, those of the store and of finding representors,
-// FailedPrecondition for an address that is in use.
+// Errors, before anything is served: InvalidArgument for options, those of the store and of finding
+// representors, FailedPrecondition for an address that is in use.
 absl::Status RunXpuAgent(const XpuAgentOptions& options, const XpuAgentDeps& deps);
 
 }  // namespace xpu

@@ -77,15 +77,17 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--sysfs", flags.representors.sysfs, "Where the kernel's sysfs is")->capture_default_str();
   app.add_option("--ovsdb", flags.ovs.ovsdb_remote, "ovsdb-server of Open vSwitch")->capture_default_str();
-  app.add_option("--openflow-dir", flags.ovs.openflow_dir, "Where ovs-vswitchd makes the bridges' .mgmt sockets")
+  app.add_option("--openflow-dir", flags.ovs.openflow_dir,
+                 "Where ovs-vswitchd makes the bridges' .mgmt sockets")
       ->capture_default_str();
   app.add_option("--bridge", flags.ovs.bridge, "Bridge of Open vSwitch; made if it is not there")
       ->capture_default_str();
   app.add_option("--datapath-type", flags.ovs.datapath_type, "Of a bridge that is made: system or netdev")
       ->capture_default_str();
-  app.add_option("--api-server", flags.api.server,
-                 "Kubernetes API server with Network and Netdev resources: unix:/path or https://host:port; without "
-                 "it, OPI only");
+  app.add_option(
+      "--api-server", flags.api.server,
+      "Kubernetes API server with Network and Netdev resources: unix:/path or https://host:port; without "
+      "it, OPI only");
   app.add_option("--api-ca", flags.api.ca, "Who signs the API server's certificate (PEM)");
   app.add_option("--api-cert", flags.api.certificate, "Certificate for the API server (PEM)");
   app.add_option("--api-key", flags.api.key, "Key of that certificate (PEM)");

@@ -17,22 +17,23 @@ constexpr uint32_t kMaxNetworkKey = 0xffffff;
 
 absl::Status CheckSpec(const AgentState& state, const std::string& id, const BridgeSpec& spec) {
   if (spec.vlan_id < 1 || spec.vlan_id > 4094) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("logical_bridge.spec.vlan_id: ", spec.vlan_id, " is no VLAN id; give one from 1 to 4094"));
+    return absl::InvalidArgumentError(absl::StrCat("logical_bridge.spec.vlan_id: ", spec.vlan_id,
+                                                   " is no VLAN id; give one from 1 to 4094"));
   }
   if (spec.vni.has_value() && (*spec.vni < 1 || *spec.vni > kMaxVni)) {
     return absl::InvalidArgumentError(absl::StrCat("logical_bridge.spec.vni: ", *spec.vni,
                                                    " is no VNI; give one from 1 to 16777215, or none"));
   }
   if (spec.vtep.has_value() && !spec.vtep->address.IsUnicast()) {
-    return absl::InvalidArgumentError(absl::StrCat("logical_bridge.spec.vtep_ip_prefix: ", spec.vtep->ToString(),
-                                                   " is not the address of one VTEP"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "logical_bridge.spec.vtep_ip_prefix: ", spec.vtep->ToString(), " is not the address of one VTEP"));
   }
   for (const auto& [other, bridge] : state.model.bridges) {
     if (other == id) continue;
     if (bridge.vlan_id == spec.vlan_id) {
-      return absl::AlreadyExistsError(absl::StrCat("logical_bridge.spec.vlan_id: ", spec.vlan_id, " is that of ",
-                                                   LogicalBridgeName(other), "; give another one"));
+      return absl::AlreadyExistsError(absl::StrCat("logical_bridge.spec.vlan_id: ", spec.vlan_id,
+                                                   " is that of ", LogicalBridgeName(other),
+                                                   "; give another one"));
     }
     if (spec.vni.has_value() && bridge.vni == spec.vni) {
       return absl::AlreadyExistsError(absl::StrCat("logical_bridge.spec.vni: ", *spec.vni, " is that of ",
@@ -48,7 +49,8 @@ void Assign(const BridgeSpec& spec, LogicalBridge* bridge) {
   bridge->vtep = spec.vtep;
 }
 
-// The next one that no bridge has, so that flows of a bridge that is going never meet those of one that comes.
+// The next one that no bridge has, so that flows of a bridge that is going never meet those of one that
+// comes.
 absl::StatusOr<uint32_t> NextNetworkKey(const AgentState& state) {
   std::set<uint32_t> used;
   for (const auto& [id, bridge] : state.model.bridges) used.insert(bridge.network_key);
@@ -101,7 +103,8 @@ absl::Status DeleteBridge(AgentState& state, const std::string& id) {
   std::vector<std::string> users;
   for (const auto& [port_id, port] : state.model.ports) {
     const auto& bridges = port.logical_bridges;
-    if (std::find(bridges.begin(), bridges.end(), id) != bridges.end()) users.push_back(BridgePortName(port_id));
+    if (std::find(bridges.begin(), bridges.end(), id) != bridges.end())
+      users.push_back(BridgePortName(port_id));
   }
   if (!users.empty()) {
     return absl::FailedPreconditionError(
@@ -115,8 +118,8 @@ absl::Status DeleteBridge(AgentState& state, const std::string& id) {
 absl::Status SetSubnets(AgentState& state, const std::string& bridge_id, const SubnetSpec& spec) {
   auto it = state.model.bridges.find(bridge_id);
   if (it == state.model.bridges.end()) {
-    return absl::NotFoundError(
-        absl::StrCat("subnets.logical_bridge: there is no ", LogicalBridgeName(bridge_id), "; create it first"));
+    return absl::NotFoundError(absl::StrCat("subnets.logical_bridge: there is no ",
+                                            LogicalBridgeName(bridge_id), "; create it first"));
   }
   XPU_RETURN_IF_ERROR(Annotate(ValidateSubnets(spec.prefixes, spec.gateways, spec.mtu), "subnets"));
   for (const auto& [id, port] : state.model.ports) {

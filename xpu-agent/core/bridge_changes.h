@@ -11,8 +11,8 @@
 
 namespace xpu {
 
-// Changes of logical bridges. Pure: each checks, and changes `state` only if it returns OK. Messages begin with the
-// field that is wrong, as the OPI request calls it.
+// Changes of logical bridges. Pure: each checks, and changes `state` only if it returns OK. Messages begin
+// with the field that is wrong, as the OPI request calls it.
 
 struct BridgeSpec {
   uint32_t vlan_id = 0;

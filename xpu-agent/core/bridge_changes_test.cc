@@ -10,13 +10,14 @@ using ::testing::HasSubstr;
 
 BridgeSpec Spec(uint32_t vlan) { return {.vlan_id = vlan, .vni = vlan, .vtep = std::nullopt}; }
 
-SubnetSpec Subnets(const std::string& prefix) { return {.prefixes = {*IpPrefix::Parse(prefix)}, .gateways = {}}; }
+SubnetSpec Subnets(const std::string& prefix) {
+  return {.prefixes = {*IpPrefix::Parse(prefix)}, .gateways = {}};
+}
 
-void AddPort(AgentState& state, const std::string& id, const std::string& bridge, const std::string& address) {
-  state.model.ports[id] = {.id = id,
-                           .logical_bridges = {bridge},
-                           .bound = true,
-                           .addresses = {*InterfaceAddress::Parse(address)}};
+void AddPort(AgentState& state, const std::string& id, const std::string& bridge,
+             const std::string& address) {
+  state.model.ports[id] = {
+      .id = id, .logical_bridges = {bridge}, .bound = true, .addresses = {*InterfaceAddress::Parse(address)}};
 }
 
 TEST(BridgeChanges, KeysCountUpAndSkipThoseInUse) {

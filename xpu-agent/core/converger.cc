@@ -26,7 +26,8 @@ bool IsUnreachable(const absl::Status& status) {
 // The entries of `all` that the switch refuses on their own, with its words. `apply` is given a part of them;
 // halves until only those at fault are left.
 template <typename T>
-absl::Status FindRefused(const std::vector<T>& all, const std::function<absl::Status(const std::vector<T>&)>& apply,
+absl::Status FindRefused(const std::vector<T>& all,
+                         const std::function<absl::Status(const std::vector<T>&)>& apply,
                          std::vector<std::pair<T, absl::Status>>* refused) {
   if (all.empty()) return absl::OkStatus();
   absl::Status status = apply(all);
@@ -94,7 +95,10 @@ Converger::Round Converger::ApplyAll(const Model& model) {
     }
     for (const absl::Status& status : {result.flows, result.ports}) {
       if (!status.ok()) {
-        return {.kind = Round::kRefused, .why = status, .snapshot = *std::move(snapshot), .plan = std::move(plan),
+        return {.kind = Round::kRefused,
+                .why = status,
+                .snapshot = *std::move(snapshot),
+                .plan = std::move(plan),
                 .result = result};
       }
     }
@@ -104,11 +108,12 @@ Converger::Round Converger::ApplyAll(const Model& model) {
       return {.kind = Round::kDone, .snapshot = *std::move(snapshot)};
     }
   }
-  return {.kind = Round::kUnreachable,
-          .why = absl::AbortedError(absl::StrCat("the switch took ", kMaxRounds,
-                                                 " changes and is still not as it should be; does something else "
-                                                 "write to it? Left to do:\n",
-                                                 last.substr(0, 2000)))};
+  return {
+      .kind = Round::kUnreachable,
+      .why = absl::AbortedError(absl::StrCat("the switch took ", kMaxRounds,
+                                             " changes and is still not as it should be; does something else "
+                                             "write to it? Left to do:\n",
+                                             last.substr(0, 2000)))};
 }
 
 bool Converger::RefusePort(const BridgePort& port, const absl::Status& why) {
@@ -161,7 +166,8 @@ absl::StatusOr<bool> Converger::BlameForPorts(const Model& desired, const Round&
   return found;
 }
 
-absl::StatusOr<bool> Converger::BlameForFlows(const Model& desired, const Model& admitted, const Round& refused) {
+absl::StatusOr<bool> Converger::BlameForFlows(const Model& desired, const Model& admitted,
+                                              const Round& refused) {
   using Flow = std::pair<FlowKey, std::string>;
   std::vector<std::pair<Flow, absl::Status>> bad;
   XPU_RETURN_IF_ERROR(FindRefused<Flow>(
@@ -206,9 +212,9 @@ absl::Status Converger::Verify() {
   XPU_ASSIGN_OR_RETURN(SwitchSnapshot snapshot, switch_.Snapshot());
   SwitchPlan plan = MakePlan(good_, snapshot);
   if (plan.empty()) return absl::OkStatus();
-  return absl::AbortedError(absl::StrCat(
-      "the switch is not as it was left; does something else write to it? It lacks:\n",
-      PlanToString(plan).substr(0, 2000)));
+  return absl::AbortedError(
+      absl::StrCat("the switch is not as it was left; does something else write to it? It lacks:\n",
+                   PlanToString(plan).substr(0, 2000)));
 }
 
 Outcome Converger::Judge(const Model& desired, const SwitchSnapshot& snapshot) const {
@@ -230,7 +236,8 @@ Outcome Converger::Judge(const Model& desired, const SwitchSnapshot& snapshot) c
     auto missing = std::find_if(port.logical_bridges.begin(), port.logical_bridges.end(),
                                 [&](const std::string& bridge) { return !good_.bridges.contains(bridge); });
     if (missing != port.logical_bridges.end()) {
-      fail(name, absl::FailedPreconditionError(absl::StrCat(LogicalBridgeName(*missing), " is not on the switch")));
+      fail(name,
+           absl::FailedPreconditionError(absl::StrCat(LogicalBridgeName(*missing), " is not on the switch")));
       continue;
     }
     auto on_switch = snapshot.ports.find(port.representor);

@@ -27,8 +27,8 @@ struct ObjectState {
 
 // What became of a model. Objects are called by their OPI names.
 struct Outcome {
-  // Not OK: the switch cannot be reached or does not come to rest; what is on it now is not known and `states`
-  // is empty.
+  // Not OK: the switch cannot be reached or does not come to rest; what is on it now is not known and
+  // `states` is empty.
   absl::Status reached;
   // Objects of the model that are not confirmed. All others are, and what is not in the model is gone.
   std::map<std::string, ObjectState> states;
@@ -36,9 +36,9 @@ struct Outcome {
   bool refused = false;
 };
 
-// Makes a switch like a model. What the switch refuses is kept out, object by object, so that one bad object does
-// not stop the rest: a port that was refused is taken off the switch (fail closed), a bridge stays as it was
-// confirmed last. One thread; blocks as long as Switch does.
+// Makes a switch like a model. What the switch refuses is kept out, object by object, so that one bad object
+// does not stop the rest: a port that was refused is taken off the switch (fail closed), a bridge stays as it
+// was confirmed last. One thread; blocks as long as Switch does.
 class Converger {
  public:
   explicit Converger(Switch& the_switch) : switch_(the_switch) {}
@@ -46,12 +46,14 @@ class Converger {
   // With `try_refused` also what was refused before is tried again, otherwise only once it has changed.
   Outcome Converge(const Model& desired, bool try_refused);
 
-  // Whether the switch still is as it was left by the last Converge() that reached it. That one believes what the
-  // switch confirms; this one looks. Aborted if something else has changed it, or the switch said yes and did not.
+  // Whether the switch still is as it was left by the last Converge() that reached it. That one believes what
+  // the switch confirms; this one looks. Aborted if something else has changed it, or the switch said yes and
+  // did not.
   absl::Status Verify();
 
  private:
-  // An object the switch refused, as it was then, and what takes its place: what was confirmed before or nothing.
+  // An object the switch refused, as it was then, and what takes its place: what was confirmed before or
+  // nothing.
   template <typename T>
   struct Refused {
     T object;
@@ -65,8 +67,9 @@ class Converger {
   Model Admitted(const Model& desired) const;
   // Applies `model` until nothing is left to do, or something is refused.
   Round ApplyAll(const Model& model);
-  // Finds out whose part of the plan it was that was refused, and keeps it out from now on; what is not at fault is
-  // applied meanwhile. False if nobody was found. `admitted` is what was tried, `desired` what is wanted.
+  // Finds out whose part of the plan it was that was refused, and keeps it out from now on; what is not at
+  // fault is applied meanwhile. False if nobody was found. `admitted` is what was tried, `desired` what is
+  // wanted.
   absl::StatusOr<bool> Blame(const Model& desired, const Model& admitted, const Round& refused);
   absl::StatusOr<bool> BlameForPorts(const Model& desired, const Round& refused);
   absl::StatusOr<bool> BlameForFlows(const Model& desired, const Model& admitted, const Round& refused);

@@ -42,7 +42,8 @@ void FakeRepresentors::Changed() {
 absl::StatusOr<std::string> FakeRepresentors::Find(const std::string& phys_port_name) {
   absl::MutexLock lock(&mu_);
   auto it = interfaces_.find(phys_port_name);
-  if (it == interfaces_.end()) return absl::NotFoundError(absl::StrCat("no interface is port ", phys_port_name));
+  if (it == interfaces_.end())
+    return absl::NotFoundError(absl::StrCat("no interface is port ", phys_port_name));
   return it->second;
 }
 
@@ -71,8 +72,8 @@ class FakeRepresentors::FakeWatcher : public Watcher {
   FakeRepresentors& fake_;
 };
 
-absl::StatusOr<std::unique_ptr<Representors::Watcher>> FakeRepresentors::Watch(EventLoop& loop,
-                                                                               std::function<void()> changed) {
+absl::StatusOr<std::unique_ptr<Representors::Watcher>> FakeRepresentors::Watch(
+    EventLoop& loop, std::function<void()> changed) {
   absl::MutexLock lock(&mu_);
   loop_ = &loop;
   changed_ = std::move(changed);

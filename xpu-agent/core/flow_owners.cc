@@ -17,7 +17,8 @@ void IsolateOrphans(Model* model) {
   }
 }
 
-FlowOwners FindOwners(const Model& model, const std::map<std::string, uint32_t>& ofports, const FlowKey& flow) {
+FlowOwners FindOwners(const Model& model, const std::map<std::string, uint32_t>& ofports,
+                      const FlowKey& flow) {
   FlowOwners owners;
   if (CompileFlows({}, ofports).contains(flow)) return owners;
   // A port's own flow is there even if the port is alone in the world.

@@ -50,7 +50,8 @@ void ModelOwner::Close() {
   verify_.Cancel();
   std::list<Waiter> waiters = std::move(waiters_);
   waiters_.clear();
-  for (Waiter& waiter : waiters) Answer(waiter, absl::UnavailableError("the agent is stopping; try again"), false);
+  for (Waiter& waiter : waiters)
+    Answer(waiter, absl::UnavailableError("the agent is stopping; try again"), false);
 }
 
 void ModelOwner::Submit(ChangeRequest request) {
@@ -66,10 +67,10 @@ void ModelOwner::Read(std::function<void(const ModelView& view)> reader) {
 }
 
 void ModelOwner::Run(ChangeRequest request) {
-  if (closed_) return request.done(absl::UnavailableError("the agent is stopping; try again"), ModelView(*this));
+  if (closed_)
+    return request.done(absl::UnavailableError("the agent is stopping; try again"), ModelView(*this));
   AgentState draft = state_;
-  absl::Status status =
-      request.change(draft, [this](const std::string& port_id) { return Lookup(port_id); });
+  absl::Status status = request.change(draft, [this](const std::string& port_id) { return Lookup(port_id); });
   if (status.ok()) status = Commit(std::move(draft));
   if (!status.ok()) return request.done(status, ModelView(*this));
 
@@ -88,7 +89,8 @@ void ModelOwner::Run(ChangeRequest request) {
 absl::Status ModelOwner::Commit(AgentState draft) {
   StateChange change = Diff(state_, draft);
   if (!change.empty()) {
-    XPU_RETURN_IF_ERROR(Annotate(store_.Write(change), "the change could not be written down, so nothing was done"));
+    XPU_RETURN_IF_ERROR(
+        Annotate(store_.Write(change), "the change could not be written down, so nothing was done"));
   }
   Publish(std::move(draft));
   return absl::OkStatus();
@@ -196,7 +198,8 @@ bool ModelOwner::TryAnswer(Waiter& waiter) {
   if (!report_.outcome.reached.ok() || report_.version < waiter.version) return false;
   if (waiter.request.stands && !waiter.request.stands(state_)) {
     Answer(waiter,
-           absl::AbortedError(absl::StrCat("another request changed ", absl::StrJoin(waiter.request.objects, " or "),
+           absl::AbortedError(absl::StrCat("another request changed ",
+                                           absl::StrJoin(waiter.request.objects, " or "),
                                            " at the same time; read again")),
            false);
     return true;
@@ -217,7 +220,8 @@ bool ModelOwner::TryAnswer(Waiter& waiter) {
 void ModelOwner::GiveUp(std::list<Waiter>::iterator waiter) {
   std::list<Waiter> one;
   one.splice(one.begin(), waiters_, waiter);
-  const char* then = one.front().request.rollback ? "it was taken back" : "it stays wanted and is done when possible";
+  const char* then =
+      one.front().request.rollback ? "it was taken back" : "it stays wanted and is done when possible";
   if (!report_.outcome.reached.ok()) {
     Answer(one.front(),
            absl::UnavailableError(absl::StrCat("the switch did not confirm the change (", then,

@@ -45,24 +45,25 @@ struct ChangeRequest {
   absl::Duration patience = absl::InfiniteDuration();
   // What the switch refuses is an error; otherwise the object is answered with its state.
   bool must_be_confirmed = false;
-  // Whether what was asked for still stands, so that it is not another request's work that is confirmed. Optional.
+  // Whether what was asked for still stands, so that it is not another request's work that is confirmed.
+  // Optional.
   std::function<bool(const AgentState&)> stands;
-  // Takes the change back if it cannot be confirmed in time. Without it the change stays wanted, and is realised
-  // as soon as that is possible, whatever the caller was answered. Optional.
+  // Takes the change back if it cannot be confirmed in time. Without it the change stays wanted, and is
+  // realised as soon as that is possible, whatever the caller was answered. Optional.
   std::function<void(AgentState& draft)> rollback;
-  // Called once on the loop, unless the change is refused by an owner that is closed: then at once. Errors: those of
-  // `change` and of the store (nothing was changed), those of the switch, and
+  // Called once on the loop, unless the change is refused by an owner that is closed: then at once. Errors:
+  // those of `change` and of the store (nothing was changed), those of the switch, and
   //   Unavailable       the switch cannot be reached, or the agent stops
   //   DeadlineExceeded  the switch did not confirm in time
   //   Aborted           another request changed the object while this one waited
   std::function<void(const absl::Status& status, const ModelView& view)> done;
 };
 
-// Owns the agent's state: checks changes, writes them to the store, has them realised, and answers who waits. All
-// state is touched on one loop only; Submit() and Read() may be called from any thread.
+// Owns the agent's state: checks changes, writes them to the store, has them realised, and answers who waits.
+// All state is touched on one loop only; Submit() and Read() may be called from any thread.
 //
-// A change goes: check → store → new version → realise → confirm. So what was answered OK survives a kill, and what
-// was not answered is either not in the store or realised after the restart.
+// A change goes: check → store → new version → realise → confirm. So what was answered OK survives a kill,
+// and what was not answered is either not in the store or realised after the restart.
 class ModelOwner {
  public:
   struct Options {

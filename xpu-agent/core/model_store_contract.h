@@ -39,14 +39,14 @@ class ModelStoreContract : public ::testing::TestWithParam<std::unique_ptr<Model
                          .gateways = {*IpAddress::Parse("10.0.0.1"), *IpAddress::Parse("2001:db8::1")},
                          .mtu = 9000};
     BridgePort isolated{.id = "host0-0", .mac = *MacAddress::Parse("02:00:00:00:00:01"), .ofport = 1};
-    BridgePort bound{.id = "host0-1",
-                     .mac = *MacAddress::Parse("02:00:00:00:00:02"),
-                     .logical_bridges = {"red"},
-                     .ofport = 0xfeff,
-                     .bound = true,
-                     .addresses = {*InterfaceAddress::Parse("10.0.0.5/24"),
-                                   *InterfaceAddress::Parse("2001:db8::5/64")},
-                     .claim = int64_t{1} << 60};
+    BridgePort bound{
+        .id = "host0-1",
+        .mac = *MacAddress::Parse("02:00:00:00:00:02"),
+        .logical_bridges = {"red"},
+        .ofport = 0xfeff,
+        .bound = true,
+        .addresses = {*InterfaceAddress::Parse("10.0.0.5/24"), *InterfaceAddress::Parse("2001:db8::5/64")},
+        .claim = int64_t{1} << 60};
     BridgePort trunk{.id = "host0-2",
                      .mac = *MacAddress::Parse("02:00:00:00:00:03"),
                      .type = BridgePortType::kTrunk,

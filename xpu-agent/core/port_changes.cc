@@ -15,7 +15,8 @@ namespace {
 // OFPP_MAX of OpenFlow 1.0, the largest that every Open vSwitch gives.
 constexpr uint32_t kMaxOfport = 0xfeff;
 
-absl::StatusOr<ClaimOrder> Order(const AgentState& state, const std::string& id, int64_t claim, ClaimUse use) {
+absl::StatusOr<ClaimOrder> Order(const AgentState& state, const std::string& id, int64_t claim,
+                                 ClaimUse use) {
   auto mark = state.claims.find(id);
   auto port = state.model.ports.find(id);
   return OrderClaim(BridgePortName(id), mark == state.claims.end() ? ClaimMark{} : mark->second,
@@ -34,8 +35,9 @@ absl::Status CheckMac(const AgentState& state, const std::string& port, const st
     if (id == port || other.mac != mac) continue;
     const auto& bridges = other.logical_bridges;
     if (std::find(bridges.begin(), bridges.end(), bridge) != bridges.end()) {
-      return absl::AlreadyExistsError(absl::StrCat(field, ": ", mac.ToString(), " is that of ", BridgePortName(id),
-                                                   " in ", LogicalBridgeName(bridge), "; give another one"));
+      return absl::AlreadyExistsError(absl::StrCat(field, ": ", mac.ToString(), " is that of ",
+                                                   BridgePortName(id), " in ", LogicalBridgeName(bridge),
+                                                   "; give another one"));
     }
   }
   return absl::OkStatus();
@@ -130,7 +132,8 @@ absl::Status CreatePort(AgentState& state, const std::string& id, const PortSpec
 
 absl::Status UpdatePort(AgentState& state, const std::string& id, const PortSpec& spec, int64_t claim) {
   auto it = state.model.ports.find(id);
-  if (it == state.model.ports.end()) return absl::NotFoundError(absl::StrCat("there is no ", BridgePortName(id)));
+  if (it == state.model.ports.end())
+    return absl::NotFoundError(absl::StrCat("there is no ", BridgePortName(id)));
   XPU_ASSIGN_OR_RETURN(ClaimOrder order, Order(state, id, claim, ClaimUse::kHold));
   if (order == ClaimOrder::kNewer) {
     return absl::AbortedError(absl::StrCat("claim ", claim, " has not made ", BridgePortName(id),
@@ -187,10 +190,10 @@ absl::Status BindPort(AgentState& state, const BindSpec& spec, const Representor
   auto there = state.model.ports.find(spec.port);
   if (there != state.model.ports.end() && there->second.bound && order == ClaimOrder::kCurrent) {
     if (IsBoundAs(state, spec)) return absl::OkStatus();
-    return absl::AlreadyExistsError(absl::StrCat("bridge_port: ", BridgePortName(spec.port),
-                                                 " is bound to ", LogicalBridgeName(there->second.logical_bridges[0]),
-                                                 " with ", there->second.mac.ToString(),
-                                                 " under this claim; unbind it before you bind it otherwise"));
+    return absl::AlreadyExistsError(absl::StrCat(
+        "bridge_port: ", BridgePortName(spec.port), " is bound to ",
+        LogicalBridgeName(there->second.logical_bridges[0]), " with ", there->second.mac.ToString(),
+        " under this claim; unbind it before you bind it otherwise"));
   }
   XPU_ASSIGN_OR_RETURN(BridgePort port, FreshPort(state, spec.port));
   if (port.representor.empty()) {
@@ -205,7 +208,8 @@ absl::Status BindPort(AgentState& state, const BindSpec& spec, const Representor
   AddressOwners owners;
   for (const auto& [id, other] : state.model.ports) {
     if (id == spec.port || other.logical_bridges != std::vector<std::string>{spec.bridge}) continue;
-    for (const InterfaceAddress& address : other.addresses) owners.emplace(address.address, BridgePortName(id));
+    for (const InterfaceAddress& address : other.addresses)
+      owners.emplace(address.address, BridgePortName(id));
   }
   auto cursor = state.cursors.find(spec.bridge);
   absl::StatusOr<Allocation> allocation =

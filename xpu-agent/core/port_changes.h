@@ -11,8 +11,8 @@
 
 namespace xpu {
 
-// Changes of bridge ports and of their bindings. Pure but for the lookup: each checks, and changes `state` only if
-// it returns OK. Messages begin with the field that is wrong, as the request calls it. Claims go by
+// Changes of bridge ports and of their bindings. Pure but for the lookup: each checks, and changes `state`
+// only if it returns OK. Messages begin with the field that is wrong, as the request calls it. Claims go by
 // common/opi/claims.h: InvalidArgument if negative, Aborted if stale.
 
 // The interface that stands for the function behind the bridge port of this id; NotFound if there is none.
@@ -46,8 +46,8 @@ struct BindSpec {
   std::vector<IpAddress> addresses;
   int64_t claim = 0;
 };
-// As PortService.BindPort says. The same again is OK and changes nothing; a port that is bound otherwise under the
-// same claim is AlreadyExists.
+// As PortService.BindPort says. The same again is OK and changes nothing; a port that is bound otherwise
+// under the same claim is AlreadyExists.
 absl::Status BindPort(AgentState& state, const BindSpec& spec, const RepresentorLookup& lookup);
 // As PortService.UnbindPort says.
 absl::Status UnbindPort(AgentState& state, const std::string& id, int64_t claim, bool release);

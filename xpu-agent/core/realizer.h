@@ -19,8 +19,8 @@ struct Report {
   Outcome outcome;
 };
 
-// Brings the newest model onto the switch, on a thread of its own, so that nobody else waits for the switch. Models
-// that come while it is at work are skipped but for the newest. Sleeps when there is nothing to do.
+// Brings the newest model onto the switch, on a thread of its own, so that nobody else waits for the switch.
+// Models that come while it is at work are skipped but for the newest. Sleeps when there is nothing to do.
 class Realizer {
  public:
   // `report` is called on that thread after each try.
@@ -34,8 +34,8 @@ class Realizer {
   void SetDesired(std::shared_ptr<const Model> model, uint64_t version);
   // Tries the same model again, from any thread.
   void Retry();
-  // Looks whether the switch really has what it confirmed, unless there is something else to do; reports only if it
-  // has not. From any thread.
+  // Looks whether the switch really has what it confirmed, unless there is something else to do; reports only
+  // if it has not. From any thread.
   void Verify();
 
  private:

@@ -17,21 +17,21 @@ class Representors {
  public:
   virtual ~Representors() = default;
 
-  // Name of the interface whose port the card calls `phys_port_name` ("pf0vf3"); NotFound if there is none now,
-  // FailedPrecondition if two interfaces say so.
+  // Name of the interface whose port the card calls `phys_port_name` ("pf0vf3"); NotFound if there is none
+  // now, FailedPrecondition if two interfaces say so.
   virtual absl::StatusOr<std::string> Find(const std::string& phys_port_name) = 0;
   // All that Find() would find: phys_port_name → interface.
   virtual absl::StatusOr<std::map<std::string, std::string>> List() = 0;
-  // Makes the interface ready to be a port of the switch: up, and without addresses of the DPU's own kernel, so
-  // that a host cannot talk to that. Doing it again is OK. NotFound if the interface is gone.
+  // Makes the interface ready to be a port of the switch: up, and without addresses of the DPU's own kernel,
+  // so that a host cannot talk to that. Doing it again is OK. NotFound if the interface is gone.
   virtual absl::Status Prepare(const std::string& interface) = 0;
   // Ends when it goes away, which is on the loop or when that does not run.
   class Watcher {
    public:
     virtual ~Watcher() = default;
   };
-  // Calls `changed` on the loop whenever Find() may answer otherwise than before or an interface is no longer up.
-  // One at a time; it must go before the loop and this object do.
+  // Calls `changed` on the loop whenever Find() may answer otherwise than before or an interface is no longer
+  // up. One at a time; it must go before the loop and this object do.
   virtual absl::StatusOr<std::unique_ptr<Watcher>> Watch(EventLoop& loop, std::function<void()> changed) = 0;
 };
 

@@ -34,7 +34,8 @@ class SysfsHarness : public RepresentorsHarness {
  public:
   SysfsHarness() : folder_(TemporaryDirectory::Make().value()) {
     fs::create_directories(folder_.path() + "/sys/class/net/lo");
-    SysfsRepresentors::Options options{.sysfs = folder_.path() + "/sys", .proc_sys = folder_.path() + "/proc"};
+    SysfsRepresentors::Options options{.sysfs = folder_.path() + "/sys",
+                                       .proc_sys = folder_.path() + "/proc"};
     representors_ =
         std::make_unique<SysfsRepresentors>(options, FakeNetlinkFactory(kernel_).Open(nullptr).value());
   }

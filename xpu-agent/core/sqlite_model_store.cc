@@ -86,8 +86,8 @@ absl::StatusOr<BridgePort> ReadPort(const Statement& row) {
 }
 
 absl::Status Damaged(absl::string_view table, const std::string& id, const absl::Status& why) {
-  return absl::DataLossError(absl::StrCat("row \"", id, "\" of table ", table, " makes no sense: ", why.message(),
-                                          "; move the file away to start empty"));
+  return absl::DataLossError(absl::StrCat("row \"", id, "\" of table ", table, " makes no sense: ",
+                                          why.message(), "; move the file away to start empty"));
 }
 
 }  // namespace
@@ -140,7 +140,8 @@ absl::Status SqliteModelStore::LoadClaims(AgentState* state) {
   }
   XPU_ASSIGN_OR_RETURN(Statement key, database_->Prepare("SELECT value FROM last_network_key"));
   XPU_ASSIGN_OR_RETURN(bool found, key.Step());
-  if (!found) return absl::DataLossError("table last_network_key is empty; move the file away to start empty");
+  if (!found)
+    return absl::DataLossError("table last_network_key is empty; move the file away to start empty");
   state->last_network_key = static_cast<uint32_t>(key.Int(0));
   return absl::OkStatus();
 }
@@ -156,7 +157,8 @@ absl::Status SqliteModelStore::Write(const StateChange& change) {
     }
     for (const auto& [id, port] : change.ports) XPU_RETURN_IF_ERROR(WritePort(id, port));
     for (const auto& [port, mark] : change.claims) {
-      XPU_ASSIGN_OR_RETURN(Statement put, database_->Prepare("INSERT OR REPLACE INTO claims VALUES (?, ?, ?)"));
+      XPU_ASSIGN_OR_RETURN(Statement put,
+                           database_->Prepare("INSERT OR REPLACE INTO claims VALUES (?, ?, ?)"));
       XPU_RETURN_IF_ERROR(
           put.Bind(1, port).Bind(2, mark.highest).Bind(3, static_cast<int64_t>(mark.released)).Run());
     }
@@ -168,13 +170,13 @@ absl::Status SqliteModelStore::Write(const StateChange& change) {
   });
 }
 
-absl::Status SqliteModelStore::WriteBridge(const std::string& id, const std::optional<LogicalBridge>& bridge) {
+absl::Status SqliteModelStore::WriteBridge(const std::string& id,
+                                           const std::optional<LogicalBridge>& bridge) {
   if (!bridge.has_value()) {
     XPU_ASSIGN_OR_RETURN(Statement erase, database_->Prepare("DELETE FROM bridges WHERE id = ?"));
     return erase.Bind(1, id).Run();
   }
-  XPU_ASSIGN_OR_RETURN(Statement put,
-                       database_->Prepare(R"sql(
+  XPU_ASSIGN_OR_RETURN(Statement put, database_->Prepare(R"sql(
       INSERT INTO bridges VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
         vlan_id = excluded.vlan_id, vni = excluded.vni, vtep = excluded.vtep, network_key = excluded.network_key,
         prefixes = excluded.prefixes, gateways = excluded.gateways, mtu = excluded.mtu)sql"));

@@ -38,12 +38,14 @@ absl::StatusOr<std::string> SysfsRepresentors::Find(const std::string& phys_port
   XPU_RETURN_IF_ERROR(Scan());
   it = found_.find(phys_port_name);
   if (it == found_.end()) {
-    return absl::NotFoundError(absl::StrCat("no interface in ", options_.sysfs, "/class/net has phys_port_name ",
-                                            phys_port_name, "; does the card have that function?"));
+    return absl::NotFoundError(absl::StrCat("no interface in ", options_.sysfs,
+                                            "/class/net has phys_port_name ", phys_port_name,
+                                            "; does the card have that function?"));
   }
   if (it->second.size() > 1) {
-    return absl::FailedPreconditionError(absl::StrCat(absl::StrJoin(it->second, " and "), " both have phys_port_name ",
-                                                      phys_port_name, ": which of them is the representor?"));
+    return absl::FailedPreconditionError(absl::StrCat(absl::StrJoin(it->second, " and "),
+                                                      " both have phys_port_name ", phys_port_name,
+                                                      ": which of them is the representor?"));
   }
   return it->second[0];
 }
@@ -122,8 +124,8 @@ class SysfsRepresentors::LinkWatcher : public Watcher {
   std::unique_ptr<Netlink::Monitor> monitor_;
 };
 
-absl::StatusOr<std::unique_ptr<Representors::Watcher>> SysfsRepresentors::Watch(EventLoop& loop,
-                                                                                std::function<void()> changed) {
+absl::StatusOr<std::unique_ptr<Representors::Watcher>> SysfsRepresentors::Watch(
+    EventLoop& loop, std::function<void()> changed) {
   auto watcher = std::make_unique<LinkWatcher>(loop, std::move(changed));
   XPU_RETURN_IF_ERROR(watcher->Start(*netlink_));
   return watcher;

@@ -64,22 +64,21 @@ class BridgePortServiceImpl final : public evpn::BridgePortService::CallbackServ
     if (!id.ok()) return Refuse(context, Annotate(id.status(), "bridge_port.name"));
     absl::StatusOr<int64_t> claim = ClaimOf(*context);
     if (!claim.ok()) return Refuse(context, claim.status());
-    return Change(context, *id, answer,
-                  [id = *id, claim = *claim, request](AgentState& draft,
-                                                      const RepresentorLookup& lookup) -> absl::Status {
-                    evpn::BridgePort updated;
-                    auto it = draft.model.ports.find(id);
-                    bool create = it == draft.model.ports.end() && request->allow_missing();
-                    if (it == draft.model.ports.end() && !create) {
-                      return absl::NotFoundError(absl::StrCat("there is no ", BridgePortName(id)));
-                    }
-                    if (!create) *updated.mutable_spec() = ShowSpec(it->second);
-                    XPU_RETURN_IF_ERROR(
-                        ApplyUpdateMask(request->update_mask(), request->bridge_port(), &updated));
-                    XPU_ASSIGN_OR_RETURN(PortSpec spec, ParsePortSpec(updated.spec()));
-                    return create ? CreatePort(draft, id, spec, claim, lookup)
-                                  : UpdatePort(draft, id, spec, claim);
-                  });
+    return Change(
+        context, *id, answer,
+        [id = *id, claim = *claim, request](AgentState& draft,
+                                            const RepresentorLookup& lookup) -> absl::Status {
+          evpn::BridgePort updated;
+          auto it = draft.model.ports.find(id);
+          bool create = it == draft.model.ports.end() && request->allow_missing();
+          if (it == draft.model.ports.end() && !create) {
+            return absl::NotFoundError(absl::StrCat("there is no ", BridgePortName(id)));
+          }
+          if (!create) *updated.mutable_spec() = ShowSpec(it->second);
+          XPU_RETURN_IF_ERROR(ApplyUpdateMask(request->update_mask(), request->bridge_port(), &updated));
+          XPU_ASSIGN_OR_RETURN(PortSpec spec, ParsePortSpec(updated.spec()));
+          return create ? CreatePort(draft, id, spec, claim, lookup) : UpdatePort(draft, id, spec, claim);
+        });
   }
 
   ServerUnaryReactor* DeleteBridgePort(CallbackServerContext* context,
@@ -107,7 +106,8 @@ class BridgePortServiceImpl final : public evpn::BridgePortService::CallbackServ
     absl::StatusOr<std::string> id = BridgePortId(request->name());
     if (!id.ok()) return Refuse(context, Annotate(id.status(), "name"));
     ServerUnaryReactor* reactor = context->DefaultReactor();
-    owner_.Read([id = *id, reactor, answer](const ModelView& view) { reactor->Finish(Fill(view, id, answer)); });
+    owner_.Read(
+        [id = *id, reactor, answer](const ModelView& view) { reactor->Finish(Fill(view, id, answer)); });
     return reactor;
   }
 
@@ -135,10 +135,9 @@ class BridgePortServiceImpl final : public evpn::BridgePortService::CallbackServ
     owner_.Submit({.change = std::move(change),
                    .objects = {BridgePortName(id)},
                    .patience = PatienceOf(*context),
-                   .done =
-                       [id, reactor, answer](const absl::Status& status, const ModelView& view) {
-                         reactor->Finish(status.ok() ? Fill(view, id, answer) : ToGrpc(status));
-                       }});
+                   .done = [id, reactor, answer](const absl::Status& status, const ModelView& view) {
+                     reactor->Finish(status.ok() ? Fill(view, id, answer) : ToGrpc(status));
+                   }});
     return reactor;
   }
 

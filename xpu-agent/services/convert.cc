@@ -18,7 +18,8 @@ absl::StatusOr<InterfaceAddress> ParseIpPrefix(const net::IPPrefix& prefix) {
       address = IpAddress(IpFamily::kV4, prefix.addr().v4_addr());
       break;
     case net::IPAddress::kV6Addr: {
-      if (prefix.addr().v6_addr().size() != 16) return absl::InvalidArgumentError("v6_addr must be 16 octets");
+      if (prefix.addr().v6_addr().size() != 16)
+        return absl::InvalidArgumentError("v6_addr must be 16 octets");
       XPU_ASSIGN_OR_RETURN(address, IpAddress::FromBytes(prefix.addr().v6_addr()));
       break;
     }
@@ -30,7 +31,8 @@ absl::StatusOr<InterfaceAddress> ParseIpPrefix(const net::IPPrefix& prefix) {
     return absl::InvalidArgumentError("af does not fit the address");
   }
   if (prefix.len() < 0 || prefix.len() > address.bits()) {
-    return absl::InvalidArgumentError(absl::StrCat("len ", prefix.len(), " is not from 0 to ", address.bits()));
+    return absl::InvalidArgumentError(
+        absl::StrCat("len ", prefix.len(), " is not from 0 to ", address.bits()));
   }
   return InterfaceAddress{address, prefix.len()};
 }
@@ -165,7 +167,7 @@ evpn::LogicalBridge Show(const LogicalBridge& bridge, const ModelView& view) {
   *shown.mutable_spec() = ShowSpec(bridge);
   const ObjectState state = view.StateOf(shown.name());
   shown.mutable_status()->set_oper_status(state.kind == ObjectState::kConfirmed ? evpn::LB_OPER_STATUS_UP
-                                                                               : evpn::LB_OPER_STATUS_DOWN);
+                                                                                : evpn::LB_OPER_STATUS_DOWN);
   *shown.mutable_status()->add_components() = ShowSwitch(state);
   return shown;
 }
@@ -176,7 +178,7 @@ evpn::BridgePort Show(const BridgePort& port, const ModelView& view) {
   *shown.mutable_spec() = ShowSpec(port);
   const ObjectState state = view.StateOf(shown.name());
   shown.mutable_status()->set_oper_status(state.kind == ObjectState::kConfirmed ? evpn::BP_OPER_STATUS_UP
-                                                                               : evpn::BP_OPER_STATUS_DOWN);
+                                                                                : evpn::BP_OPER_STATUS_DOWN);
   evpn::Component* representor = shown.mutable_status()->add_components();
   representor->set_name("representor");
   representor->set_status(port.representor.empty() ? evpn::COMP_STATUS_ERROR : evpn::COMP_STATUS_SUCCESS);

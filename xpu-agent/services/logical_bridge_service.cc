@@ -74,16 +74,16 @@ class LogicalBridgeServiceImpl final : public evpn::LogicalBridgeService::Callba
     absl::StatusOr<std::string> id = LogicalBridgeId(request->name());
     if (!id.ok()) return Refuse(context, Annotate(id.status(), "name"));
     ServerUnaryReactor* reactor = context->DefaultReactor();
-    owner_.Submit({.change =
-                       [id = *id, missing_ok = request->allow_missing()](AgentState& draft,
-                                                                         const RepresentorLookup&) {
-                         absl::Status status = DeleteBridge(draft, id);
-                         return missing_ok && absl::IsNotFound(status) ? absl::OkStatus() : status;
-                       },
-                   .objects = {LogicalBridgeName(*id)},
-                   .patience = PatienceOf(*context),
-                   .done = [reactor](const absl::Status& status,
-                                     const ModelView&) { reactor->Finish(ToGrpc(status)); }});
+    owner_.Submit(
+        {.change =
+             [id = *id, missing_ok = request->allow_missing()](AgentState& draft, const RepresentorLookup&) {
+               absl::Status status = DeleteBridge(draft, id);
+               return missing_ok && absl::IsNotFound(status) ? absl::OkStatus() : status;
+             },
+         .objects = {LogicalBridgeName(*id)},
+         .patience = PatienceOf(*context),
+         .done = [reactor](const absl::Status& status,
+                           const ModelView&) { reactor->Finish(ToGrpc(status)); }});
     return reactor;
   }
 
@@ -93,7 +93,8 @@ class LogicalBridgeServiceImpl final : public evpn::LogicalBridgeService::Callba
     absl::StatusOr<std::string> id = LogicalBridgeId(request->name());
     if (!id.ok()) return Refuse(context, Annotate(id.status(), "name"));
     ServerUnaryReactor* reactor = context->DefaultReactor();
-    owner_.Read([id = *id, reactor, answer](const ModelView& view) { reactor->Finish(Fill(view, id, answer)); });
+    owner_.Read(
+        [id = *id, reactor, answer](const ModelView& view) { reactor->Finish(Fill(view, id, answer)); });
     return reactor;
   }
 
@@ -104,10 +105,9 @@ class LogicalBridgeServiceImpl final : public evpn::LogicalBridgeService::Callba
     if (!page.ok()) return Refuse(context, page.status());
     ServerUnaryReactor* reactor = context->DefaultReactor();
     owner_.Read([page = *page, reactor, answer](const ModelView& view) {
-      answer->set_next_page_token(
-          ListPage(kKind, view.state().model.bridges, page, [&](const LogicalBridge& bridge) {
-            *answer->add_logical_bridges() = Show(bridge, view);
-          }));
+      answer->set_next_page_token(ListPage(
+          kKind, view.state().model.bridges, page,
+          [&](const LogicalBridge& bridge) { *answer->add_logical_bridges() = Show(bridge, view); }));
       reactor->Finish(grpc::Status::OK);
     });
     return reactor;
@@ -115,8 +115,8 @@ class LogicalBridgeServiceImpl final : public evpn::LogicalBridgeService::Callba
 
  private:
   // Changes the bridge and answers with it.
-  ServerUnaryReactor* Change(CallbackServerContext* context, const std::string& id, evpn::LogicalBridge* answer,
-                             std::function<absl::Status(AgentState&)> change) {
+  ServerUnaryReactor* Change(CallbackServerContext* context, const std::string& id,
+                             evpn::LogicalBridge* answer, std::function<absl::Status(AgentState&)> change) {
     ServerUnaryReactor* reactor = context->DefaultReactor();
     owner_.Submit({.change = [change = std::move(change)](AgentState& draft,
                                                           const RepresentorLookup&) { return change(draft); },

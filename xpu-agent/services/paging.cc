@@ -17,7 +17,8 @@ constexpr int32_t kMaxSize = 1000;
 
 absl::StatusOr<PageRequest> ParsePage(absl::string_view kind, int32_t size, absl::string_view token) {
   if (size < 0) {
-    return absl::InvalidArgumentError(absl::StrCat("page_size: ", size, " is negative; 0 leaves it to the server"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("page_size: ", size, " is negative; 0 leaves it to the server"));
   }
   PageRequest page;
   page.size = size == 0 ? kDefaultSize : std::min(size, kMaxSize);

@@ -9,16 +9,16 @@
 
 namespace xpu {
 
-// Pages of a list in the order of the ids. A token says after which id the next page begins, so that it stays good
-// whatever is created or deleted meanwhile: what is there all the time is listed exactly once.
+// Pages of a list in the order of the ids. A token says after which id the next page begins, so that it stays
+// good whatever is created or deleted meanwhile: what is there all the time is listed exactly once.
 struct PageRequest {
   int32_t size = 0;
   // The page begins after this id; empty: at the start.
   std::string after;
 };
 
-// `size` 0 is 100, and more than 1000 is read as 1000. `kind` tells the tokens of one list from those of another.
-// InvalidArgument for a negative size or a token that this list did not give.
+// `size` 0 is 100, and more than 1000 is read as 1000. `kind` tells the tokens of one list from those of
+// another. InvalidArgument for a negative size or a token that this list did not give.
 absl::StatusOr<PageRequest> ParsePage(absl::string_view kind, int32_t size, absl::string_view token);
 std::string PageToken(absl::string_view kind, absl::string_view last_id);
 

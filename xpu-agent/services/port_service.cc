@@ -87,7 +87,8 @@ class PortServiceImpl final : public agent::v1::PortService::CallbackService {
                        },
                    .done =
                        [spec, reactor, answer](const absl::Status& status, const ModelView& view) {
-                         if (status.ok()) *answer = ShowBinding(view.state().model.ports.at(spec->port), view);
+                         if (status.ok())
+                           *answer = ShowBinding(view.state().model.ports.at(spec->port), view);
                          reactor->Finish(ToGrpc(status));
                        }});
     return reactor;
@@ -98,14 +99,14 @@ class PortServiceImpl final : public agent::v1::PortService::CallbackService {
     absl::StatusOr<std::string> id = BridgePortId(request->bridge_port());
     if (!id.ok()) return Refuse(context, Annotate(id.status(), "bridge_port"));
     ServerUnaryReactor* reactor = context->DefaultReactor();
-    owner_.Submit({.change =
-                       [id = *id, claim = request->claim(), release = request->release()](
-                           AgentState& draft,
-                           const RepresentorLookup&) { return xpu::UnbindPort(draft, id, claim, release); },
-                   .objects = {BridgePortName(*id)},
-                   .patience = PatienceOf(*context),
-                   .done = [reactor](const absl::Status& status,
-                                     const ModelView&) { reactor->Finish(ToGrpc(status)); }});
+    owner_.Submit(
+        {.change = [id = *id, claim = request->claim(), release = request->release()](
+                       AgentState& draft,
+                       const RepresentorLookup&) { return xpu::UnbindPort(draft, id, claim, release); },
+         .objects = {BridgePortName(*id)},
+         .patience = PatienceOf(*context),
+         .done = [reactor](const absl::Status& status,
+                           const ModelView&) { reactor->Finish(ToGrpc(status)); }});
     return reactor;
   }
 

@@ -40,15 +40,16 @@ absl::Status ApplyUpdateMask(const google::protobuf::FieldMask& mask, const Mess
   for (const std::string& path : mask.paths()) {
     absl::string_view rest = path;
     if (path == "*" || path == "spec") {
-      for (int i = 0; i < spec->message_type()->field_count(); ++i) fields.push_back(spec->message_type()->field(i));
+      for (int i = 0; i < spec->message_type()->field_count(); ++i)
+        fields.push_back(spec->message_type()->field(i));
       continue;
     }
     const FieldDescriptor* field = absl::ConsumePrefix(&rest, "spec.")
                                        ? spec->message_type()->FindFieldByName(std::string(rest))
                                        : nullptr;
     if (field == nullptr) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("update_mask: \"", path, "\" is no field that can be changed; name \"spec\" or a field of it"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "update_mask: \"", path, "\" is no field that can be changed; name \"spec\" or a field of it"));
     }
     fields.push_back(field);
   }

@@ -40,7 +40,8 @@ TEST(AgentConcurrency, RandomBindsAndUnbindsOfManyClientsEndClean) {
       const std::string port = absl::StrCat("host0-", vf);
       for (int64_t claim = 1; claim <= 8; ++claim) {
         if (random() % 2) {
-          EXPECT_EQ(agent.client().CreateBridgePort(port, PortSpecOf(vf + 1), claim).status(), absl::OkStatus());
+          EXPECT_EQ(agent.client().CreateBridgePort(port, PortSpecOf(vf + 1), claim).status(),
+                    absl::OkStatus());
         }
         auto bound = agent.client().BindPort(BindOf(port, random() % 2 ? "blue" : "red", vf + 1, claim));
         EXPECT_EQ(bound.status(), absl::OkStatus());

@@ -10,9 +10,9 @@
 namespace xpu {
 namespace {
 
+using testing::AgentOnFakes;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::AgentOnFakes;
 
 // Flows that mention this text.
 int FlowsWith(const FlowTable& flows, const std::string& text) {

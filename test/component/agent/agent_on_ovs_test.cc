@@ -1,5 +1,5 @@
-// The whole agent on a real Open vSwitch, with pods that ping each other: SQLite, netlink and OpenFlow are real, only
-// the sysfs tree is made by the test.
+// The whole agent on a real Open vSwitch, with pods that ping each other: SQLite, netlink and OpenFlow are
+// real, only the sysfs tree is made by the test.
 
 #include <filesystem>
 #include <fstream>
@@ -79,8 +79,7 @@ class AgentProcess {
 
 class AgentOnOvs : public ::testing::Test {
  protected:
-  AgentOnOvs()
-      : folder_(TemporaryDirectory::Make().value()), ovs_(TestOvs::Start().value()) {
+  AgentOnOvs() : folder_(TemporaryDirectory::Make().value()), ovs_(TestOvs::Start().value()) {
     std::filesystem::create_directories(folder_.path() + "/sys/class/net");
     for (int vf = 0; vf < 3; ++vf) pods_.push_back(MakeFunction(vf));
     Restart();
@@ -193,7 +192,8 @@ TEST_F(AgentOnOvs, AKilledSwitchIsFilledAgain) {
 
 TEST_F(AgentOnOvs, AFunctionThatComesLaterIsTakenUp) {
   MakeNetwork(opi(), "blue", 10);
-  EXPECT_EQ(opi().CreateBridgePort("host0-3", PortSpecOf(4), 1)->status().oper_status(), evpn::BP_OPER_STATUS_DOWN);
+  EXPECT_EQ(opi().CreateBridgePort("host0-3", PortSpecOf(4), 1)->status().oper_status(),
+            evpn::BP_OPER_STATUS_DOWN);
   EXPECT_EQ(opi().BindPort(BindOf("host0-3", "blue", 4, 1)).status().code(), absl::StatusCode::kNotFound);
   Attach(0, "blue", "10.0.0.2");
   pods_.push_back(MakeFunction(3));

@@ -14,8 +14,8 @@
 namespace xpu {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::AgentOnFakes;
+using ::testing::HasSubstr;
 
 class AgentOpi : public ::testing::Test {
  protected:
@@ -169,7 +169,8 @@ TEST_F(AgentOpi, AVtepIsCarriedAndChecked) {
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("vtep_ip_prefix"));
   spec.mutable_vtep_ip_prefix()->mutable_addr()->set_v6_addr("short");
-  EXPECT_EQ(agent_.client().CreateLogicalBridge("red", spec).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(agent_.client().CreateLogicalBridge("red", spec).status().code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(AgentOpi, DeleteOfWhatIsNotThereIsNotFoundUnlessAllowed) {

@@ -9,8 +9,8 @@
 namespace xpu {
 namespace {
 
-using ::testing::IsEmpty;
 using testing::AgentOnFakes;
+using ::testing::IsEmpty;
 
 // Waits until the agent has realised what it knows: the answer to a change comes after that.
 void Settle(AgentOnFakes& agent) {

@@ -27,8 +27,8 @@ inline evpn::BridgePortSpec PortSpecOf(int mac) {
   return spec;
 }
 
-inline agent::v1::BindPortRequest BindOf(const std::string& port, const std::string& bridge, int mac, int64_t claim,
-                                         const std::vector<std::string>& addresses = {}) {
+inline agent::v1::BindPortRequest BindOf(const std::string& port, const std::string& bridge, int mac,
+                                         int64_t claim, const std::vector<std::string>& addresses = {}) {
   agent::v1::BindPortRequest request;
   request.set_bridge_port("bridgePorts/" + port);
   request.set_logical_bridge("logicalBridges/" + bridge);

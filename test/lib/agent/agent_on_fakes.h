@@ -16,8 +16,8 @@
 
 namespace xpu::testing {
 
-// A whole xPU agent in this process, on a switch, a store and representors in memory, that serves on a real socket.
-// The switch, the store and the representors stay while the agent is stopped and started again.
+// A whole xPU agent in this process, on a switch, a store and representors in memory, that serves on a real
+// socket. The switch, the store and the representors stay while the agent is stopped and started again.
 class AgentOnFakes {
  public:
   struct Options {
@@ -34,8 +34,8 @@ class AgentOnFakes {
 
   // Returns when it serves.
   void Start();
-  // Ends the process; nothing that it has not written to the store is remembered. While the switch is held, those who
-  // wait are answered, and the rest waits for its release.
+  // Ends the process; nothing that it has not written to the store is remembered. While the switch is held,
+  // those who wait are answered, and the rest waits for its release.
   void Stop();
   // Waits until the client is connected (again). Takes the client's observer away.
   void AwaitConnected();
