@@ -9,6 +9,9 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <system_error>
+#include <thread>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
@@ -38,6 +41,33 @@ int Checksum(const Octets& octets) {
 }
 
 constexpr uint8_t kIcmpv6 = 58;
+
+absl::Status SendAnnouncements(int fd, int ifindex, const MacAddress& mac,
+                               const std::vector<IpAddress>& addresses) {
+  for (const IpAddress& ip : addresses) {
+    const std::string frame = ip.is_v4() ? ArpAnnouncement(mac, ip) : UnsolicitedAdvertisement(mac, ip);
+    sockaddr_ll to{};
+    to.sll_family = AF_PACKET;
+    to.sll_ifindex = ifindex;
+    if (sendto(fd, frame.data(), frame.size(), 0, reinterpret_cast<sockaddr*>(&to), sizeof(to)) >= 0)
+      continue;
+    const std::string what = absl::StrCat("announcement of ", ip.ToString(), " on interface ", ifindex);
+    if (errno == ENXIO || errno == ENODEV) return absl::NotFoundError(what + ": the interface is gone");
+    if (errno == ENETDOWN) return absl::FailedPreconditionError(what + ": the interface is down");
+    return absl::ErrnoToStatus(errno, what);
+  }
+  return absl::OkStatus();
+}
+
+// The kernel lets the closer of a packet socket wait for an RCU grace period, ten milliseconds and more,
+// which is as long as the rest of what a pod's interface takes. Nobody needs to wait for that.
+void CloseInBackground(UniqueFd fd) {
+  try {
+    std::thread([held = std::move(fd)]() mutable { held.Reset(); }).detach();
+  } catch (const std::system_error&) {
+    // No thread is to be had: the closure that held the descriptor has closed it.
+  }
+}
 
 }  // namespace
 
@@ -70,19 +100,9 @@ absl::Status AnnounceAddresses(const std::shared_ptr<NetNamespace>& ns, int ifin
     fd.Reset(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
     return fd ? absl::OkStatus() : absl::ErrnoToStatus(errno, "cannot open a packet socket");
   }));
-  for (const IpAddress& ip : addresses) {
-    const std::string frame = ip.is_v4() ? ArpAnnouncement(mac, ip) : UnsolicitedAdvertisement(mac, ip);
-    sockaddr_ll to{};
-    to.sll_family = AF_PACKET;
-    to.sll_ifindex = ifindex;
-    if (sendto(fd.get(), frame.data(), frame.size(), 0, reinterpret_cast<sockaddr*>(&to), sizeof(to)) >= 0)
-      continue;
-    const std::string what = absl::StrCat("announcement of ", ip.ToString(), " on interface ", ifindex);
-    if (errno == ENXIO || errno == ENODEV) return absl::NotFoundError(what + ": the interface is gone");
-    if (errno == ENETDOWN) return absl::FailedPreconditionError(what + ": the interface is down");
-    return absl::ErrnoToStatus(errno, what);
-  }
-  return absl::OkStatus();
+  const absl::Status sent = SendAnnouncements(fd.get(), ifindex, mac, addresses);
+  CloseInBackground(std::move(fd));
+  return sent;
 }
 
 }  // namespace xpu

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -47,6 +48,13 @@ class PciBus {
   virtual absl::StatusOr<std::vector<PciFunction>> List() = 0;
   // NotFound if there is none at that address.
   virtual absl::StatusOr<PciFunction> Get(const PciAddress& address) = 0;
+  // PciFunction::netdevs alone, for those who are in a hurry: a whole function is a score of files to read,
+  // and some of them the driver has to ask the card for. NotFound if there is no function at that address.
+  virtual absl::StatusOr<std::vector<std::string>> Netdevs(const PciAddress& address) {
+    absl::StatusOr<PciFunction> function = Get(address);
+    if (!function.ok()) return function.status();
+    return std::move(function->netdevs);
+  }
   // Sets the number of virtual functions. The kernel allows it only from 0 to some or from some to 0.
   // The number that is there already is OK.
   //   NotFound            no such function, or it can have no VFs

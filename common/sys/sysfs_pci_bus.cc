@@ -1,5 +1,7 @@
 #include "common/sys/sysfs_pci_bus.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 
 #include "absl/strings/numbers.h"
@@ -51,6 +53,11 @@ int FindVfIndex(const std::string& pf, const std::string& address) {
   return -1;
 }
 
+absl::Status NoFunction(const PciAddress& address, const std::string& folder) {
+  return absl::NotFoundError(
+      absl::StrCat("there is no PCI function ", address.ToString(), " (no ", folder, ")"));
+}
+
 }  // namespace
 
 absl::StatusOr<PciFunction> SysfsPciBus::Get(const PciAddress& address) {
@@ -58,10 +65,7 @@ absl::StatusOr<PciFunction> SysfsPciBus::Get(const PciAddress& address) {
   PciFunction function;
   function.address = address;
   auto vendor = ReadHex(folder + "/vendor");
-  if (absl::IsNotFound(vendor.status())) {
-    return absl::NotFoundError(
-        absl::StrCat("there is no PCI function ", address.ToString(), " (no ", folder, ")"));
-  }
+  if (absl::IsNotFound(vendor.status())) return NoFunction(address, folder);
   if (!vendor.ok()) return vendor.status();
   function.vendor = static_cast<uint16_t>(*vendor);
   XPU_ASSIGN_OR_RETURN(const uint32_t device, ReadHex(folder + "/device"));
@@ -76,9 +80,17 @@ absl::StatusOr<PciFunction> SysfsPciBus::Get(const PciAddress& address) {
     XPU_ASSIGN_OR_RETURN(function.physical_function, PciAddress::Parse(pf));
     function.vf_index = FindVfIndex(folder + "/physfn", address.ToString());
   }
-  // There is no net/ while no driver is bound.
-  if (auto netdevs = ListDirectory(folder + "/net"); netdevs.ok()) function.netdevs = *std::move(netdevs);
+  XPU_ASSIGN_OR_RETURN(function.netdevs, Netdevs(address));
   return function;
+}
+
+absl::StatusOr<std::vector<std::string>> SysfsPciBus::Netdevs(const PciAddress& address) {
+  const std::string folder = absl::StrCat(devices_, "/", address.ToString());
+  auto netdevs = ListDirectory(folder + "/net");
+  if (netdevs.ok()) return netdevs;
+  if (access(folder.c_str(), F_OK) != 0) return NoFunction(address, folder);
+  // There is no net/ while no driver is bound.
+  return std::vector<std::string>();
 }
 
 absl::StatusOr<std::vector<PciFunction>> SysfsPciBus::List() {

@@ -14,6 +14,7 @@ class SysfsPciBus final : public PciBus {
 
   absl::StatusOr<std::vector<PciFunction>> List() override;
   absl::StatusOr<PciFunction> Get(const PciAddress& address) override;
+  absl::StatusOr<std::vector<std::string>> Netdevs(const PciAddress& address) override;
   absl::Status SetNumVfs(const PciAddress& physical_function, int count) override;
 
  private:

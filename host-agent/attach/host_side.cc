@@ -39,9 +39,9 @@ HostSide::HostSide(PciBus& bus, NetlinkFactory& netlinks, NetNamespaces& namespa
     : bus_(bus), netlinks_(netlinks), namespaces_(namespaces), announce_(std::move(announce)) {}
 
 absl::StatusOr<Link> HostSide::FindAtHome(const PciAddress& address) {
-  XPU_ASSIGN_OR_RETURN(const PciFunction function, bus_.Get(address));
+  XPU_ASSIGN_OR_RETURN(const std::vector<std::string> names, bus_.Netdevs(address));
   XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(nullptr));
-  for (const std::string& name : function.netdevs) {
+  for (const std::string& name : names) {
     absl::StatusOr<Link> link = netlink->GetLink(name);
     // It may be on its way out while sysfs still shows it.
     if (link.ok() || !absl::IsNotFound(link.status())) return link;

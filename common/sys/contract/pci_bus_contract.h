@@ -64,6 +64,7 @@ TEST_P(PciBusContract, MakesVirtualFunctionsThatKnowTheirPlace) {
     EXPECT_EQ(vf.total_vfs, 0);
     EXPECT_EQ(vf.netdevs.size(), 1u);
     EXPECT_EQ(Must(vf.address).netdevs, vf.netdevs);
+    EXPECT_EQ(*bus_.Netdevs(vf.address), vf.netdevs);
   }
 }
 
@@ -96,6 +97,7 @@ TEST_P(PciBusContract, SaysWhatIsNotThere) {
   const absl::Status status = bus_.Get(nowhere).status();
   EXPECT_TRUE(absl::IsNotFound(status)) << status;
   EXPECT_THAT(status.message(), ::testing::HasSubstr("0fff:fe:1f.7"));
+  EXPECT_TRUE(absl::IsNotFound(bus_.Netdevs(nowhere).status()));
   EXPECT_TRUE(absl::IsNotFound(bus_.SetNumVfs(nowhere, 1)));
   ASSERT_TRUE(bus_.SetNumVfs(pf_, 1).ok());
   EXPECT_TRUE(absl::IsNotFound(bus_.SetNumVfs(VirtualFunctionAddress(pf_, 2, 1, 0), 1)))
