@@ -15,8 +15,8 @@ struct ConfigHead {
   std::string host_agent_socket;
 };
 
-// Code 6 if `config` is not one JSON object, or if a field above is not a string. Builds no tree, so that a deep or
-// large configuration costs no more than its length.
+// Code 6 if `config` is not one JSON object, or if a field above is not a string. Builds no tree, so that a
+// deep or large configuration costs no more than its length.
 Outcome<ConfigHead> ReadConfigHead(std::string_view config);
 
 }  // namespace xpu

@@ -44,11 +44,11 @@ TEST_P(UndecodableConfigTest, IsCodeSixWithAReason) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, UndecodableConfigTest,
-                         ::testing::Values("", " ", "{", "{}x", "[]", "\"text\"", "1", "null", "{\"a\":}", "{\"a\" 1}",
-                                           "{\"a\": \"\xff\"}", "{'a': 1}", "{\"cniVersion\": 1}",
-                                           "{\"cniVersion\": null}", "{\"cniVersion\": [\"1.0.0\"]}",
-                                           "{\"cniVersion\": {}}", "{\"hostAgentSocket\": false}",
-                                           "{\"hostAgentSocket\": 1.5}"));
+                         ::testing::Values("", " ", "{", "{}x", "[]", "\"text\"", "1", "null", "{\"a\":}",
+                                           "{\"a\" 1}", "{\"a\": \"\xff\"}", "{'a': 1}",
+                                           "{\"cniVersion\": 1}", "{\"cniVersion\": null}",
+                                           "{\"cniVersion\": [\"1.0.0\"]}", "{\"cniVersion\": {}}",
+                                           "{\"hostAgentSocket\": false}", "{\"hostAgentSocket\": 1.5}"));
 
 TEST(ConfigHeadTest, AWrongTypeIsNamed) {
   EXPECT_EQ(ReadConfigHead(R"({"cniVersion": 1})").failure().details, "cniVersion must be a string");

@@ -107,8 +107,8 @@ bool IsUtf8(std::string_view text) {
   while (i < text.size()) {
     const auto lead = static_cast<uint8_t>(text[i++]);
     if (lead < 0x80) continue;
-    // How many bytes follow, and the range of the first of them, which excludes overlong forms, surrogates and
-    // what is above U+10FFFF.
+    // How many bytes follow, and the range of the first of them, which excludes overlong forms, surrogates
+    // and what is above U+10FFFF.
     int more = 0;
     uint8_t low = 0x80;
     uint8_t high = 0xbf;

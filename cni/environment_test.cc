@@ -15,9 +15,8 @@ using ::testing::Not;
 using Variables = std::map<std::string, std::string>;
 
 Variables Complete(const std::string& command) {
-  return {{"CNI_COMMAND", command},           {"CNI_CONTAINERID", "c0ffee"},
-          {"CNI_NETNS", "/run/netns/blue"},   {"CNI_IFNAME", "net1"},
-          {"CNI_ARGS", "K8S_POD_NAME=web-0"}, {"CNI_PATH", "/opt/cni/bin"}};
+  return {{"CNI_COMMAND", command}, {"CNI_CONTAINERID", "c0ffee"},      {"CNI_NETNS", "/run/netns/blue"},
+          {"CNI_IFNAME", "net1"},   {"CNI_ARGS", "K8S_POD_NAME=web-0"}, {"CNI_PATH", "/opt/cni/bin"}};
 }
 
 Outcome<CniEnvironment> Read(const Variables& variables) {
@@ -102,26 +101,27 @@ TEST_P(MalformedVariableTest, IsRefusedByName) {
 
 INSTANTIATE_TEST_SUITE_P(
     Table, MalformedVariableTest,
-    ::testing::Values(Malformed{"CNI_CONTAINERID", "-begins-with-hyphen"}, Malformed{"CNI_CONTAINERID", "a/b"},
-                      Malformed{"CNI_CONTAINERID", "a b"}, Malformed{"CNI_CONTAINERID", "\xc3\xa4"},
-                      Malformed{"CNI_CONTAINERID", "a\xff"}, Malformed{"CNI_NETNS", "run/netns/blue"},
-                      Malformed{"CNI_NETNS", "/run/\xc0\xaf"}, Malformed{"CNI_IFNAME", "sixteen-bytes-16"},
-                      Malformed{"CNI_IFNAME", "."}, Malformed{"CNI_IFNAME", ".."}, Malformed{"CNI_IFNAME", "a/b"},
+    ::testing::Values(Malformed{"CNI_CONTAINERID", "-begins-with-hyphen"},
+                      Malformed{"CNI_CONTAINERID", "a/b"}, Malformed{"CNI_CONTAINERID", "a b"},
+                      Malformed{"CNI_CONTAINERID", "\xc3\xa4"}, Malformed{"CNI_CONTAINERID", "a\xff"},
+                      Malformed{"CNI_NETNS", "run/netns/blue"}, Malformed{"CNI_NETNS", "/run/\xc0\xaf"},
+                      Malformed{"CNI_IFNAME", "sixteen-bytes-16"}, Malformed{"CNI_IFNAME", "."},
+                      Malformed{"CNI_IFNAME", ".."}, Malformed{"CNI_IFNAME", "a/b"},
                       Malformed{"CNI_IFNAME", "a:b"}, Malformed{"CNI_IFNAME", "a b"},
                       Malformed{"CNI_IFNAME", "a\n"}, Malformed{"CNI_IFNAME", "\xed\xa0\x80"},
                       Malformed{"CNI_ARGS", "\xf8"}, Malformed{"CNI_PATH", "\x80"},
                       Malformed{"XPU_HOST_AGENT", "/run/\xff"}));
 
 TEST(Utf8Test, TakesWellFormedText) {
-  for (const char* text : {"", "plain", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
-                           "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"}) {
+  for (const char* text : {"", "plain", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf",
+                           "\xee\x80\x80", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"}) {
     EXPECT_TRUE(IsUtf8(text)) << text;
   }
 }
 
 TEST(Utf8Test, RefusesOverlongSurrogateTruncatedAndTooHigh) {
-  for (const char* text : {"\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5",
-                           "\xc2", "\xe2\x82", "\x80", "\xc2x", "\xe2\x82x"}) {
+  for (const char* text : {"\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
+                           "\xf5", "\xc2", "\xe2\x82", "\x80", "\xc2x", "\xe2\x82x"}) {
     EXPECT_FALSE(IsUtf8(text));
   }
 }

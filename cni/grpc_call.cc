@@ -96,7 +96,8 @@ class Call {
 
   std::optional<CallReply> Submit() {
     nghttp2_session_callbacks* raw_callbacks = nullptr;
-    if (nghttp2_session_callbacks_new(&raw_callbacks) != 0) return Failed(CallEnd::kUnreachable, "out of memory");
+    if (nghttp2_session_callbacks_new(&raw_callbacks) != 0)
+      return Failed(CallEnd::kUnreachable, "out of memory");
     std::unique_ptr<nghttp2_session_callbacks, SessionDeleter> callbacks(raw_callbacks);
     nghttp2_session_callbacks_set_on_header_callback(callbacks.get(), &Call::OnHeader);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks.get(), &Call::OnData);
@@ -111,10 +112,10 @@ class Call {
 
     const std::string timeout = std::to_string(std::min<int64_t>(Left().count() / 1000, 99'999'999)) + "m";
     const nghttp2_nv headers[] = {
-        Header(":method", "POST"),        Header(":scheme", "http"),
-        Header(":path", method_),         Header(":authority", "localhost"),
-        Header("te", "trailers"),         Header("content-type", "application/grpc"),
-        Header("user-agent", "xpu-cni"),  Header("grpc-timeout", timeout),
+        Header(":method", "POST"),       Header(":scheme", "http"),
+        Header(":path", method_),        Header(":authority", "localhost"),
+        Header("te", "trailers"),        Header("content-type", "application/grpc"),
+        Header("user-agent", "xpu-cni"), Header("grpc-timeout", timeout),
     };
     nghttp2_data_provider body{};
     body.source.ptr = this;
@@ -205,7 +206,8 @@ class Call {
     if (data_[0] != 0) return Failed(CallEnd::kBroken, "the answer is compressed, which was not asked for");
     size_t size = 0;
     for (size_t i = 1; i < kPrefix; ++i) size = size << 8 | static_cast<uint8_t>(data_[i]);
-    if (size != data_.size() - kPrefix) return Failed(CallEnd::kBroken, "the answer is not one whole message");
+    if (size != data_.size() - kPrefix)
+      return Failed(CallEnd::kBroken, "the answer is not one whole message");
     reply.response = data_.substr(kPrefix);
     return reply;
   }
@@ -303,10 +305,10 @@ CallReply CallUnary(const std::string& socket, std::string_view method, std::str
 
 std::string StatusName(int code) {
   static constexpr const char* kNames[] = {
-      "OK",           "CANCELLED",         "UNKNOWN",          "INVALID_ARGUMENT",    "DEADLINE_EXCEEDED",
-      "NOT_FOUND",    "ALREADY_EXISTS",    "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
-      "ABORTED",      "OUT_OF_RANGE",      "UNIMPLEMENTED",    "INTERNAL",            "UNAVAILABLE",
-      "DATA_LOSS",    "UNAUTHENTICATED"};
+      "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+      "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+      "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+      "DATA_LOSS", "UNAUTHENTICATED"};
   if (code < 0 || static_cast<size_t>(code) >= std::size(kNames)) return "CODE_" + std::to_string(code);
   return kNames[code];
 }

@@ -16,7 +16,8 @@ enum class CallEnd {
 
 struct CallReply {
   CallEnd end = CallEnd::kBroken;
-  // If answered: the code (https://grpc.io/docs/guides/status-codes), the message and, with code 0, the response.
+  // If answered: the code (https://grpc.io/docs/guides/status-codes), the message and, with code 0, the
+  // response.
   int status = 0;
   std::string message;
   std::string response;
@@ -25,7 +26,8 @@ struct CallReply {
 };
 
 // One unary gRPC call on a connection of its own, as gRPC over HTTP/2 defines it
-// (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md), in the clear over the unix socket at `socket`.
+// (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md), in the clear over the unix socket at
+// `socket`.
 //   method    "/package.Service/Method"
 //   request   the serialised message
 //   deadline  of all of it, connecting included; the server is told

@@ -60,9 +60,10 @@ TEST(GrpcCallTest, SendsWhatTheProtocolAsksFor) {
   const std::string timeout = headers["grpc-timeout"];
   headers.erase("grpc-timeout");
   EXPECT_THAT(headers,
-              UnorderedElementsAre(Pair(":method", "POST"), Pair(":scheme", "http"), Pair(":path", "/a.Service/Method"),
-                                   Pair(":authority", "localhost"), Pair("te", "trailers"),
-                                   Pair("content-type", "application/grpc"), Pair("user-agent", "xpu-cni")));
+              UnorderedElementsAre(Pair(":method", "POST"), Pair(":scheme", "http"),
+                                   Pair(":path", "/a.Service/Method"), Pair(":authority", "localhost"),
+                                   Pair("te", "trailers"), Pair("content-type", "application/grpc"),
+                                   Pair("user-agent", "xpu-cni")));
   // In milliseconds, and less than what was allowed, as some of it has gone.
   ASSERT_EQ(timeout.back(), 'm');
   EXPECT_LE(std::stoi(timeout), 60'000);
@@ -127,7 +128,8 @@ TEST(GrpcCallTest, AnErrorAfterAMessageCounts) {
 
 TEST(GrpcCallTest, AMalformedStatusIsUnknown) {
   for (const char* status : {"", "-1", "x", "99999999999"}) {
-    EXPECT_EQ(Meet(Server::Opening() + Server::HeadersFrame({{"grpc-status", status}}, true)).status, 2) << status;
+    EXPECT_EQ(Meet(Server::Opening() + Server::HeadersFrame({{"grpc-status", status}}, true)).status, 2)
+        << status;
   }
 }
 
@@ -156,19 +158,24 @@ std::vector<BrokenCase> BrokenCases() {
   const std::string message = Server::Message("response");
   std::string compressed = message;
   compressed[0] = 1;
-  const auto ok_with = [&](const std::string& data) { return opening + Server::DataFrame(data) + Trailers("0"); };
+  const auto ok_with = [&](const std::string& data) {
+    return opening + Server::DataFrame(data) + Trailers("0");
+  };
   return {
       {"ClosedAtOnce", "", true, CallEnd::kBroken, "closed before the answer"},
       {"ClosedAfterHeaders", opening, true, CallEnd::kBroken, "closed before the answer"},
-      {"ClosedInAFrame", opening.substr(0, opening.size() - 3), true, CallEnd::kBroken, "closed before the answer"},
+      {"ClosedInAFrame", opening.substr(0, opening.size() - 3), true, CallEnd::kBroken,
+       "closed before the answer"},
       {"ClosedBeforeTrailers", opening + Server::DataFrame(message), true, CallEnd::kBroken, "closed before"},
       {"Reset", opening + Server::RstStreamFrame(kCancel), false, CallEnd::kBroken, "CANCEL"},
-      {"Refused", Server::SettingsFrame() + Server::RstStreamFrame(kRefusedStream), false, CallEnd::kUnreachable,
+      {"Refused", Server::SettingsFrame() + Server::RstStreamFrame(kRefusedStream), false,
+       CallEnd::kUnreachable, "refused"},
+      {"GoingAway", Server::SettingsFrame() + Server::GoawayFrame(0, 0), false, CallEnd::kUnreachable,
        "refused"},
-      {"GoingAway", Server::SettingsFrame() + Server::GoawayFrame(0, 0), false, CallEnd::kUnreachable, "refused"},
-      {"NoStatus", opening + Server::DataFrame(message, true), false, CallEnd::kBroken, "without a gRPC status"},
-      {"WebServer", Server::SettingsFrame() + Server::HeadersFrame({{":status", "404"}}, true), false, CallEnd::kBroken,
-       "HTTP status 404"},
+      {"NoStatus", opening + Server::DataFrame(message, true), false, CallEnd::kBroken,
+       "without a gRPC status"},
+      {"WebServer", Server::SettingsFrame() + Server::HeadersFrame({{":status", "404"}}, true), false,
+       CallEnd::kBroken, "HTTP status 404"},
       {"Http1", "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", false, CallEnd::kBroken, "HTTP/2"},
       {"NoMessage", opening + Trailers("0"), false, CallEnd::kBroken, "without a message"},
       {"HalfPrefix", ok_with(message.substr(0, 4)), false, CallEnd::kBroken, "without a message"},

@@ -9,8 +9,8 @@
 
 namespace xpu {
 
-// An error as the runtime gets it. The shim does without absl::Status: it would be most of the program's text,
-// and the codes that count here are CNI's.
+// An error as the runtime gets it. The shim does without absl::Status: it would be most of the program's
+// text, and the codes that count here are CNI's.
 struct CniFailure {
   uint32_t code = kCniAgentFailure;
   std::string msg;
@@ -22,8 +22,8 @@ struct CniFailure {
 template <class T>
 class Outcome {
  public:
-  Outcome(T value) : held_(std::move(value)) {}                 // NOLINT: meant to convert
-  Outcome(CniFailure failure) : held_(std::move(failure)) {}    // NOLINT: meant to convert
+  Outcome(T value) : held_(std::move(value)) {}               // NOLINT: meant to convert
+  Outcome(CniFailure failure) : held_(std::move(failure)) {}  // NOLINT: meant to convert
 
   bool ok() const { return held_.index() == 0; }
   // Only if ok().

@@ -50,7 +50,8 @@ bool ReadExactly(int fd, size_t size, std::string& out) {
   return true;
 }
 
-void Inflate(nghttp2_hd_inflater* inflater, std::string_view block, std::map<std::string, std::string>& headers) {
+void Inflate(nghttp2_hd_inflater* inflater, std::string_view block,
+             std::map<std::string, std::string>& headers) {
   auto* in = reinterpret_cast<const uint8_t*>(block.data());
   size_t left = block.size();
   while (true) {
@@ -93,7 +94,9 @@ std::string ScriptedServer::DataFrame(std::string_view data, bool end_stream) {
   return Frame(kData, end_stream ? kEndStream : 0, 1, data);
 }
 
-std::string ScriptedServer::RstStreamFrame(uint32_t error) { return Frame(kRstStream, 0, 1, BigEndian(error, 4)); }
+std::string ScriptedServer::RstStreamFrame(uint32_t error) {
+  return Frame(kRstStream, 0, 1, BigEndian(error, 4));
+}
 
 std::string ScriptedServer::GoawayFrame(uint32_t last_stream, uint32_t error) {
   return Frame(kGoaway, 0, 0, BigEndian(last_stream, 4) + BigEndian(error, 4));

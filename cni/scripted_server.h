@@ -11,8 +11,9 @@
 
 namespace xpu {
 
-// For tests: an HTTP/2 server that takes one request and then sends exactly the bytes of a script, in pieces of a given
-// size, so that a client meets what no well-behaved server does. Frames are those of RFC 9113, section 6.
+// For tests: an HTTP/2 server that takes one request and then sends exactly the bytes of a script, in pieces
+// of a given size, so that a client meets what no well-behaved server does. Frames are those of RFC 9113,
+// section 6.
 class ScriptedServer {
  public:
   using Headers = std::vector<std::pair<std::string, std::string>>;

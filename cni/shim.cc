@@ -32,7 +32,8 @@ constexpr std::string_view kAbout =
     "\n"
     "  {\"cniVersion\": \"1.0.0\", \"name\": \"blue\", \"type\": \"xpu-cni\"}\n"
     "\n"
-    "CNI_COMMAND says what to do: ADD, DEL or VERSION. The work is done by xpu-host-agent, which is asked on\n"
+    "CNI_COMMAND says what to do: ADD, DEL or VERSION. The work is done by xpu-host-agent, which is asked "
+    "on\n"
     "/run/xpu/host-agent.sock, or where XPU_HOST_AGENT or \"hostAgentSocket\" of the configuration say.\n"
     "Versions of the CNI specification: ";
 
@@ -89,7 +90,7 @@ Outcome<std::string> ReadConfig(int fd, steady_clock::time_point deadline) {
 }
 
 std::string SocketPath(const CniEnvironment& environment, const ConfigHead& head) {
-  std::string_view socket = !environment.host_agent.empty() ? environment.host_agent
+  std::string_view socket = !environment.host_agent.empty()   ? environment.host_agent
                             : !head.host_agent_socket.empty() ? std::string_view(head.host_agent_socket)
                                                               : std::string_view(kDefaultHostAgentSocket);
   // The other programs of xpu write addresses this way.
@@ -101,32 +102,38 @@ CniFailure ToFailure(const CallReply& reply, const std::string& socket) {
   switch (reply.end) {
     case CallEnd::kUnreachable:
       return {kCniTryAgainLater, "cannot reach the xpu host agent at " + socket + ": " + reply.why,
-              "start it (systemctl start xpu-host-agent), or say where it listens: XPU_HOST_AGENT in the environment "
+              "start it (systemctl start xpu-host-agent), or say where it listens: XPU_HOST_AGENT in the "
+              "environment "
               "of the runtime, or \"hostAgentSocket\" in the network configuration"};
     case CallEnd::kTimedOut:
       return {kCniTryAgainLater, "the xpu host agent at " + socket + " did not answer: " + reply.why,
               "look into its log (journalctl -u xpu-host-agent); the call can be repeated"};
     case CallEnd::kBroken:
-      return {kCniTryAgainLater, "lost the xpu host agent at " + socket + " in the middle of the call: " + reply.why,
-              "if it was restarted, the call can be repeated; else look into its log (journalctl -u xpu-host-agent)"};
+      return {kCniTryAgainLater,
+              "lost the xpu host agent at " + socket + " in the middle of the call: " + reply.why,
+              "if it was restarted, the call can be repeated; else look into its log (journalctl -u "
+              "xpu-host-agent)"};
     case CallEnd::kAnswered:
       break;
   }
   constexpr int kDeadlineExceeded = 4;
   constexpr int kUnimplemented = 12;
   constexpr int kUnavailable = 14;
-  CniFailure failure{kCniAgentFailure, "the xpu host agent failed: " + StatusName(reply.status), reply.message};
+  CniFailure failure{kCniAgentFailure, "the xpu host agent failed: " + StatusName(reply.status),
+                     reply.message};
   if (!reply.message.empty()) failure.msg += ": " + reply.message;
   if (reply.status == kUnavailable || reply.status == kDeadlineExceeded) failure.code = kCniTryAgainLater;
   if (reply.status == kUnimplemented) {
-    failure.details = "the xpu host agent at " + socket + " is of another version than this plugin: update both";
+    failure.details =
+        "the xpu host agent at " + socket + " is of another version than this plugin: update both";
   }
   return failure;
 }
 
 // What the agent wants written to standard output.
-Outcome<std::string> AskHostAgent(const CniEnvironment& environment, const ConfigHead& head, std::string config,
-                                  steady_clock::time_point deadline, std::string& error_version) {
+Outcome<std::string> AskHostAgent(const CniEnvironment& environment, const ConfigHead& head,
+                                  std::string config, steady_clock::time_point deadline,
+                                  std::string& error_version) {
   hostagent::v1::CniRequest request;
   request.set_container_id(environment.container_id.data(), environment.container_id.size());
   request.set_netns(environment.netns.data(), environment.netns.size());
@@ -161,7 +168,8 @@ int Fail(const ShimOptions& options, std::string_view cni_version, const CniFail
 
 void WriteAbout(int fd) {
   std::string about(kAbout);
-  for (std::string_view version : kCniVersions) about.append(version).append(version == kNewestCniVersion ? "\n" : ", ");
+  for (std::string_view version : kCniVersions)
+    about.append(version).append(version == kNewestCniVersion ? "\n" : ", ");
   WriteAll(fd, about);
 }
 

@@ -75,7 +75,8 @@ const std::map<std::string, std::string> kAdd = {{"CNI_COMMAND", "ADD"},
 TEST(ShimTest, VersionTellsWhatIsSupported) {
   const ShimRun run = RunWith(kVersion, R"({"cniVersion": "0.4.0"})");
   EXPECT_EQ(run.status, 0);
-  EXPECT_EQ(run.Object(), json::parse(R"({"cniVersion": "0.4.0", "supportedVersions": ["0.3.1", "0.4.0", "1.0.0"]})"));
+  EXPECT_EQ(run.Object(),
+            json::parse(R"({"cniVersion": "0.4.0", "supportedVersions": ["0.3.1", "0.4.0", "1.0.0"]})"));
 }
 
 TEST(ShimTest, VersionNeedsNoConfiguration) {
@@ -98,7 +99,8 @@ TEST(ShimTest, VersionRefusesWhatIsNoJson) {
 TEST(ShimTest, WithoutACommandItSaysWhatItIs) {
   const ShimRun run = RunWith({}, "");
   EXPECT_EQ(run.status, 1);
-  EXPECT_THAT(run.err, AllOf(HasSubstr("CNI plugin"), HasSubstr("xpu-host-agent"), HasSubstr("0.3.1, 0.4.0, 1.0.0")));
+  EXPECT_THAT(run.err,
+              AllOf(HasSubstr("CNI plugin"), HasSubstr("xpu-host-agent"), HasSubstr("0.3.1, 0.4.0, 1.0.0")));
   EXPECT_EQ(run.Object()["code"], 4);
   EXPECT_THAT(run.Object()["msg"].get<std::string>(), HasSubstr("CNI_COMMAND"));
 }

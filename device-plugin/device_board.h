@@ -26,12 +26,12 @@ struct PluginDevice {
 
 using PluginDevices = std::vector<PluginDevice>;
 
-// The devices as they are now, and who wants to know. Safe from any thread. A watcher hears of the current list at
-// once and then of every change; what does not change the list is told to nobody.
+// The devices as they are now, and who wants to know. Safe from any thread. A watcher hears of the current
+// list at once and then of every change; what does not change the list is told to nobody.
 class DeviceBoard {
  public:
-  // Called with a list that it may keep, in the order of the changes, with the board's lock held: it must not block
-  // and must not call the board.
+  // Called with a list that it may keep, in the order of the changes, with the board's lock held: it must not
+  // block and must not call the board.
   using Watcher = std::function<void(std::shared_ptr<const PluginDevices>)>;
   using WatcherId = uint64_t;
 

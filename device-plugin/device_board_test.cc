@@ -14,7 +14,8 @@ PluginDevice Device(const std::string& id, bool healthy = true) {
 class DeviceBoardTest : public ::testing::Test {
  protected:
   DeviceBoard::WatcherId Watch() {
-    return board_.AddWatcher([this](std::shared_ptr<const PluginDevices> devices) { seen_.push_back(*devices); });
+    return board_.AddWatcher(
+        [this](std::shared_ptr<const PluginDevices> devices) { seen_.push_back(*devices); });
   }
   DeviceBoard board_;
   std::vector<PluginDevices> seen_;

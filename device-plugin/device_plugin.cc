@@ -43,15 +43,16 @@ absl::Status RunDevicePlugin(const DevicePluginOptions& options, const DevicePlu
   const auto serve = [&]() -> absl::Status {
     // The old one first: when it goes it removes what is at its path.
     server = nullptr;
-    XPU_ASSIGN_OR_RETURN(server,
-                         RpcServer::Start({absl::StrCat("unix:", options.plugin_dir, "/", socket_name)}, {service.get()}));
+    XPU_ASSIGN_OR_RETURN(
+        server,
+        RpcServer::Start({absl::StrCat("unix:", options.plugin_dir, "/", socket_name)}, {service.get()}));
     return absl::OkStatus();
   };
-  XPU_ASSIGN_OR_RETURN(link, KubeletLink::Start(loop,
-                                                {.folder = options.plugin_dir,
-                                                 .plugin_socket = socket_name,
-                                                 .resource = options.resource},
-                                                serve, fail));
+  XPU_ASSIGN_OR_RETURN(
+      link,
+      KubeletLink::Start(
+          loop, {.folder = options.plugin_dir, .plugin_socket = socket_name, .resource = options.resource},
+          serve, fail));
 
   spdlog::info("asking the host agent at {} for its functions", options.host_agent);
   const FunctionWatch watch(loop, host_agent, options.host_agent, {.grace = options.grace}, *board,

@@ -24,16 +24,16 @@ struct DevicePluginOptions {
 struct DevicePluginDeps {
   // Run by RunDevicePlugin on the calling thread; stopping it ends the plugin. Not owned.
   EventLoop* loop = nullptr;
-  // Called once, when the plugin serves on its socket. The kubelet hears of it when the host agent has told its
-  // functions.
+  // Called once, when the plugin serves on its socket. The kubelet hears of it when the host agent has told
+  // its functions.
   std::function<void()> serving;
 };
 
-// The kubelet's device plugin for the functions of this host. Holds no state of its own: what devices there are the
-// host agent says, who has them its journal.
+// The kubelet's device plugin for the functions of this host. Holds no state of its own: what devices there
+// are the host agent says, who has them its journal.
 //
-// Returns OK when the loop is stopped. InvalidArgument if an option is malformed, NotFound if the plugin folder is
-// missing or goes, AlreadyExists or FailedPrecondition if another plugin serves the resource.
+// Returns OK when the loop is stopped. InvalidArgument if an option is malformed, NotFound if the plugin
+// folder is missing or goes, AlreadyExists or FailedPrecondition if another plugin serves the resource.
 absl::Status RunDevicePlugin(const DevicePluginOptions& options, const DevicePluginDeps& deps);
 
 }  // namespace xpu

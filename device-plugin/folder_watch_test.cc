@@ -79,7 +79,8 @@ TEST_F(FolderWatchTest, AMovedFolderIsNoLongerThere) {
 
 TEST_F(FolderWatchTest, AFolderThatIsNotThereIsNotFound) {
   const auto nothing = [](Change, const std::string&) {};
-  EXPECT_EQ(FolderWatch::Start(loop_, folder_ / "missing", nothing).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(FolderWatch::Start(loop_, folder_ / "missing", nothing).status().code(),
+            absl::StatusCode::kNotFound);
   std::ofstream(folder_ / "file");
   EXPECT_FALSE(FolderWatch::Start(loop_, folder_ / "file", nothing).ok());
 }

@@ -112,8 +112,9 @@ void FunctionWatch::OnEnd(const std::string& why) {
                  absl::FormatDuration(options_.grace));
     grace_runs_ = true;
     grace_timer_ = loop_.After(options_.grace, [this] {
-      spdlog::error("host agent at {} stays away: its devices are unhealthy; start it (systemctl start xpu-host-agent)",
-                    address_);
+      spdlog::error(
+          "host agent at {} stays away: its devices are unhealthy; start it (systemctl start xpu-host-agent)",
+          address_);
       board_.MarkAllUnhealthy();
     });
   }

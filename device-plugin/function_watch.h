@@ -18,10 +18,11 @@ namespace xpu {
 
 // Keeps a board in step with the functions that the host agent tells of. Lives on the loop's thread.
 //
-// While the host agent is away the board stays as it is for a while: an agent that is restarted or updated is back in
-// a second or two, and to tell the kubelet in between that every device is unhealthy would take the node out of the
-// scheduler's choice, reject pods that are on their way, and mark running ones. Only an agent that stays away makes
-// the devices unhealthy. Nothing goes wrong meanwhile: without the agent no Allocate succeeds.
+// While the host agent is away the board stays as it is for a while: an agent that is restarted or updated is
+// back in a second or two, and to tell the kubelet in between that every device is unhealthy would take the
+// node out of the scheduler's choice, reject pods that are on their way, and mark running ones. Only an agent
+// that stays away makes the devices unhealthy. Nothing goes wrong meanwhile: without the agent no Allocate
+// succeeds.
 class FunctionWatch {
  public:
   struct Options {
@@ -32,8 +33,8 @@ class FunctionWatch {
   };
 
   // `listed` is called once, with the first list. `address` is for messages.
-  FunctionWatch(EventLoop& loop, std::shared_ptr<grpc::Channel> channel, std::string address, const Options& options,
-                DeviceBoard& board, std::function<void()> listed);
+  FunctionWatch(EventLoop& loop, std::shared_ptr<grpc::Channel> channel, std::string address,
+                const Options& options, DeviceBoard& board, std::function<void()> listed);
   ~FunctionWatch();
 
  private:

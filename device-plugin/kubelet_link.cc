@@ -27,15 +27,15 @@ struct KubeletLink::Registration {
   v1beta1::Empty response;
 };
 
-absl::StatusOr<std::unique_ptr<KubeletLink>> KubeletLink::Start(EventLoop& loop, const Options& options, Serve serve,
-                                                                Fail fail) {
+absl::StatusOr<std::unique_ptr<KubeletLink>> KubeletLink::Start(EventLoop& loop, const Options& options,
+                                                                Serve serve, Fail fail) {
   std::unique_ptr<KubeletLink> link(new KubeletLink(loop, options, std::move(serve), std::move(fail)));
   // Watch first, then serve: a kubelet that starts in between is not missed.
-  XPU_ASSIGN_OR_RETURN(
-      link->folder_watch_,
-      FolderWatch::Start(loop, options.folder, [raw = link.get()](FolderWatch::Change change, const std::string& name) {
-        raw->OnChange(change, name);
-      }));
+  XPU_ASSIGN_OR_RETURN(link->folder_watch_, FolderWatch::Start(loop, options.folder,
+                                                               [raw = link.get()](FolderWatch::Change change,
+                                                                                  const std::string& name) {
+                                                                 raw->OnChange(change, name);
+                                                               }));
   XPU_RETURN_IF_ERROR(link->ServeAnew());
   return link;
 }
@@ -101,8 +101,8 @@ void KubeletLink::OnChange(FolderWatch::Change change, const std::string& name) 
 }
 
 absl::Status KubeletLink::FolderGone() const {
-  return absl::NotFoundError(
-      absl::StrCat("the kubelet's plugin folder ", options_.folder, " has gone; start again when it is back"));
+  return absl::NotFoundError(absl::StrCat("the kubelet's plugin folder ", options_.folder,
+                                          " has gone; start again when it is back"));
 }
 
 absl::Status KubeletLink::EnsureServed() {
@@ -110,8 +110,9 @@ absl::Status KubeletLink::EnsureServed() {
   if (there.has_value() && there == served_) return absl::OkStatus();
   if (there.has_value()) {
     // To take it back would start a fight that never ends.
-    return absl::AlreadyExistsError(absl::StrCat(Path(options_.plugin_socket), " was replaced: another plugin serves ",
-                                                 options_.resource, "; stop one of the two"));
+    return absl::AlreadyExistsError(absl::StrCat(Path(options_.plugin_socket),
+                                                 " was replaced: another plugin serves ", options_.resource,
+                                                 "; stop one of the two"));
   }
   if (!Look(options_.folder).has_value()) return FolderGone();
   spdlog::info("{} was removed: the kubelet starts", Path(options_.plugin_socket));
@@ -128,8 +129,8 @@ void KubeletLink::Register() {
   if (!Look(Path(options_.kubelet_socket)).has_value()) return;
   absl::StatusOr<Connection> connection = Connect();
   if (!connection.ok()) return OnRegistered(connection.status());
-  // This kubelet has cleared the folder before it made its socket, so what is there now stays, and what is told of
-  // the time before is old news.
+  // This kubelet has cleared the folder before it made its socket, so what is there now stays, and what is
+  // told of the time before is old news.
   if (absl::Status status = EnsureServed(); !status.ok()) return fail_(status);
   kubelet_ = connection->kubelet;
   registration_ = std::make_shared<Registration>();

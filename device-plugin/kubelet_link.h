@@ -18,12 +18,13 @@ namespace xpu {
 
 // Keeps the kubelet knowing of the plugin. Lives on the loop's thread.
 //
-// A kubelet that starts removes every socket in its plugin folder and then makes kubelet.sock anew: the first is the
-// plugin's sign to serve on a new socket, the second to register. Both are seen by inotify at once. A registration that
-// fails is tried again with growing delays; while there is no kubelet.sock nothing is tried.
+// A kubelet that starts removes every socket in its plugin folder and then makes kubelet.sock anew: the first
+// is the plugin's sign to serve on a new socket, the second to register. Both are seen by inotify at once. A
+// registration that fails is tried again with growing delays; while there is no kubelet.sock nothing is
+// tried.
 //
-// The kubelet is registered with once for each of its lives, not again for good measure: older kubelets, when the
-// stream of an earlier registration ends, drop the newest one of that resource.
+// The kubelet is registered with once for each of its lives, not again for good measure: older kubelets, when
+// the stream of an earlier registration ends, drop the newest one of that resource.
 class KubeletLink {
  public:
   struct Options {
@@ -43,8 +44,8 @@ class KubeletLink {
   using Fail = std::function<void(const absl::Status& status)>;
 
   // Serves. NotFound if there is no such folder, and whatever `serve` returns.
-  static absl::StatusOr<std::unique_ptr<KubeletLink>> Start(EventLoop& loop, const Options& options, Serve serve,
-                                                            Fail fail);
+  static absl::StatusOr<std::unique_ptr<KubeletLink>> Start(EventLoop& loop, const Options& options,
+                                                            Serve serve, Fail fail);
   ~KubeletLink();
 
   // From now on the kubelet may know of the plugin.

@@ -21,7 +21,8 @@ v1beta1::ListAndWatchResponse ToResponse(const PluginDevices& devices) {
 
 ListAndWatch::ListAndWatch(std::shared_ptr<DeviceBoard> board, std::function<void()> ended)
     : board_(std::move(board)), ended_(std::move(ended)) {
-  watcher_ = board_->AddWatcher([this](std::shared_ptr<const PluginDevices> devices) { Offer(std::move(devices)); });
+  watcher_ =
+      board_->AddWatcher([this](std::shared_ptr<const PluginDevices> devices) { Offer(std::move(devices)); });
 }
 
 void ListAndWatch::Offer(std::shared_ptr<const PluginDevices> devices) {

@@ -11,8 +11,8 @@
 
 namespace xpu {
 
-// One ListAndWatch stream: writes the board's list at once and then whenever it has changed. Lists that change faster
-// than the kubelet reads are skipped, the last one never. Deletes itself when the call is over.
+// One ListAndWatch stream: writes the board's list at once and then whenever it has changed. Lists that
+// change faster than the kubelet reads are skipped, the last one never. Deletes itself when the call is over.
 class ListAndWatch : public grpc::ServerWriteReactor<v1beta1::ListAndWatchResponse> {
  public:
   // `ended` is called last of all.

@@ -30,8 +30,9 @@ struct Shared {
   std::atomic<int> streams = 0;
 };
 
-// One Allocate: a call to the host agent for each container of the request, one after the other. If one fails, so does
-// all of it; what was claimed before stays claimed but unattached, and the next Allocate of it is allowed.
+// One Allocate: a call to the host agent for each container of the request, one after the other. If one
+// fails, so does all of it; what was claimed before stays claimed but unattached, and the next Allocate of it
+// is allowed.
 class AllocateCall : public grpc::ServerUnaryReactor {
  public:
   AllocateCall(std::shared_ptr<Shared> shared, const v1beta1::AllocateRequest& request,
@@ -68,7 +69,7 @@ class AllocateCall : public grpc::ServerUnaryReactor {
     }
     if (call != nullptr) return Finish(grpc::Status(grpc::StatusCode::CANCELLED, "the kubelet has gone"));
     shared_->host_agent->async()->Allocate(&raw->context, &raw->request, &raw->response,
-                                          [this](const grpc::Status& status) { OnAnswer(status); });
+                                           [this](const grpc::Status& status) { OnAnswer(status); });
   }
 
   void OnAnswer(const grpc::Status& status) {
@@ -86,7 +87,8 @@ class AllocateCall : public grpc::ServerUnaryReactor {
                            "; look whether it runs (systemctl status xpu-host-agent)");
       }
       spdlog::error("cannot allocate {}: {}", addresses, why);
-      return Finish(grpc::Status(status.error_code(), absl::StrCat("cannot allocate ", addresses, ": ", why)));
+      return Finish(
+          grpc::Status(status.error_code(), absl::StrCat("cannot allocate ", addresses, ": ", why)));
     }
     spdlog::info("allocated {}", addresses);
     auto& envs = *response_.add_container_responses()->mutable_envs();
@@ -109,7 +111,8 @@ class PluginService : public v1beta1::DevicePlugin::CallbackService {
  public:
   explicit PluginService(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
 
-  grpc::ServerUnaryReactor* GetDevicePluginOptions(grpc::CallbackServerContext* context, const v1beta1::Empty*,
+  grpc::ServerUnaryReactor* GetDevicePluginOptions(grpc::CallbackServerContext* context,
+                                                   const v1beta1::Empty*,
                                                    v1beta1::DevicePluginOptions* options) override {
     options->set_get_preferred_allocation_available(true);
     return Answer(context, absl::OkStatus());
@@ -140,7 +143,8 @@ class PluginService : public v1beta1::DevicePlugin::CallbackService {
     return Answer(context, absl::OkStatus());
   }
 
-  grpc::ServerUnaryReactor* Allocate(grpc::CallbackServerContext* context, const v1beta1::AllocateRequest* request,
+  grpc::ServerUnaryReactor* Allocate(grpc::CallbackServerContext* context,
+                                     const v1beta1::AllocateRequest* request,
                                      v1beta1::AllocateResponse* response) override {
     for (const v1beta1::ContainerAllocateRequest& container : request->container_requests()) {
       if (container.devices_ids().empty()) {

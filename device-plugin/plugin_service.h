@@ -19,14 +19,15 @@ struct PluginServiceOptions {
   std::string resource;
   // Address of the host agent, for messages.
   std::string host_agent;
-  // How long an Allocate waits for the host agent. The kubelet waits without limit, and a pod whose Allocate fails is
-  // rejected for good, so an agent that is being restarted is waited for.
+  // How long an Allocate waits for the host agent. The kubelet waits without limit, and a pod whose Allocate
+  // fails is rejected for good, so an agent that is being restarted is waited for.
   absl::Duration allocate_timeout = absl::Seconds(20);
   // Called on a thread of gRPC's when the last of the kubelet's ListAndWatch streams has ended.
   std::function<void()> unwatched;
 };
 
-// v1beta1.DevicePlugin as the kubelet calls it: the board's devices, and Allocate passed on to the host agent.
+// v1beta1.DevicePlugin as the kubelet calls it: the board's devices, and Allocate passed on to the host
+// agent.
 std::unique_ptr<grpc::Service> MakePluginService(std::shared_ptr<DeviceBoard> board,
                                                  const std::shared_ptr<grpc::Channel>& host_agent,
                                                  const PluginServiceOptions& options);

@@ -20,7 +20,8 @@ struct Card {
 
 absl::StatusOr<std::vector<std::string>> PreferAllocation(const PluginDevices& devices,
                                                           const std::vector<std::string>& available,
-                                                          const std::vector<std::string>& must_include, int count) {
+                                                          const std::vector<std::string>& must_include,
+                                                          int count) {
   const std::set<std::string> free(available.begin(), available.end());
   std::set<std::string> chosen(must_include.begin(), must_include.end());
   if (count < 0 || free.size() < static_cast<size_t>(count)) {
@@ -44,7 +45,8 @@ absl::StatusOr<std::vector<std::string>> PreferAllocation(const PluginDevices& d
   std::set<int> used_nodes;
   for (const std::string& id : free) {
     const auto found = known.find(id);
-    // A device that has gone meanwhile can still be chosen, as the last: Allocate will say what is wrong with it.
+    // A device that has gone meanwhile can still be chosen, as the last: Allocate will say what is wrong with
+    // it.
     const std::string name = found == known.end() ? std::string() : found->second->physical_function;
     Card& card = cards[name];
     if (found != known.end()) card.numa_node = found->second->numa_node;
@@ -60,8 +62,9 @@ absl::StatusOr<std::vector<std::string>> PreferAllocation(const PluginDevices& d
     const size_t wanted = static_cast<size_t>(count) - chosen.size();
     const auto worth = [&](const auto& entry) {
       const auto& [name, card] = entry;
-      return std::make_tuple(!card.free.empty(), used_cards.contains(name), !name.empty(), card.free.size() >= wanted,
-                             used_nodes.contains(card.numa_node), card.free.size());
+      return std::make_tuple(!card.free.empty(), used_cards.contains(name), !name.empty(),
+                             card.free.size() >= wanted, used_nodes.contains(card.numa_node),
+                             card.free.size());
     };
     const auto best = std::max_element(cards.begin(), cards.end(),
                                        [&](const auto& a, const auto& b) { return worth(a) < worth(b); });

@@ -41,7 +41,9 @@ absl::Status CheckResourceName(absl::string_view name) {
   if (!IsDnsSubdomain(parts.first)) {
     wrong = "before the slash must stand a DNS domain in lower case";
   } else if (!IsLocalName(parts.second)) {
-    wrong = "after the slash must stand 1 to 63 letters, digits, '-', '_' or '.', a letter or digit first and last";
+    wrong =
+        "after the slash must stand 1 to 63 letters, digits, '-', '_' or '.', a letter or digit first and "
+        "last";
   } else if (absl::EndsWith(parts.first, "kubernetes.io") || absl::StartsWith(name, kQuotaPrefix)) {
     wrong = "kubernetes.io and requests. are Kubernetes' own";
   }

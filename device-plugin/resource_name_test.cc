@@ -20,9 +20,10 @@ TEST(ResourceNameTest, ExtendedResourcesAreTaken) {
 TEST(ResourceNameTest, WhatTheKubeletRefusesIsRefused) {
   const std::string long_name(64, 'n');
   for (const std::string& name :
-       {std::string(), std::string("cpu"), std::string("/vf"), std::string("xpu.org/"), std::string("Xpu.org/vf"),
-        std::string("xpu..org/vf"), std::string("-xpu.org/vf"), std::string("xpu.org-/vf"), std::string("xpu.org/-vf"),
-        std::string("xpu.org/vf."), std::string("xpu.org/a/b"), std::string("xpu.org/v f"), "xpu.org/" + long_name,
+       {std::string(), std::string("cpu"), std::string("/vf"), std::string("xpu.org/"),
+        std::string("Xpu.org/vf"), std::string("xpu..org/vf"), std::string("-xpu.org/vf"),
+        std::string("xpu.org-/vf"), std::string("xpu.org/-vf"), std::string("xpu.org/vf."),
+        std::string("xpu.org/a/b"), std::string("xpu.org/v f"), "xpu.org/" + long_name,
         std::string("kubernetes.io/vf"), std::string("node.kubernetes.io/vf"), std::string("requests.xpu/vf"),
         std::string(250, 'd') + "/vf"}) {
     const absl::Status status = CheckResourceName(name);

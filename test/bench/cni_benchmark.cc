@@ -1,13 +1,15 @@
 // metric   ours                                              peer
 // version  xpu-cni VERSION                                   bridge VERSION
-// add      ADD of an emulated VF in a sandbox. The kubelet   ADD by host-device with host-local: one end of a veth pair
+// add      ADD of an emulated VF in a sandbox. The kubelet   ADD by host-device with host-local: one end of a
+// veth pair
 //          has allocated it before; the DPU's switch has     is moved, named and given an address
 //          confirmed the port when ADD returns.
 // del      DEL of the same, the DPU included                 DEL of the same
 //
-// Both sides are started by posix_spawn and timed until they are reaped, each has one IPv4 address to give (with IPv6 the
-// reference plugins wait for duplicate address detection, which would flatter us), and each uses one pod namespace again
-// and again, so that no namespace is made or torn down while something is measured.
+// Both sides are started by posix_spawn and timed until they are reaped, each has one IPv4 address to give
+// (with IPv6 the reference plugins wait for duplicate address detection, which would flatter us), and each
+// uses one pod namespace again and again, so that no namespace is made or torn down while something is
+// measured.
 
 #include <unistd.h>
 
@@ -37,7 +39,8 @@ constexpr char kCniVersion[] = "1.0.0";
 
 absl::StatusOr<double> Milliseconds(const absl::StatusOr<CniOutcome>& outcome, absl::string_view what) {
   XPU_RETURN_IF_ERROR(outcome.status());
-  if (!outcome->ok()) return absl::InternalError(absl::StrCat(what, ": ", outcome->output, outcome->error_output));
+  if (!outcome->ok())
+    return absl::InternalError(absl::StrCat(what, ": ", outcome->output, outcome->error_output));
   return absl::ToDoubleMilliseconds(outcome->elapsed);
 }
 
@@ -142,15 +145,15 @@ class TheirPod {
     call_.netns = Path("pod");
     call_.ifname = "eth0";
     const nlohmann::json subnet = {{"subnet", "10.78.0.0/16"}};
-    call_.config = nlohmann::json{
-        {"cniVersion", kCniVersion},
-        {"name", "bench"},
-        {"type", "host-device"},
-        {"device", "vf0"},
-        {"ipam",
-         {{"type", "host-local"},
-          {"ranges", nlohmann::json::array({nlohmann::json::array({subnet})})},
-          {"dataDir", Path("leases")}}}}.dump();
+    call_.config = nlohmann::json{{"cniVersion", kCniVersion},
+                                  {"name", "bench"},
+                                  {"type", "host-device"},
+                                  {"device", "vf0"},
+                                  {"ipam",
+                                   {{"type", "host-local"},
+                                    {"ranges", nlohmann::json::array({nlohmann::json::array({subnet})})},
+                                    {"dataDir", Path("leases")}}}}
+                       .dump();
     return absl::OkStatus();
   }
 
@@ -166,23 +169,26 @@ absl::StatusOr<std::vector<Figure>> BenchmarkCni(const BenchmarkOptions& options
   for (const char* plugin : {"bridge", "host-device", "host-local"}) {
     const std::string path = absl::StrCat(kReferencePlugins, "/", plugin);
     if (access(path.c_str(), X_OK) != 0) {
-      return absl::NotFoundError(absl::StrCat(path, " is missing; install the package containernetworking-plugins"));
+      return absl::NotFoundError(
+          absl::StrCat(path, " is missing; install the package containernetworking-plugins"));
     }
   }
-  XPU_ASSIGN_OR_RETURN(std::vector<Figure> figures,
-                       Compare({.metrics = {"version"},
-                                .unit = "ms",
-                                .peer = "bridge (containernetworking-plugins)",
-                                .runs = options.runs > 0 ? options.runs : 300},
-                               Version(options.bin_dir + "/xpu-cni"), Version(absl::StrCat(kReferencePlugins, "/bridge"))));
+  XPU_ASSIGN_OR_RETURN(
+      std::vector<Figure> figures,
+      Compare({.metrics = {"version"},
+               .unit = "ms",
+               .peer = "bridge (containernetworking-plugins)",
+               .runs = options.runs > 0 ? options.runs : 300},
+              Version(options.bin_dir + "/xpu-cni"), Version(absl::StrCat(kReferencePlugins, "/bridge"))));
   XPU_ASSIGN_OR_RETURN(const auto ours, OurPod::Make(options.bin_dir));
   XPU_ASSIGN_OR_RETURN(const auto theirs, TheirPod::Make());
   XPU_ASSIGN_OR_RETURN(std::vector<Figure> attachments,
-                       Compare({.metrics = {"add", "del"},
-                                .unit = "ms",
-                                .peer = "host-device with host-local (containernetworking-plugins)",
-                                .runs = options.runs > 0 ? options.runs : 60},
-                               [&] { return ours->AddAndDel(); }, [&] { return theirs->AddAndDel(); }));
+                       Compare(
+                           {.metrics = {"add", "del"},
+                            .unit = "ms",
+                            .peer = "host-device with host-local (containernetworking-plugins)",
+                            .runs = options.runs > 0 ? options.runs : 60},
+                           [&] { return ours->AddAndDel(); }, [&] { return theirs->AddAndDel(); }));
   figures.insert(figures.end(), attachments.begin(), attachments.end());
   return figures;
 }

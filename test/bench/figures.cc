@@ -49,8 +49,9 @@ std::string ToTable(const std::vector<Figure>& figures) {
   const auto side = [](const Distribution& d) {
     return absl::StrFormat("%9.3f %8.3f–%-8.3f", d.median, d.p10, d.p90);
   };
-  std::string table = absl::StrFormat("%-*s  %-4s  %-27s %-27s %7s  %5s  %s\n", metric, "metric", "unit",
-                                      "     ours      p10–p90", "   theirs      p10–p90", "ratio", "runs", "peer");
+  std::string table =
+      absl::StrFormat("%-*s  %-4s  %-27s %-27s %7s  %5s  %s\n", metric, "metric", "unit",
+                      "     ours      p10–p90", "   theirs      p10–p90", "ratio", "runs", "peer");
   for (const Figure& figure : figures) {
     absl::StrAppendFormat(&table, "%-*s  %-4s  %s %s %7.3f  %5d  %s\n", metric, figure.metric, figure.unit,
                           side(figure.ours), side(figure.theirs), figure.ratio(), figure.runs, figure.peer);
@@ -58,12 +59,14 @@ std::string ToTable(const std::vector<Figure>& figures) {
   return table;
 }
 
-absl::StatusOr<std::vector<Figure>> Compare(const Comparison& comparison, const Side& ours, const Side& theirs) {
+absl::StatusOr<std::vector<Figure>> Compare(const Comparison& comparison, const Side& ours,
+                                            const Side& theirs) {
   if (comparison.runs < 1) return absl::InvalidArgumentError("a comparison takes one run at least");
   const size_t metrics = comparison.metrics.size();
   std::vector<std::vector<double>> our_values(metrics);
   std::vector<std::vector<double>> their_values(metrics);
-  const auto measure = [&](const Side& side, std::vector<std::vector<double>>& values, bool counts) -> absl::Status {
+  const auto measure = [&](const Side& side, std::vector<std::vector<double>>& values,
+                           bool counts) -> absl::Status {
     XPU_ASSIGN_OR_RETURN(const std::vector<double> measured, side());
     if (measured.size() != metrics) return absl::InternalError("a side measured another number of metrics");
     for (size_t i = 0; counts && i < metrics; ++i) values[i].push_back(measured[i]);

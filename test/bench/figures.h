@@ -47,8 +47,9 @@ struct Comparison {
   std::string peer;
   int runs = 0;
 };
-// Measures both sides in turns, so that whatever else the machine does falls on both alike; who goes first alternates.
-// Begins with some runs that do not count. Ends with the first error of a side.
-absl::StatusOr<std::vector<Figure>> Compare(const Comparison& comparison, const Side& ours, const Side& theirs);
+// Measures both sides in turns, so that whatever else the machine does falls on both alike; who goes first
+// alternates. Begins with some runs that do not count. Ends with the first error of a side.
+absl::StatusOr<std::vector<Figure>> Compare(const Comparison& comparison, const Side& ours,
+                                            const Side& theirs);
 
 }  // namespace xpu::testing

@@ -54,7 +54,8 @@ TEST(CompareTest, AnErrorEndsIt) {
   EXPECT_THAT(Compare(comparison, bad, good).status().ToString(), HasSubstr("ours: broke"));
   EXPECT_THAT(Compare(comparison, good, bad).status().ToString(), HasSubstr("them: broke"));
   EXPECT_EQ(Compare(comparison, good, odd).status().code(), absl::StatusCode::kInternal);
-  EXPECT_EQ(Compare({.metrics = {"a"}, .runs = 0}, good, good).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Compare({.metrics = {"a"}, .runs = 0}, good, good).status().code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST(FiguresTest, AreWrittenForProgramsAndForPeople) {
@@ -64,11 +65,13 @@ TEST(FiguresTest, AreWrittenForProgramsAndForPeople) {
                                         .ours = {.median = 10.00004, .p10 = 9, .p90 = 11},
                                         .theirs = {.median = 20, .p10 = 19, .p90 = 21},
                                         .runs = 5}};
-  EXPECT_EQ(nlohmann::json::parse(ToJson(figures)),
-            nlohmann::json::parse(
-                R"([{"metric": "add", "unit": "ms", "ours": 10.0, "peer": "them", "theirs": 20.0, "ratio": 0.5}])"));
+  EXPECT_EQ(
+      nlohmann::json::parse(ToJson(figures)),
+      nlohmann::json::parse(
+          R"([{"metric": "add", "unit": "ms", "ours": 10.0, "peer": "them", "theirs": 20.0, "ratio": 0.5}])"));
   const std::string table = ToTable(figures);
-  for (const char* text : {"metric", "add", "10.000", "20.000", "0.500", "them"}) EXPECT_THAT(table, HasSubstr(text));
+  for (const char* text : {"metric", "add", "10.000", "20.000", "0.500", "them"})
+    EXPECT_THAT(table, HasSubstr(text));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// xpu-bench NAME: measures the project beside a peer, in turns in one run, prints a table and writes NAME.json.
+// xpu-bench NAME: measures the project beside a peer, in turns in one run, prints a table and writes
+// NAME.json.
 
 #include <algorithm>
 #include <filesystem>
@@ -12,7 +13,8 @@
 namespace {
 
 constexpr xpu::testing::Benchmark kBenchmarks[] = {
-    {"cni", "ADD, DEL and VERSION of xpu-cni beside host-device, host-local and bridge", &xpu::testing::BenchmarkCni},
+    {"cni", "ADD, DEL and VERSION of xpu-cni beside host-device, host-local and bridge",
+     &xpu::testing::BenchmarkCni},
 };
 
 std::string Names() {
@@ -36,14 +38,15 @@ int main(int argc, char** argv) {
   app.footer(Names());
   CLI11_PARSE(app, argc, argv);
 
-  const auto* benchmark =
-      std::find_if(std::begin(kBenchmarks), std::end(kBenchmarks), [&](const auto& b) { return name == b.name; });
+  const auto* benchmark = std::find_if(std::begin(kBenchmarks), std::end(kBenchmarks),
+                                       [&](const auto& b) { return name == b.name; });
   if (benchmark == std::end(kBenchmarks)) {
     std::cerr << "xpu-bench: there is no benchmark \"" << name << "\"\n" << Names();
     return 2;
   }
 #ifndef NDEBUG
-  std::cerr << "xpu-bench: this is not a release build, the figures tell little (./dev bench " << name << ")\n";
+  std::cerr << "xpu-bench: this is not a release build, the figures tell little (./dev bench " << name
+            << ")\n";
 #endif
   std::error_code error;
   options.bin_dir = std::filesystem::canonical("/proc/self/exe", error).parent_path();

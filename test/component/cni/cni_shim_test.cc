@@ -26,10 +26,10 @@ namespace {
 using hostagent::v1::CniRequest;
 using hostagent::v1::CniResponse;
 using nlohmann::json;
+using ::testing::AllOf;
 using testing::CniCall;
 using testing::CniOutcome;
 using testing::ContainerRuntime;
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 using Handler = std::function<grpc::Status(grpc::ServerContext&, const CniRequest&, CniResponse&)>;
@@ -104,7 +104,8 @@ TEST_F(CniShimTest, AddHandsOverEverythingAsTheRuntimeGaveIt) {
     return grpc::Status::OK;
   });
   const auto start = std::chrono::system_clock::now();
-  const std::string config = "  {\"cniVersion\":\t\"1.0.0\", \"name\": \"b\\u006cue\", \"x\": [1.0, {}]}\r\n\n";
+  const std::string config =
+      "  {\"cniVersion\":\t\"1.0.0\", \"name\": \"b\\u006cue\", \"x\": [1.0, {}]}\r\n\n";
   EXPECT_EQ(Run(Call("ADD", config)).exit_code, 0);
   EXPECT_EQ(seen.container_id(), "c0ffee");
   EXPECT_EQ(seen.netns(), "/run/netns/blue");
@@ -176,7 +177,8 @@ struct StatusCase {
 class CniShimStatusTest : public CniShimTest, public ::testing::WithParamInterface<StatusCase> {};
 
 TEST_P(CniShimStatusTest, IsReportedWithItsNameAndMessage) {
-  ServeAdd([](auto&, auto&, auto&) { return grpc::Status(GetParam().code, "the card's 100% \"gone\"\n: bäh"); });
+  ServeAdd(
+      [](auto&, auto&, auto&) { return grpc::Status(GetParam().code, "the card's 100% \"gone\"\n: bäh"); });
   const CniOutcome outcome = Add();
   EXPECT_EQ(outcome.exit_code, 1);
   const json object = json::parse(outcome.output);
@@ -187,7 +189,8 @@ TEST_P(CniShimStatusTest, IsReportedWithItsNameAndMessage) {
 
 INSTANTIATE_TEST_SUITE_P(Table, CniShimStatusTest,
                          ::testing::Values(StatusCase{grpc::StatusCode::UNAVAILABLE, 11, "UNAVAILABLE"},
-                                           StatusCase{grpc::StatusCode::DEADLINE_EXCEEDED, 11, "DEADLINE_EXCEEDED"},
+                                           StatusCase{grpc::StatusCode::DEADLINE_EXCEEDED, 11,
+                                                      "DEADLINE_EXCEEDED"},
                                            StatusCase{grpc::StatusCode::INTERNAL, 100, "INTERNAL"},
                                            StatusCase{grpc::StatusCode::DATA_LOSS, 100, "DATA_LOSS"},
                                            StatusCase{grpc::StatusCode::CANCELLED, 100, "CANCELLED"},
@@ -265,7 +268,8 @@ TEST_F(CniShimTest, NoAgentIsAReasonToTryAgain) {
 TEST_F(CniShimTest, VersionNeedsNoAgent) {
   const CniOutcome outcome = Run({.command = "VERSION", .config = R"({"cniVersion": "1.0.0"})"});
   EXPECT_EQ(outcome.exit_code, 0);
-  EXPECT_EQ(outcome.output, "{\"cniVersion\":\"1.0.0\",\"supportedVersions\":[\"0.3.1\",\"0.4.0\",\"1.0.0\"]}\n");
+  EXPECT_EQ(outcome.output,
+            "{\"cniVersion\":\"1.0.0\",\"supportedVersions\":[\"0.3.1\",\"0.4.0\",\"1.0.0\"]}\n");
 }
 
 TEST_F(CniShimTest, NothingIsAskedWhenTheCallIsMalformed) {

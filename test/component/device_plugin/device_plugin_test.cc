@@ -25,11 +25,11 @@ namespace xpu {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::Kubelet;
-using testing::KubeletResource;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::Kubelet;
+using testing::KubeletResource;
 
 constexpr char kVf[] = "xpu.opiproject.org/vf";
 constexpr char kOne[] = "0000:03:00.2";
@@ -247,11 +247,12 @@ TEST_F(DevicePluginTest, DevicesOfAHostAgentThatStaysAwayAreUnhealthyUntilItIsBa
 
 TEST_F(DevicePluginTest, AllocateAsksTheHostAgentAndTellsTheContainer) {
   std::vector<std::string> asked;
-  agent_->SetAllocate([&](const std::vector<std::string>& addresses, hostagent::v1::AllocateResponse& response) {
-    asked = addresses;
-    (*response.mutable_envs())["XPU_CARD"] = "card0";
-    return absl::OkStatus();
-  });
+  agent_->SetAllocate(
+      [&](const std::vector<std::string>& addresses, hostagent::v1::AllocateResponse& response) {
+        asked = addresses;
+        (*response.mutable_envs())["XPU_CARD"] = "card0";
+        return absl::OkStatus();
+      });
   StartAll();
   const auto admission = kubelet_->Admit("pod", kVf, 2);
   ASSERT_TRUE(admission.ok()) << admission.status();
@@ -262,7 +263,8 @@ TEST_F(DevicePluginTest, AllocateAsksTheHostAgentAndTellsTheContainer) {
 }
 
 TEST_F(DevicePluginTest, AnErrorOfTheHostAgentReachesTheKubeletAndNothingIsHeld) {
-  agent_->SetAllocate([](auto&, auto&) { return absl::FailedPreconditionError("attached to pod default/web-0"); });
+  agent_->SetAllocate(
+      [](auto&, auto&) { return absl::FailedPreconditionError("attached to pod default/web-0"); });
   StartAll();
   const auto admission = kubelet_->Admit("pod", kVf, 1);
   EXPECT_EQ(admission.status().code(), absl::StatusCode::kFailedPrecondition);

@@ -27,8 +27,8 @@ class FakeHostAgent::Service : public pb::HostAgentService::CallbackService,
  private:
   class Stream;
 
-  grpc::ServerWriteReactor<pb::WatchFunctionsResponse>* WatchFunctions(grpc::CallbackServerContext*,
-                                                                       const pb::WatchFunctionsRequest*) override;
+  grpc::ServerWriteReactor<pb::WatchFunctionsResponse>* WatchFunctions(
+      grpc::CallbackServerContext*, const pb::WatchFunctionsRequest*) override;
   grpc::ServerUnaryReactor* Allocate(grpc::CallbackServerContext* context, const pb::AllocateRequest* request,
                                      pb::AllocateResponse* response) override {
     OnAllocate on_allocate;
@@ -126,7 +126,9 @@ pb::Function FakeHostAgent::Function(const std::string& address, absl::string_vi
 }
 
 FakeHostAgent::FakeHostAgent(std::string address)
-    : address_(std::move(address)), service_(std::make_shared<Service>()), server_(std::make_unique<Server>()) {}
+    : address_(std::move(address)),
+      service_(std::make_shared<Service>()),
+      server_(std::make_unique<Server>()) {}
 
 FakeHostAgent::~FakeHostAgent() = default;
 

@@ -33,9 +33,10 @@ void DeviceLedger::Disconnected(const std::string& resource, absl::Time now) {
   for (auto& [id, device] : entry.devices) device.set_health(kUnhealthy);
 }
 
-absl::StatusOr<DeviceLedger::Choice> DeviceLedger::Choose(const std::string& container, const std::string& resource,
-                                                          int count) const {
-  if (count <= 0) return absl::InvalidArgumentError("a container that asks for devices asks for one at least");
+absl::StatusOr<DeviceLedger::Choice> DeviceLedger::Choose(const std::string& container,
+                                                          const std::string& resource, int count) const {
+  if (count <= 0)
+    return absl::InvalidArgumentError("a container that asks for devices asks for one at least");
   const auto entry = resources_.find(resource);
   if (entry == resources_.end()) {
     return absl::NotFoundError(absl::StrCat("cannot allocate unregistered device ", resource));
@@ -48,13 +49,14 @@ absl::StatusOr<DeviceLedger::Choice> DeviceLedger::Choose(const std::string& con
   if (const auto holder = held_.find(container); holder != held_.end() && holder->second.contains(resource)) {
     choice.held = &holder->second.at(resource);
     if (choice.held->ids.size() != static_cast<size_t>(count)) {
-      return absl::FailedPreconditionError(absl::StrCat(container, " changed request for resource ", resource, " from ",
-                                                        choice.held->ids.size(), " to ", count));
+      return absl::FailedPreconditionError(absl::StrCat(container, " changed request for resource ", resource,
+                                                        " from ", choice.held->ids.size(), " to ", count));
     }
     for (const std::string& id : choice.held->ids) {
       if (!healthy.contains(id)) {
         return absl::FailedPreconditionError(absl::StrCat(
-            "previously allocated devices are no longer healthy; cannot allocate unhealthy devices ", resource));
+            "previously allocated devices are no longer healthy; cannot allocate unhealthy devices ",
+            resource));
       }
     }
     return choice;
@@ -66,7 +68,8 @@ absl::StatusOr<DeviceLedger::Choice> DeviceLedger::Choose(const std::string& con
   for (const std::string& id : Held(resource)) healthy.erase(id);
   if (healthy.size() < static_cast<size_t>(count)) {
     return absl::ResourceExhaustedError(absl::StrCat("requested number of devices unavailable for ", resource,
-                                                     ". Requested: ", count, ", Available: ", healthy.size()));
+                                                     ". Requested: ", count,
+                                                     ", Available: ", healthy.size()));
   }
   choice.available.assign(healthy.begin(), healthy.end());
   return choice;
@@ -150,7 +153,8 @@ absl::Status DeviceLedger::FromJson(const std::string& text, absl::Time now) {
       held[entry.at("ContainerName").get<std::string>()][entry.at("ResourceName").get<std::string>()] =
           std::move(devices);
     }
-    for (const auto& [resource, ids] : checkpoint.at("RegisteredDevices").items()) resources[resource].stopped = now;
+    for (const auto& [resource, ids] : checkpoint.at("RegisteredDevices").items())
+      resources[resource].stopped = now;
   } catch (const nlohmann::json::exception& e) {
     return absl::InvalidArgumentError(absl::StrCat("the checkpoint cannot be read: ", e.what()));
   }

@@ -19,8 +19,8 @@ struct HeldDevices {
   v1beta1::ContainerAllocateResponse response;
 };
 
-// A kubelet's books about devices: what plugins have announced and what containers hold (devicemanager/manager.go).
-// No I/O and no locks.
+// A kubelet's books about devices: what plugins have announced and what containers hold
+// (devicemanager/manager.go). No I/O and no locks.
 class DeviceLedger {
  public:
   // After the end of a plugin its devices still count for the node's capacity for so long.
@@ -31,8 +31,8 @@ class DeviceLedger {
   // Its devices are unhealthy from now on.
   void Disconnected(const std::string& resource, absl::Time now);
 
-  // What a container that asks for `count` devices may choose from. If it holds as many already, `held` is that and
-  // nothing needs to be chosen.
+  // What a container that asks for `count` devices may choose from. If it holds as many already, `held` is
+  // that and nothing needs to be chosen.
   struct Choice {
     const HeldDevices* held = nullptr;
     std::vector<std::string> available;
@@ -54,8 +54,9 @@ class DeviceLedger {
   std::set<std::string> Held(const std::string& resource) const;
   bool IsConnected(const std::string& resource) const;
 
-  // What outlives a restart: who holds what, and the names of resources, whose devices do not count until their plugin
-  // has registered again. The file is in the manner of the kubelet's kubelet_internal_checkpoint, without a checksum.
+  // What outlives a restart: who holds what, and the names of resources, whose devices do not count until
+  // their plugin has registered again. The file is in the manner of the kubelet's
+  // kubelet_internal_checkpoint, without a checksum.
   std::string ToJson() const;
   // InvalidArgument if it cannot be read; then nothing has changed.
   absl::Status FromJson(const std::string& text, absl::Time now);

@@ -105,8 +105,9 @@ TEST_F(DeviceLedgerTest, WhoHoldsWhatOutlivesARestart) {
 
 TEST_F(DeviceLedgerTest, ADamagedCheckpointChangesNothing) {
   ledger_.Hold("one", kVf, {.ids = {"a"}});
-  for (const char* text : {"", "[]", "{}", R"({"PodDeviceEntries": 1, "RegisteredDevices": {}})",
-                           R"({"PodDeviceEntries": [{"ContainerName": "x", "ResourceName": "y", "DeviceIDs": ["z"],
+  for (const char* text :
+       {"", "[]", "{}", R"({"PodDeviceEntries": 1, "RegisteredDevices": {}})",
+        R"({"PodDeviceEntries": [{"ContainerName": "x", "ResourceName": "y", "DeviceIDs": ["z"],
                                "AllocResp": "!"}], "RegisteredDevices": {}})"}) {
     EXPECT_EQ(ledger_.FromJson(text, now_).code(), absl::StatusCode::kInvalidArgument) << text;
   }

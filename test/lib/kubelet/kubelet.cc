@@ -36,7 +36,8 @@ absl::Status RemoveSockets(const std::string& folder) {
 class Kubelet::Registration : public v1beta1::Registration::Service {
  public:
   explicit Registration(Kubelet& kubelet) : kubelet_(kubelet) {}
-  grpc::Status Register(grpc::ServerContext*, const v1beta1::RegisterRequest* request, v1beta1::Empty*) override {
+  grpc::Status Register(grpc::ServerContext*, const v1beta1::RegisterRequest* request,
+                        v1beta1::Empty*) override {
     const absl::Status status = kubelet_.Register(*request);
     if (!status.ok()) spdlog::warn("bad registration of {}: {}", request->resource_name(), status.ToString());
     return ToGrpc(status);
@@ -47,7 +48,9 @@ class Kubelet::Registration : public v1beta1::Registration::Service {
 };
 
 Kubelet::Kubelet(const KubeletOptions& options)
-    : options_(options), registration_(std::make_unique<Registration>(*this)), ledger_(options.endpoint_stop_grace) {}
+    : options_(options),
+      registration_(std::make_unique<Registration>(*this)),
+      ledger_(options.endpoint_stop_grace) {}
 
 absl::StatusOr<std::unique_ptr<Kubelet>> Kubelet::Start(const KubeletOptions& options) {
   std::unique_ptr<Kubelet> kubelet(new Kubelet(options));
@@ -95,15 +98,18 @@ void Kubelet::CancelWaits() {
 absl::Status Kubelet::Register(const v1beta1::RegisterRequest& request) {
   const std::string resource = request.resource_name();
   if (request.version() != "v1beta1") {
-    return absl::InvalidArgumentError(absl::StrCat("requested API version ", request.version(),
-                                                   " is not supported by kubelet. Supported version is v1beta1"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("requested API version ", request.version(),
+                     " is not supported by kubelet. Supported version is v1beta1"));
   }
   XPU_RETURN_IF_ERROR(CheckResourceName(resource));
   if (request.endpoint().empty() || request.endpoint().find('/') != std::string::npos) {
-    return absl::InvalidArgumentError(absl::StrCat("endpoint \"", request.endpoint(), "\" must be a file name"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("endpoint \"", request.endpoint(), "\" must be a file name"));
   }
-  XPU_ASSIGN_OR_RETURN(std::shared_ptr<PluginEndpoint> endpoint,
-                       PluginEndpoint::Connect(options_.plugin_dir + "/" + request.endpoint(), options_.dial_timeout));
+  XPU_ASSIGN_OR_RETURN(
+      std::shared_ptr<PluginEndpoint> endpoint,
+      PluginEndpoint::Connect(options_.plugin_dir + "/" + request.endpoint(), options_.dial_timeout));
   absl::MutexLock lock(&mutex_);
   if (stopping_) return absl::UnavailableError("the kubelet is stopping");
   if (auto& current = endpoints_[resource]; current != nullptr) {
@@ -159,7 +165,8 @@ absl::StatusOr<Kubelet::Admission> Kubelet::Admit(const std::string& container, 
     XPU_ASSIGN_OR_RETURN(const std::vector<std::string> preferred,
                          endpoint->GetPreferredAllocation(available, count));
     for (const std::string& id : preferred) {
-      if (chosen.size() < wanted && std::binary_search(available.begin(), available.end(), id)) chosen.insert(id);
+      if (chosen.size() < wanted && std::binary_search(available.begin(), available.end(), id))
+        chosen.insert(id);
     }
   }
   for (auto id = available.begin(); chosen.size() < wanted; ++id) chosen.insert(*id);

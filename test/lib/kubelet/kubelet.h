@@ -48,11 +48,13 @@ struct KubeletResource {
 };
 
 // The part of a kubelet that deals with device plugins, doing what the real one does (Kubernetes,
-// pkg/kubelet/cm/devicemanager). When it starts it removes every socket in the plugin folder; a plugin that registers
-// is connected to at once, before Register is answered; the end of a plugin's stream makes its devices unhealthy; a
-// device is given to one container at a time; who holds what is in a file and outlives a restart.
+// pkg/kubelet/cm/devicemanager). When it starts it removes every socket in the plugin folder; a plugin that
+// registers is connected to at once, before Register is answered; the end of a plugin's stream makes its
+// devices unhealthy; a device is given to one container at a time; who holds what is in a file and outlives a
+// restart.
 //
-// One difference: where several plugins register one resource, the last one is it and the others are disconnected.
+// One difference: where several plugins register one resource, the last one is it and the others are
+// disconnected.
 //
 // Safe from any thread.
 class Kubelet {
@@ -66,15 +68,15 @@ class Kubelet {
     std::vector<std::string> device_ids;
     v1beta1::ContainerAllocateResponse response;
   };
-  // Admits a container that asks for devices. Errors are those of DeviceLedger::Choose and of the plugin's Allocate.
-  // A container that is admitted again gets what it has.
+  // Admits a container that asks for devices. Errors are those of DeviceLedger::Choose and of the plugin's
+  // Allocate. A container that is admitted again gets what it has.
   absl::StatusOr<Admission> Admit(const std::string& container, const std::string& resource, int count);
   // The container has ended. OK if it is not known.
   absl::Status Remove(const std::string& container);
 
   KubeletResource Look(const std::string& resource);
-  // Waits until `wanted`; DeadlineExceeded, with what there is instead, if that does not come in time, Cancelled if the
-  // kubelet stops.
+  // Waits until `wanted`; DeadlineExceeded, with what there is instead, if that does not come in time,
+  // Cancelled if the kubelet stops.
   absl::StatusOr<KubeletResource> Await(const std::string& resource,
                                         const std::function<bool(const KubeletResource&)>& wanted,
                                         absl::Time deadline = absl::InfiniteFuture());

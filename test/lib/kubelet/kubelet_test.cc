@@ -54,7 +54,8 @@ class FakePlugin : public v1beta1::DevicePlugin::Service {
     mutex_.Await(absl::Condition(&ended_));
     return grpc::Status::OK;
   }
-  grpc::Status GetPreferredAllocation(grpc::ServerContext*, const v1beta1::PreferredAllocationRequest* request,
+  grpc::Status GetPreferredAllocation(grpc::ServerContext*,
+                                      const v1beta1::PreferredAllocationRequest* request,
                                       v1beta1::PreferredAllocationResponse* response) override {
     const auto& available = request->container_requests(0).available_deviceids();
     // Ids that the kubelet did not offer are to be ignored.
@@ -66,7 +67,8 @@ class FakePlugin : public v1beta1::DevicePlugin::Service {
                         v1beta1::AllocateResponse* response) override {
     if (fail_allocate) return grpc::Status(grpc::StatusCode::INTERNAL, "no");
     if (empty_answer) return grpc::Status::OK;
-    (*response->add_container_responses()->mutable_envs())["DEVICE"] = request->container_requests(0).devices_ids(0);
+    (*response->add_container_responses()->mutable_envs())["DEVICE"] =
+        request->container_requests(0).devices_ids(0);
     return grpc::Status::OK;
   }
 
@@ -103,7 +105,8 @@ class KubeletTest : public ::testing::Test {
     server_ = nullptr;
     plugin_ = nullptr;
   }
-  grpc::Status Register(const std::string& version, const std::string& endpoint, const std::string& resource) {
+  grpc::Status Register(const std::string& version, const std::string& endpoint,
+                        const std::string& resource) {
     const auto channel = MakeChannel("unix:" + (folder_ / "kubelet.sock").string());
     grpc::ClientContext context;
     v1beta1::RegisterRequest request;
@@ -134,7 +137,8 @@ TEST_F(KubeletTest, ARegistrationIsCheckedBeforeThePluginIsCalled) {
   StartPlugin();
   EXPECT_EQ(Register("v1alpha1", kEndpoint, kVf).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(Register("v1beta1", kEndpoint, "vf").error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-  EXPECT_EQ(Register("v1beta1", "../" + std::string(kEndpoint), kVf).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Register("v1beta1", "../" + std::string(kEndpoint), kVf).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(Register("v1beta1", "", kVf).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(Register("v1beta1", "nobody.sock", kVf).error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(kubelet_->Look(kVf).registrations, 0);
@@ -220,8 +224,9 @@ TEST_F(KubeletTest, TheControlApiDrivesIt) {
   kubelet_standin::v1::AdmitContainerResponse admitted;
   admit.set_resource_name(kVf);
   admit.set_count(2);
-  EXPECT_EQ(stub->AdmitContainer(std::make_unique<grpc::ClientContext>().get(), admit, &admitted).error_code(),
-            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(
+      stub->AdmitContainer(std::make_unique<grpc::ClientContext>().get(), admit, &admitted).error_code(),
+      grpc::StatusCode::INVALID_ARGUMENT);
   admit.set_container("pod");
   ASSERT_TRUE(stub->AdmitContainer(std::make_unique<grpc::ClientContext>().get(), admit, &admitted).ok());
   EXPECT_THAT(admitted.device_ids(), ElementsAre("a", "b"));

@@ -12,9 +12,11 @@
 int main(int argc, char** argv) {
   xpu::testing::KubeletStandinOptions options;
   std::string log_level = "info";
-  CLI::App app("A stand-in for the kubelet: device plugins register with it, and it admits containers when it is told",
-               "xpu-kubelet-standin");
-  app.add_option("--plugin-dir", options.plugin_dir, "Folder of device plugins; sockets in it are removed")->required();
+  CLI::App app(
+      "A stand-in for the kubelet: device plugins register with it, and it admits containers when it is told",
+      "xpu-kubelet-standin");
+  app.add_option("--plugin-dir", options.plugin_dir, "Folder of device plugins; sockets in it are removed")
+      ->required();
   app.add_option("--listen", options.listen, "Where the control API is served, unix:PATH")->required();
   app.add_option("--log-level", log_level, "debug, info, warn or error")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
@@ -26,11 +28,12 @@ int main(int argc, char** argv) {
   xpu::EventLoop loop;
   const auto on_int = loop.OnSignal(SIGINT, [&] { loop.Stop(); });
   const auto on_term = loop.OnSignal(SIGTERM, [&] { loop.Stop(); });
-  const absl::Status status = xpu::testing::RunKubeletStandin(options, {.loop = &loop, .serving = [] {
-                                                                          if (auto s = xpu::NotifyReady(); !s.ok()) {
-                                                                            spdlog::warn("{}", s.ToString());
-                                                                          }
-                                                                        }});
+  const absl::Status status =
+      xpu::testing::RunKubeletStandin(options, {.loop = &loop, .serving = [] {
+                                                  if (auto s = xpu::NotifyReady(); !s.ok()) {
+                                                    spdlog::warn("{}", s.ToString());
+                                                  }
+                                                }});
   if (status.ok()) return 0;
   spdlog::error("{}", std::string(status.message()));
   return 1;

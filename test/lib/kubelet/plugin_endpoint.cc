@@ -56,7 +56,8 @@ void PluginEndpoint::Run(std::function<void(const v1beta1::ListAndWatchResponse&
 
 void PluginEndpoint::Cancel() { connection_->stream_context.TryCancel(); }
 
-absl::StatusOr<v1beta1::ContainerAllocateResponse> PluginEndpoint::Allocate(const std::vector<std::string>& ids) {
+absl::StatusOr<v1beta1::ContainerAllocateResponse> PluginEndpoint::Allocate(
+    const std::vector<std::string>& ids) {
   v1beta1::AllocateRequest request;
   request.add_container_requests()->mutable_devices_ids()->Assign(ids.begin(), ids.end());
   v1beta1::AllocateResponse response;

@@ -17,9 +17,10 @@ namespace xpu::testing {
 // endpoint.go). Safe from any thread.
 class PluginEndpoint {
  public:
-  // Connects and asks for the plugin's options, as the kubelet does before it answers Register. Unavailable if the
-  // plugin does not accept the connection within `timeout`.
-  static absl::StatusOr<std::unique_ptr<PluginEndpoint>> Connect(const std::string& socket, absl::Duration timeout);
+  // Connects and asks for the plugin's options, as the kubelet does before it answers Register. Unavailable
+  // if the plugin does not accept the connection within `timeout`.
+  static absl::StatusOr<std::unique_ptr<PluginEndpoint>> Connect(const std::string& socket,
+                                                                 absl::Duration timeout);
   // Ends the stream and waits for it.
   ~PluginEndpoint();
 
