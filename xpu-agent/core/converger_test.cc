@@ -138,26 +138,39 @@ TEST(Converger, ARefusedPortDoesNotDisturbTheOthersAfterARestart) {
 TEST(Converger, ABridgeWhoseChangeIsRefusedStaysAsItWas) {
   FakeSwitch fake;
   Converger converger(fake);
-  Model model;
-  model.bridges = {{"blue", Bridge("blue", 1)}, {"red", Bridge("red", 2)}};
-  // Not bound, so that the network's flows do not depend on the addresses of ports.
-  for (int vf : {0, 1}) {
-    BridgePort port = Port(vf, "blue", "10.0.0.2");
-    port.bound = false;
-    port.addresses.clear();
-    model.ports[port.id] = port;
-  }
-  ASSERT_THAT(converger.Converge(model, false).states, IsEmpty());
+  ASSERT_THAT(converger.Converge(ThreePorts(), false).states, IsEmpty());
   const FlowTable before = fake.all_flows();
-  Model changed = model;
-  changed.bridges["blue"].network_key = 77;
-  fake.RefuseFlows("table=60,priority=100,metadata=0x4d");
-  Outcome outcome = converger.Converge(changed, false);
+  // "red" has one port only: that is not at fault either.
+  for (const char* id : {"blue", "red"}) {
+    Model changed = ThreePorts();
+    changed.bridges[id].prefixes.push_back(*IpPrefix::Parse("10.9.0.0/16"));
+    fake.RefuseFlows("arp_tpa=10.9.0.0/16");
+    Outcome outcome = converger.Converge(changed, false);
+    EXPECT_EQ(outcome.reached, absl::OkStatus());
+    ASSERT_EQ(outcome.states.size(), 1u);
+    EXPECT_EQ(outcome.states[std::string("logicalBridges/") + id].kind, ObjectState::kFailed);
+    EXPECT_EQ(fake.all_flows(), before);
+    fake.RefuseFlows("");
+    EXPECT_THAT(converger.Converge(changed, true).states, IsEmpty());
+    EXPECT_TRUE(HasFlow(fake, "arp_tpa=10.9.0.0/16"));
+    converger.Converge(ThreePorts(), false);
+  }
+}
+
+TEST(Converger, ABridgeThatNeverWorkedTakesItsPortsOutOfTheNetwork) {
+  FakeSwitch fake;
+  Converger converger(fake);
+  fake.RefuseFlows("metadata=0x2,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,arp_tpa=10.0.0.0/24");
+  Outcome outcome = converger.Converge(ThreePorts(), false);
   EXPECT_EQ(outcome.reached, absl::OkStatus());
-  EXPECT_FALSE(outcome.states.empty());
-  fake.RefuseFlows("");
-  EXPECT_THAT(converger.Converge(changed, true).states, IsEmpty());
-  EXPECT_NE(fake.all_flows(), before);
+  EXPECT_EQ(outcome.states.size(), 2u);
+  EXPECT_EQ(outcome.states["logicalBridges/red"].kind, ObjectState::kFailed);
+  EXPECT_THAT(std::string(outcome.states["bridgePorts/host0-2"].why.message()),
+              HasSubstr("logicalBridges/red is not on the switch"));
+  // On the switch, but with nothing that would let a packet in.
+  EXPECT_TRUE(fake.all_ports().contains("pf0vf2"));
+  EXPECT_FALSE(HasFlow(fake, "in_port=3"));
+  EXPECT_TRUE(HasFlow(fake, "in_port=1"));
 }
 
 TEST(Converger, APortThatTheSwitchDoesNotTakeFailsAlone) {

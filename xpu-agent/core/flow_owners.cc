@@ -17,21 +17,60 @@ void IsolateOrphans(Model* model) {
   }
 }
 
+namespace {
+
+// Stands for a port that nobody has: what it brings along is there for its bridges and not for itself.
+constexpr char kProbe[] = "~probe";
+constexpr uint32_t kProbeOfport = 0xfe00;
+
+bool ProbeHas(const Model& model, std::map<std::string, uint32_t> ofports,
+              const std::vector<std::string>& bridges, BridgePortType type, const FlowKey& flow) {
+  for (bool bound : {false, true}) {
+    Model alone;
+    alone.ports[kProbe] = {.id = kProbe,
+                           .mac = MacAddress({0x02, 0xff, 0xff, 0xff, 0xff, 0xff}),
+                           .type = type,
+                           .logical_bridges = bridges,
+                           .representor = kProbe,
+                           .ofport = kProbeOfport,
+                           .bound = bound};
+    for (const std::string& id : bridges) {
+      if (auto it = model.bridges.find(id); it != model.bridges.end()) alone.bridges.insert(*it);
+    }
+    ofports[kProbe] = kProbeOfport;
+    if (CompileFlows(alone, ofports).contains(flow)) return true;
+  }
+  return false;
+}
+
+bool HasAlone(const Model& model, const std::map<std::string, uint32_t>& ofports, const BridgePort& port,
+              const FlowKey& flow) {
+  Model alone;
+  alone.ports.emplace(port.id, port);
+  for (const std::string& id : port.logical_bridges) {
+    if (auto it = model.bridges.find(id); it != model.bridges.end()) alone.bridges.insert(*it);
+  }
+  return CompileFlows(alone, ofports).contains(flow);
+}
+
+}  // namespace
+
 FlowOwners FindOwners(const Model& model, const std::map<std::string, uint32_t>& ofports,
                       const FlowKey& flow) {
   FlowOwners owners;
   if (CompileFlows({}, ofports).contains(flow)) return owners;
-  // A port's own flow is there even if the port is alone in the world.
   for (const auto& [id, port] : model.ports) {
-    Model alone;
-    alone.ports.emplace(id, port);
-    for (const std::string& bridge : port.logical_bridges) {
-      if (auto it = model.bridges.find(bridge); it != model.bridges.end()) alone.bridges.insert(*it);
+    if (HasAlone(model, ofports, port, flow) &&
+        !ProbeHas(model, ofports, port.logical_bridges, port.type, flow)) {
+      owners.ports.push_back(id);
     }
-    if (CompileFlows(alone, ofports).contains(flow)) owners.ports.push_back(id);
   }
-  if (owners.ports.size() == 1) return owners;
-  owners.ports.clear();
+  if (!owners.ports.empty()) return owners;
+  for (const auto& [id, bridge] : model.bridges) {
+    if (ProbeHas(model, ofports, {id}, BridgePortType::kAccess, flow)) owners.bridges.push_back(id);
+  }
+  if (!owners.bridges.empty()) return owners;
+  // A flow that only several ports together bring about.
   for (const auto& [id, bridge] : model.bridges) {
     Model without = model;
     without.bridges.erase(id);

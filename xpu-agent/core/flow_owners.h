@@ -10,8 +10,8 @@
 
 namespace xpu {
 
-// Ids of the objects that a flow is there for: one port if it is that port's alone, otherwise the bridge that
-// its ports share; none if every switch has the flow.
+// Ids of the objects that a flow is there for: the port if another one in its place would not have it,
+// otherwise the bridge; none if every switch has the flow.
 struct FlowOwners {
   std::vector<std::string> ports;
   std::vector<std::string> bridges;
