@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -139,6 +138,18 @@ absl::StatusOr<ClaimRow> ReadRow(const Statement& statement) {
   return row;
 }
 
+// Makes a statement ready for its next use, whatever has become of this one.
+class ResetAfter {
+ public:
+  explicit ResetAfter(Statement& statement) : statement_(statement) {}
+  ~ResetAfter() { statement_.Reset(); }
+  ResetAfter(const ResetAfter&) = delete;
+  ResetAfter& operator=(const ResetAfter&) = delete;
+
+ private:
+  Statement& statement_;
+};
+
 // "?1, ?2, … ?24" of as many columns as there are.
 std::string Parameters() {
   std::vector<std::string> parameters;
@@ -181,7 +192,7 @@ SqliteJournal::SqliteJournal(std::unique_ptr<Database> database, Statements stat
 absl::StatusOr<std::vector<ClaimRow>> SqliteJournal::Load() {
   absl::MutexLock lock(&mu_);
   Statement& load = statements_.load;
-  const absl::Cleanup reset = [&load] { load.Reset(); };
+  const ResetAfter reset(load);
   std::vector<ClaimRow> rows;
   while (true) {
     XPU_ASSIGN_OR_RETURN(const bool more, load.Step());
@@ -207,21 +218,18 @@ absl::StatusOr<ClaimRow> SqliteJournal::Begin(const ClaimRow& wanted) {
   XPU_RETURN_IF_ERROR(database_->Transaction([&]() -> absl::Status {
     mu_.AssertHeld();
     Statement& has_row = statements_.has_row;
-    const absl::Cleanup reset_has_row = [&has_row] { has_row.Reset(); };
+    const ResetAfter reset_has_row(has_row);
     XPU_ASSIGN_OR_RETURN(const bool exists, has_row.Bind(1, function).Step());
     if (exists) return absl::AlreadyExistsError(absl::StrCat("function ", function, " is claimed already"));
 
     Statement& last_claim = statements_.last_claim;
-    const absl::Cleanup reset_last_claim = [&last_claim] { last_claim.Reset(); };
+    const ResetAfter reset_last_claim(last_claim);
     XPU_ASSIGN_OR_RETURN(const bool claimed_before, last_claim.Bind(1, function).Step());
     const int64_t last = claimed_before ? last_claim.Int(0) : 0;
     row.claim = std::max<int64_t>(last + 1, absl::ToUnixMillis(clock_.Now()));
 
-    const absl::Cleanup reset = [this] {
-      mu_.AssertHeld();
-      statements_.remember_claim.Reset();
-      statements_.insert.Reset();
-    };
+    const ResetAfter reset_remember(statements_.remember_claim);
+    const ResetAfter reset_insert(statements_.insert);
     XPU_RETURN_IF_ERROR(statements_.remember_claim.Bind(1, function).Bind(2, row.claim).Run());
     BindRow(statements_.insert, row);
     return statements_.insert.Run();
@@ -232,7 +240,7 @@ absl::StatusOr<ClaimRow> SqliteJournal::Begin(const ClaimRow& wanted) {
 absl::Status SqliteJournal::Write(const ClaimRow& row) {
   absl::MutexLock lock(&mu_);
   Statement& update = statements_.update;
-  const absl::Cleanup reset = [&update] { update.Reset(); };
+  const ResetAfter reset(update);
   BindRow(update, row);
   XPU_RETURN_IF_ERROR(update.Run());
   if (database_->Changes() == 0) {
@@ -245,7 +253,7 @@ absl::Status SqliteJournal::Write(const ClaimRow& row) {
 absl::Status SqliteJournal::End(const PciAddress& function, int64_t claim) {
   absl::MutexLock lock(&mu_);
   Statement& remove = statements_.remove;
-  const absl::Cleanup reset = [&remove] { remove.Reset(); };
+  const ResetAfter reset(remove);
   return remove.Bind(1, function.ToString()).Bind(2, claim).Run();
 }
 

@@ -26,7 +26,8 @@ class InventoryTest : public ::testing::Test {
   InventoryTest() : bus_(kernel_), factory_(kernel_) {
     kernel_.AddCard(kPf, "p0", 4);
     EXPECT_TRUE(bus_.SetNumVfs(kPf, 4).ok());
-    for (const PciFunction& function : *bus_.List()) {
+    const auto functions = bus_.List();
+    for (const PciFunction& function : *functions) {
       if (function.physical_function) vfs_.push_back(function.address);
     }
     inventory_ = std::make_unique<Inventory>(

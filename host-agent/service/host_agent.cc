@@ -67,6 +67,11 @@ class HostAgent {
     XPU_RETURN_IF_ERROR(MakeSessions());
     attacher_ = std::make_unique<Attacher>(MakeParts());
     XPU_RETURN_IF_ERROR(inventory_.Refresh());
+    for (const CardConfig& card : options_.cards) {
+      if (const absl::Status status = deps_.bus.Get(card.pf).status(); !status.ok()) {
+        spdlog::warn("card {}: its physical function is not there (yet): {}", card.name, status.ToString());
+      }
+    }
     if (deps_.store != nullptr) {
       recorder_ = std::make_unique<Recorder>(
           Recorder::Options{.host = options_.node, .backoff = options_.api_backoff}, deps_.loop, *deps_.store,
