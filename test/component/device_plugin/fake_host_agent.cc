@@ -57,7 +57,8 @@ class FakeHostAgent::Service::Stream : public grpc::ServerWriteReactor<pb::Watch
  public:
   explicit Stream(std::shared_ptr<Service> service) : service_(std::move(service)) {}
 
-  void Send(const pb::WatchFunctionsResponse& list) ABSL_EXCLUSIVE_LOCKS_REQUIRED(service_->mutex_) {
+  // With the lock of the service held.
+  void Send(const pb::WatchFunctionsResponse& list) {
     waiting_.push_back(list);
     WriteNext();
   }
