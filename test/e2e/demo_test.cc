@@ -25,7 +25,11 @@ class DemoTest : public ::testing::Test {
   // Exit code and what was printed.
   std::pair<int, std::string> Demo(std::vector<std::string> args) {
     const std::string log = folder_.path() + "/output";
-    args.insert(args.begin(), {XPU_BIN_DIR "/xpu-demo", "--dir", dir_});
+    // As the README has it, where this is the build that './dev demo' runs.
+    std::vector<std::string> command = {XPU_BIN_DIR "/xpu-demo"};
+    if (std::string(XPU_BIN_DIR) == XPU_SOURCE_DIR "/build/dev/bin") command = {XPU_SOURCE_DIR "/dev", "demo"};
+    command.insert(command.end(), {"--dir", dir_});
+    args.insert(args.begin(), command.begin(), command.end());
     auto process = Process::Spawn({.argv = args, .log_file = log});
     EXPECT_TRUE(process.ok()) << process.status();
     const auto ended = process->Wait(absl::Now() + absl::Seconds(240));
