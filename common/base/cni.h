@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
-// What the CNI plugin and the host agent both have to know of the CNI specification. Constants only: the plugin
-// is started for every pod and links nothing that it does not need.
+// What the CNI plugin and the host agent both have to know of the CNI specification. Constants only: the
+// plugin is started for every pod and links nothing that it does not need.
 
 namespace xpu {
 
