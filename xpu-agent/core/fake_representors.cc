@@ -1,5 +1,6 @@
 #include "xpu-agent/core/fake_representors.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -30,7 +31,7 @@ void FakeRepresentors::FailPrepare(const std::string& interface, const absl::Sta
   failures_[interface] = status;
 }
 
-std::set<std::string> FakeRepresentors::prepared() const {
+std::map<std::string, uint32_t> FakeRepresentors::prepared() const {
   absl::MutexLock lock(&mu_);
   return prepared_;
 }
@@ -52,10 +53,11 @@ absl::StatusOr<std::map<std::string, std::string>> FakeRepresentors::List() {
   return interfaces_;
 }
 
-absl::Status FakeRepresentors::Prepare(const std::string& interface) {
+absl::Status FakeRepresentors::Prepare(const std::string& interface, uint32_t mtu) {
   absl::MutexLock lock(&mu_);
   if (auto it = failures_.find(interface); it != failures_.end() && !it->second.ok()) return it->second;
-  prepared_.insert(interface);
+  uint32_t& prepared = prepared_[interface];
+  prepared = std::max(prepared, mtu);
   return absl::OkStatus();
 }
 

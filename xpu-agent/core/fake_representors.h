@@ -1,7 +1,6 @@
 #pragma once
 
 #include <map>
-#include <set>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -20,11 +19,12 @@ class FakeRepresentors : public Representors {
   void Remove(const std::string& phys_port_name);
   // Prepare() of this interface fails; OK takes that back.
   void FailPrepare(const std::string& interface, const absl::Status& status);
-  std::set<std::string> prepared() const;
+  // Those that were prepared, with the largest MTU that was asked for.
+  std::map<std::string, uint32_t> prepared() const;
 
   absl::StatusOr<std::string> Find(const std::string& phys_port_name) override;
   absl::StatusOr<std::map<std::string, std::string>> List() override;
-  absl::Status Prepare(const std::string& interface) override;
+  absl::Status Prepare(const std::string& interface, uint32_t mtu) override;
   absl::StatusOr<std::unique_ptr<Watcher>> Watch(EventLoop& loop, std::function<void()> changed) override;
 
  private:
@@ -34,7 +34,7 @@ class FakeRepresentors : public Representors {
   mutable absl::Mutex mu_;
   std::map<std::string, std::string> interfaces_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, absl::Status> failures_ ABSL_GUARDED_BY(mu_);
-  std::set<std::string> prepared_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, uint32_t> prepared_ ABSL_GUARDED_BY(mu_);
   EventLoop* loop_ ABSL_GUARDED_BY(mu_) = nullptr;
   std::function<void()> changed_ ABSL_GUARDED_BY(mu_);
 };

@@ -11,6 +11,19 @@
 
 namespace xpu {
 
+namespace {
+
+// The largest packet that the port must take; 0 if it is in no network.
+uint32_t MtuOf(const Model& model, const BridgePort& port) {
+  uint32_t mtu = 0;
+  for (const std::string& id : port.logical_bridges) {
+    if (auto it = model.bridges.find(id); it != model.bridges.end()) mtu = std::max(mtu, it->second.mtu);
+  }
+  return mtu;
+}
+
+}  // namespace
+
 const AgentState& ModelView::state() const { return owner_.state_; }
 ObjectState ModelView::StateOf(const std::string& name) const { return owner_.StateOf(name); }
 
@@ -71,6 +84,7 @@ void ModelOwner::Run(ChangeRequest request) {
     return request.done(absl::UnavailableError("the agent is stopping; try again"), ModelView(*this));
   AgentState draft = state_;
   absl::Status status = request.change(draft, [this](const std::string& port_id) { return Lookup(port_id); });
+  if (status.ok()) status = PreparePorts(draft);
   if (status.ok()) status = Commit(std::move(draft));
   if (!status.ok()) return request.done(status, ModelView(*this));
 
@@ -130,21 +144,36 @@ ObjectState ModelOwner::StateOf(const std::string& name) const {
 absl::StatusOr<std::string> ModelOwner::Lookup(const std::string& port_id) {
   absl::StatusOr<PortFunction> function = PortFunction::FromPortId(port_id);
   if (!function.ok()) return absl::NotFoundError(function.status().message());
-  XPU_ASSIGN_OR_RETURN(std::string interface, representors_.Find(function->ToPhysPortName()));
-  XPU_RETURN_IF_ERROR(
-      Annotate(representors_.Prepare(interface), absl::StrCat(interface, " cannot be made a port")));
-  return interface;
+  return representors_.Find(function->ToPhysPortName());
+}
+
+absl::Status ModelOwner::PreparePorts(const AgentState& state) {
+  for (const auto& [id, port] : state.model.ports) {
+    if (port.representor.empty()) continue;
+    const uint32_t mtu = MtuOf(state.model, port);
+    auto it = prepared_.find(port.representor);
+    if (it != prepared_.end() && it->second >= mtu) continue;
+    XPU_RETURN_IF_ERROR(Annotate(
+        representors_.Prepare(port.representor, mtu),
+        absl::StrCat(port.representor, " cannot be made ", BridgePortName(id), " with an MTU of ", mtu)));
+    prepared_[port.representor] = mtu;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ModelOwner::PlaceRepresentors(AgentState* state) {
   XPU_ASSIGN_OR_RETURN(auto interfaces, representors_.List());
+  prepared_.clear();
   for (auto& [id, port] : state->model.ports) {
     absl::StatusOr<PortFunction> function = PortFunction::FromPortId(id);
     auto it = function.ok() ? interfaces.find(function->ToPhysPortName()) : interfaces.end();
     std::string now = it == interfaces.end() ? "" : it->second;
     if (!now.empty()) {
-      if (absl::Status status = representors_.Prepare(now); !status.ok()) {
-        spdlog::error("{} cannot be made a port: {}", now, status.ToString());
+      const uint32_t mtu = MtuOf(state->model, port);
+      if (absl::Status status = representors_.Prepare(now, mtu); status.ok()) {
+        prepared_[now] = mtu;
+      } else {
+        spdlog::error("{} cannot be made {}: {}", now, BridgePortName(id), status.ToString());
         now.clear();
       }
     }

@@ -106,7 +106,10 @@ class ModelOwner {
   ObjectState StateOf(const std::string& name) const;
   absl::StatusOr<std::string> Lookup(const std::string& port_id);
   void FindRepresentorsAgain();
-  // Representors of all ports of `state` as they are now.
+  // Makes the representors of ports in `state` ready that are not yet: new ones, and those whose network has
+  // a larger MTU now.
+  absl::Status PreparePorts(const AgentState& state);
+  // Representors of all ports of `state` as they are now, made ready.
   absl::Status PlaceRepresentors(AgentState* state);
   void OnReport(Report report);
   void AnswerWaiters();
@@ -124,6 +127,8 @@ class ModelOwner {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 
   AgentState state_;
+  // Representors that were made ready, and for which MTU.
+  std::map<std::string, uint32_t> prepared_;
   uint64_t version_ = 1;
   // By OPI name: the version that changed the object last.
   std::map<std::string, uint64_t> changed_;

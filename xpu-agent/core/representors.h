@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -22,9 +23,11 @@ class Representors {
   virtual absl::StatusOr<std::string> Find(const std::string& phys_port_name) = 0;
   // All that Find() would find: phys_port_name → interface.
   virtual absl::StatusOr<std::map<std::string, std::string>> List() = 0;
-  // Makes the interface ready to be a port of the switch: up, and without addresses of the DPU's own kernel,
-  // so that a host cannot talk to that. Doing it again is OK. NotFound if the interface is gone.
-  virtual absl::Status Prepare(const std::string& interface) = 0;
+  // Makes the interface ready to be a port of the switch: up, without addresses of the DPU's own kernel, so
+  // that a host cannot talk to that, and with an MTU (bytes of layer 3) of at least `mtu`. Doing it again is
+  // OK. NotFound if the interface is gone.
+  virtual absl::Status Prepare(const std::string& interface, uint32_t mtu) = 0;
+
   // Ends when it goes away, which is on the loop or when that does not run.
   class Watcher {
    public:

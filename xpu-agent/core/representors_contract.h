@@ -49,8 +49,9 @@ TEST_P(RepresentorsContract, FindsItsNewNameWhenItCameBackUnderAnother) {
 
 TEST_P(RepresentorsContract, PreparesAsOftenAsAsked) {
   harness_->Add("pf0vf3", "eth3");
-  EXPECT_EQ(representors().Prepare("eth3"), absl::OkStatus());
-  EXPECT_EQ(representors().Prepare("eth3"), absl::OkStatus());
+  EXPECT_EQ(representors().Prepare("eth3", 0), absl::OkStatus());
+  EXPECT_EQ(representors().Prepare("eth3", 9000), absl::OkStatus());
+  EXPECT_EQ(representors().Prepare("eth3", 1500), absl::OkStatus());
 }
 
 TEST_P(RepresentorsContract, TellsOfThoseThatComeAndGo) {

@@ -68,14 +68,17 @@ absl::Status SysfsRepresentors::WriteSetting(const std::string& path, const std:
   return WriteExisting(file, value);
 }
 
-absl::Status SysfsRepresentors::Prepare(const std::string& interface) {
+absl::Status SysfsRepresentors::Prepare(const std::string& interface, uint32_t mtu) {
   XPU_ASSIGN_OR_RETURN(Link link, netlink_->GetLink(interface));
   // Before it comes up, or the kernel would have an address on it for a moment.
   XPU_RETURN_IF_ERROR(WriteSetting(absl::StrCat("net/ipv6/conf/", interface, "/disable_ipv6"), "1"));
   // 8: answer no ARP at all, whatever other interfaces have for addresses.
   XPU_RETURN_IF_ERROR(WriteSetting(absl::StrCat("net/ipv4/conf/", interface, "/arp_ignore"), "8"));
-  if (link.up) return absl::OkStatus();
-  return netlink_->ChangeLink(link.ifindex, LinkChange{.up = true});
+  LinkChange change;
+  if (link.mtu < mtu) change.mtu = mtu;
+  if (!link.up) change.up = true;
+  if (!change.mtu && !change.up) return absl::OkStatus();
+  return netlink_->ChangeLink(link.ifindex, change);
 }
 
 class SysfsRepresentors::LinkWatcher : public Watcher {

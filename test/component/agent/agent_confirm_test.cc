@@ -53,7 +53,7 @@ TEST(AgentConfirm, AnIsolatedPortIsOnTheSwitchAndNothingPasses) {
   ASSERT_TRUE(agent.client().CreateBridgePort("host0-0", PortSpecOf(1), 1).ok());
   EXPECT_EQ(agent.the_switch().all_ports(), (std::set<std::string>{"pf0vf0"}));
   EXPECT_EQ(agent.the_switch().all_flows(), before);
-  EXPECT_EQ(agent.representors().prepared(), (std::set<std::string>{"pf0vf0"}));
+  EXPECT_EQ(agent.representors().prepared(), (std::map<std::string, uint32_t>{{"pf0vf0", 0}}));
 }
 
 TEST(AgentConfirm, ABindThatTheSwitchRefusesIsAnErrorAndThePortIsIsolated) {
@@ -179,6 +179,26 @@ TEST(AgentConfirm, TwoBridgesWithTheSamePrefixKeepTheirFlowsApart) {
     EXPECT_EQ(it->second, actions) << key.match;
   }
   EXPECT_GT(both.size(), blue.size());
+}
+
+TEST(AgentConfirm, RepresentorsTakeThePacketsOfTheirNetwork) {
+  AgentOnFakes agent;
+  MakeNetwork(agent.client(), "blue", 10);
+  ASSERT_TRUE(agent.client().BindPort(BindOf("host0-0", "blue", 1, 1)).ok());
+  EXPECT_EQ(agent.representors().prepared()["pf0vf0"], 1500u);
+  agent::v1::Subnets subnets;
+  subnets.set_logical_bridge("logicalBridges/blue");
+  subnets.add_prefixes("10.0.0.0/24");
+  subnets.add_prefixes("2001:db8::/64");
+  subnets.set_mtu(9000);
+  ASSERT_EQ(agent.client().SetSubnets(subnets).status(), absl::OkStatus());
+  EXPECT_EQ(agent.representors().prepared()["pf0vf0"], 9000u);
+  // One that cannot is not bound.
+  agent.representors().FailPrepare("pf0vf1", absl::InvalidArgumentError("MTU too large"));
+  absl::Status status = agent.client().BindPort(BindOf("host0-1", "blue", 2, 1)).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("pf0vf1"));
+  EXPECT_EQ(agent.client().ListBridgePorts().value().size(), 1u);
 }
 
 TEST(AgentConfirm, AStoreThatCannotBeWrittenChangesNothing) {

@@ -150,6 +150,22 @@ TEST_F(AgentOnOvs, PodsOfOneNetworkReachEachOtherAndNobodyElse) {
   EXPECT_EQ(disabled.value_or("?"), "1\n");
 }
 
+TEST_F(AgentOnOvs, LargePacketsOfALargeMtuPass) {
+  MakeNetwork(opi(), "blue", 10);
+  agent::v1::Subnets subnets;
+  subnets.set_logical_bridge("logicalBridges/blue");
+  subnets.add_prefixes("10.0.0.0/24");
+  subnets.set_mtu(9000);
+  ASSERT_EQ(opi().SetSubnets(subnets).status(), absl::OkStatus());
+  for (int vf : {0, 1}) {
+    Attach(vf, "blue", absl::StrCat("10.0.0.", vf + 2));
+    ASSERT_EQ(pods_[static_cast<size_t>(vf)]->Run({"ip", "link", "set", "eth0", "mtu", "9000"}).status(),
+              absl::OkStatus());
+  }
+  auto ping = pods_[0]->Run({"ping", "-c", "1", "-W", "5", "-M", "do", "-s", "8900", "10.0.0.3"});
+  EXPECT_EQ(ping.status(), absl::OkStatus());
+}
+
 TEST_F(AgentOnOvs, ARestartSendsNoFlowModAndPodsKeepTheirConnection) {
   MakeNetwork(opi(), "blue", 10);
   Attach(0, "blue", "10.0.0.2");
