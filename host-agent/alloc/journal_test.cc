@@ -55,16 +55,18 @@ class JournalUnderTest {
 
 class SqliteUnderTest : public JournalUnderTest {
  public:
-  SqliteUnderTest() { Restart(); }
+  SqliteUnderTest() { Open(); }
   Journal& journal() override { return *journal_; }
-  void Restart() override {
+  void Restart() override { Open(); }
+
+ private:
+  void Open() {
     journal_.reset();
     auto journal = SqliteJournal::Open(folder_.File(), clock);
     ASSERT_TRUE(journal.ok()) << journal.status();
     journal_ = *std::move(journal);
   }
 
- private:
   TempFolder folder_;
   std::unique_ptr<SqliteJournal> journal_;
 };

@@ -34,6 +34,10 @@ absl::Status ToCniStatus(const absl::Status& status, const Attachment& attachmen
     case absl::StatusCode::kInvalidArgument:
       return CniErrorStatus(CniCode::kAddressRefused, status.message(),
                             "ask for another address or MAC, or give the Network another prefix");
+    case absl::StatusCode::kFailedPrecondition:
+      return CniErrorStatus(CniCode::kTryAgainLater, status.message(),
+                            absl::StrCat("the Network ", attachment.network_namespace, "/",
+                                         attachment.network, " is still being made on the card"));
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded:
     case absl::StatusCode::kAborted:
@@ -45,6 +49,7 @@ absl::Status ToCniStatus(const absl::Status& status, const Attachment& attachmen
 
 std::vector<InterfaceAddress> AsSingleAddresses(const std::vector<IpAddress>& addresses) {
   std::vector<InterfaceAddress> single;
+  single.reserve(addresses.size());
   for (const IpAddress& address : addresses) single.push_back({address, address.bits()});
   return single;
 }
@@ -142,8 +147,7 @@ absl::StatusOr<ClaimRow> Attacher::AttachNow(const AttachRequest& request) {
   const absl::StatusOr<Confirmation> confirmation = Act(row, home, pod);
   absl::Status status = confirmation.status();
   if (status.ok()) {
-    const absl::StatusOr<ClaimRow> confirmed =
-        parts_.allocator.Confirm(row.function, row.claim, *confirmation);
+    absl::StatusOr<ClaimRow> confirmed = parts_.allocator.Confirm(row.function, row.claim, *confirmation);
     if (confirmed.ok()) return confirmed;
     status = confirmed.status();
   }

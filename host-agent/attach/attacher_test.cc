@@ -361,9 +361,11 @@ TEST_P(AttacherTest, SettleGivesACardThatHasForgottenTheSameAgain) {
 
 TEST_P(AttacherTest, FunctionsAreAttachedInParallel) {
   std::vector<std::string> pods;
+  pods.reserve(3);
   for (int i = 0; i < 3; ++i) pods.push_back(world_.MakePod("p" + std::to_string(i)));
   world_.opi.BlockCalls("BindPort");
   std::vector<std::thread> threads;
+  threads.reserve(3);
   std::vector<absl::Status> answers(3);
   for (int i = 0; i < 3; ++i) {
     threads.emplace_back([&, i] { answers[i] = agent_->Add(i, pods[i]).status(); });

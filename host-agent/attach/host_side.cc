@@ -195,7 +195,7 @@ absl::Status HostSide::TidyAtHome(const Link& link, const ClaimRow& row) {
   if (change.alias == link.alias) change.alias.reset();
   if (!change.name && !change.mac && !change.mtu && !change.alias) return absl::OkStatus();
   XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(nullptr));
-  const absl::Status status = netlink->ChangeLink(link.ifindex, change);
+  absl::Status status = netlink->ChangeLink(link.ifindex, change);
   if (!absl::IsAlreadyExists(status)) return status;
   spdlog::warn("function {} stays {}: another interface is called {} now", row.function.ToString(), link.name,
                row.host_ifname);

@@ -27,10 +27,7 @@
 namespace xpu {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using ::testing::SizeIs;
-using ::testing::UnorderedElementsAreArray;
 
 constexpr int kVfs = 2;
 

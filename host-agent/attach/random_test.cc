@@ -107,6 +107,7 @@ TEST_P(RandomTest, NothingIsEverInTwoPlacesAndNothingIsLeft) {
   world_ = std::make_unique<FakeWorld>(seed % 2 == 0, kVfs);
   FakeWorld& world = *world_;
   std::vector<Link> homes;
+  homes.reserve(kVfs);
   for (int i = 0; i < kVfs; ++i) homes.push_back(*world.AtHome(i));
   for (int i = 0; i < kPods; ++i) pods_.push_back(world.MakePod("p" + std::to_string(i)));
   agent_ = std::make_unique<Incarnation>(world);

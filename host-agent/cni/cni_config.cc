@@ -311,7 +311,7 @@ std::string CniVersionForErrors(absl::string_view bytes) {
   if (config.is_object()) {
     const auto it = config.find("cniVersion");
     if (it != config.end() && it->is_string()) {
-      const std::string version = it->get<std::string>();
+      std::string version = it->get<std::string>();
       if (IsCniVersion(version)) return version;
     }
   }

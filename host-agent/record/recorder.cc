@@ -83,7 +83,7 @@ absl::Status Recorder::Reconcile(const ResourceName& key) {
 absl::Status Recorder::Write(const Resource& record) {
   std::optional<Resource> there = informer_->Get(NameOf(record));
   if (!there) {
-    const absl::Status created = store_.Create(NetdevKind(), record).status();
+    absl::Status created = store_.Create(NetdevKind(), record).status();
     if (!absl::IsAlreadyExists(created)) return created;
     // The copy is behind, or the object has lost its label.
     XPU_ASSIGN_OR_RETURN(there, store_.Get(NetdevKind(), NameOf(record)));

@@ -81,7 +81,7 @@ class RecorderTest : public ::testing::Test {
     ASSERT_TRUE(allocator_->Undo(row.function, row.claim).ok());
     ASSERT_TRUE(allocator_->Undone(row.function, row.claim, true, true).ok());
   }
-  static std::function<bool(const StoreView::Objects&)> Exactly(std::vector<ResourceName> names) {
+  static std::function<bool(const StoreView::Objects&)> Exactly(const std::vector<ResourceName>& names) {
     return [names](const StoreView::Objects& objects) {
       std::vector<ResourceName> there;
       for (const auto& [name, object] : objects) there.push_back(name);

@@ -184,7 +184,7 @@ absl::Status CardSession::Compare() {
     request.set_claim(binding.claim());
     request.set_release(true);
     // Aborted: a newer claim has come meanwhile, which is what was to be made way for.
-    const absl::Status status = client_.UnbindPort(request);
+    absl::Status status = client_.UnbindPort(request);
     if (!status.ok() && !absl::IsAborted(status)) return status;
   }
   for (const auto& [port, row] : rows) {

@@ -144,7 +144,7 @@ FakeWorld::FakeWorld(bool emulated, int vfs) {
 }
 
 std::string FakeWorld::MakePod(const std::string& name) {
-  const std::string path = "/run/netns/" + name;
+  std::string path = "/run/netns/" + name;
   kernel.AddNamespace(path);
   return path;
 }
