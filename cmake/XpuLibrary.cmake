@@ -60,6 +60,8 @@ function(xpu_binary name)
   target_link_libraries(${name} PRIVATE ${A_DEPS})
   if(A_STATIC)
     target_link_options(${name} PRIVATE -static)
+    # Read by xpu_proto: which protobuf library it takes.
+    set_target_properties(${name} PROPERTIES XPU_STATIC ON)
   endif()
 endfunction()
 

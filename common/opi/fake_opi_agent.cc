@@ -305,6 +305,9 @@ absl::StatusOr<agent::v1::PortBinding> FakeOpiAgent::BindPort(const agent::v1::B
   XPU_ASSIGN_OR_RETURN(ClaimOrder order, Order(*id, request.claim(), ClaimUse::kHold));
   const std::string bridge_name = LogicalBridgeName(*bridge);
   if (!bridges_.contains(*bridge)) return absl::NotFoundError(absl::StrCat("there is no ", bridge_name));
+  if (bridges_.at(*bridge).prefixes.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(bridge_name, " has no prefixes yet; set them first"));
+  }
   if (missing_.contains(*id) || !PortFunction::FromPortId(*id).ok()) {
     return absl::NotFoundError(absl::StrCat("there is no function behind ", BridgePortName(*id)));
   }

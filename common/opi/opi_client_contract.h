@@ -435,6 +435,15 @@ TEST_P(OpiClientContract, ANewerClaimTakesThePortOver) {
   EXPECT_EQ(bound->claim(), 7);
 }
 
+TEST_P(OpiClientContract, ABridgeThatHasNoPrefixesYetTakesNoBinding) {
+  ASSERT_TRUE(opi().CreateLogicalBridge("young", BridgeSpec(20, 20)).ok());
+  EXPECT_CODE(opi().BindPort(Bind("bridgePorts/host0-0", "logicalBridges/young", 1, 1)).status(),
+              kFailedPrecondition);
+  EXPECT_THAT(opi().ListPortBindings().value(), ::testing::IsEmpty());
+  ASSERT_TRUE(opi().SetSubnets(Subnets("logicalBridges/young", {"10.0.0.0/24"})).ok());
+  EXPECT_EQ(opi().BindPort(Bind("bridgePorts/host0-0", "logicalBridges/young", 1, 1)).status(), absl::OkStatus());
+}
+
 TEST_P(OpiClientContract, APrefixInUseStays) {
   MakeNetworks();
   ASSERT_TRUE(opi().BindPort(Bind("bridgePorts/host0-0", "logicalBridges/blue", 1, 1, {"10.0.0.2"})).ok());

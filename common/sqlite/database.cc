@@ -14,7 +14,7 @@ namespace {
 absl::Status ToStatus(sqlite3* db, int code, absl::string_view what) {
   const char* path = db == nullptr ? nullptr : sqlite3_db_filename(db, "main");
   const std::string message =
-      absl::StrCat(path == nullptr || *path == '\0' ? "in-memory database" : path, ": ", what, ": ",
+      absl::StrCat(path == nullptr || *path == '\0' ? "" : absl::StrCat(path, ": "), what, ": ",
                    db == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(db));
   switch (code & 0xff) {
     case SQLITE_FULL:

@@ -102,7 +102,8 @@ absl::Status Apply(Session& session, const std::vector<std::string>& files) {
   }
   if (failed == 0) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat(failed, " of ", manifests.size(), " objects could not be applied; the others were"));
+      absl::StrCat(failed, " of ", manifests.size(), " objects could not be applied",
+                   failed < manifests.size() ? "; the others were" : ""));
 }
 
 }  // namespace xpu
