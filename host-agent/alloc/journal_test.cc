@@ -242,6 +242,23 @@ TEST(SqliteJournal, SaysWhichFileIsNoJournal) {
   EXPECT_THAT(std::string(journal.status().message()), HasSubstr(folder.File()));
 }
 
+TEST(SqliteJournal, IsForOneProcessAtATime) {
+  TempFolder folder;
+  auto first = SqliteJournal::Open(folder.File());
+  ASSERT_TRUE(first.ok()) << first.status();
+  const auto second = SqliteJournal::Open(folder.File());
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr(folder.File()));
+  first->reset();
+  EXPECT_TRUE(SqliteJournal::Open(folder.File()).ok());
+}
+
+TEST(SqliteJournal, SaysThatItsFolderIsMissing) {
+  const auto journal = SqliteJournal::Open("/nowhere/at/all.db");
+  EXPECT_EQ(journal.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(journal.status().message()), HasSubstr("/nowhere/at/all.db"));
+}
+
 TEST(SqliteJournal, ARowThatCannotBeReadIsNamed) {
   TempFolder folder;
   {

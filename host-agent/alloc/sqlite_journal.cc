@@ -1,6 +1,10 @@
 #include "host-agent/alloc/sqlite_journal.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -138,6 +142,22 @@ absl::StatusOr<ClaimRow> ReadRow(const Statement& statement) {
   return row;
 }
 
+// A lock of another kind than those that SQLite itself uses, so that others can still read the file.
+absl::StatusOr<UniqueFd> LockFile(const std::string& path) {
+  UniqueFd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file) {
+    return absl::ErrnoToStatus(
+        errno,
+        absl::StrCat("journal ", path, " cannot be opened; check that its folder is there and writable"));
+  }
+  if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
+  if (errno == EWOULDBLOCK) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("another host agent uses the journal ", path, "; stop that one first"));
+  }
+  return absl::ErrnoToStatus(errno, absl::StrCat("journal ", path, " cannot be locked"));
+}
+
 // Makes a statement ready for its next use, whatever has become of this one.
 class ResetAfter {
  public:
@@ -162,6 +182,7 @@ std::string Parameters() {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SqliteJournal>> SqliteJournal::Open(const std::string& path, Clock& clock) {
+  XPU_ASSIGN_OR_RETURN(UniqueFd file, LockFile(path));
   XPU_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path, {kSchema}));
   XPU_ASSIGN_OR_RETURN(Statement load, database->Prepare(absl::StrCat("SELECT ", kColumns, " FROM claims")));
   XPU_ASSIGN_OR_RETURN(Statement last_claim,
@@ -178,7 +199,7 @@ absl::StatusOr<std::unique_ptr<SqliteJournal>> SqliteJournal::Open(const std::st
   XPU_ASSIGN_OR_RETURN(Statement remove,
                        database->Prepare("DELETE FROM claims WHERE function = ?1 AND claim = ?2"));
   auto journal = std::unique_ptr<SqliteJournal>(new SqliteJournal(
-      std::move(database),
+      std::move(file), std::move(database),
       Statements{std::move(load), std::move(last_claim), std::move(remember_claim), std::move(has_row),
                  std::move(insert), std::move(update), std::move(remove)},
       clock));
@@ -186,8 +207,12 @@ absl::StatusOr<std::unique_ptr<SqliteJournal>> SqliteJournal::Open(const std::st
   return journal;
 }
 
-SqliteJournal::SqliteJournal(std::unique_ptr<Database> database, Statements statements, Clock& clock)
-    : database_(std::move(database)), statements_(std::move(statements)), clock_(clock) {}
+SqliteJournal::SqliteJournal(UniqueFd file, std::unique_ptr<Database> database, Statements statements,
+                             Clock& clock)
+    : file_(std::move(file)),
+      database_(std::move(database)),
+      statements_(std::move(statements)),
+      clock_(clock) {}
 
 absl::StatusOr<std::vector<ClaimRow>> SqliteJournal::Load() {
   absl::MutexLock lock(&mu_);

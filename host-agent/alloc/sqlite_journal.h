@@ -6,6 +6,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "common/base/clock.h"
+#include "common/base/unique_fd.h"
 #include "common/sqlite/database.h"
 #include "host-agent/alloc/journal.h"
 
@@ -16,8 +17,9 @@ namespace xpu {
 // what covers a loss of power.
 class SqliteJournal : public Journal {
  public:
-  // Opens or makes the file; its folder must be there. Errors as of Database::Open, and DataLoss if a row
-  // cannot be read.
+  // Opens or makes the file; its folder must be there. Errors as of Database::Open; FailedPrecondition if
+  // another process has it, so that no two agents ever act on the same functions; DataLoss if a row cannot be
+  // read.
   static absl::StatusOr<std::unique_ptr<SqliteJournal>> Open(const std::string& path,
                                                              Clock& clock = Clock::Real());
 
@@ -32,8 +34,11 @@ class SqliteJournal : public Journal {
     Statement load, last_claim, remember_claim, has_row, insert, update, remove;
   };
 
-  SqliteJournal(std::unique_ptr<Database> database, Statements statements, Clock& clock);
+  SqliteJournal(UniqueFd file, std::unique_ptr<Database> database, Statements statements, Clock& clock);
 
+  // Holds the lock on the file for as long as the journal is open. Before the database, because closing any
+  // descriptor of a file drops the locks that SQLite has on it.
+  const UniqueFd file_;
   absl::Mutex mu_;
   std::unique_ptr<Database> database_ ABSL_GUARDED_BY(mu_);
   Statements statements_ ABSL_GUARDED_BY(mu_);

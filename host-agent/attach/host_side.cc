@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/status_macros.h"
+#include "host-agent/attach/enable_ipv6.h"
 #include "host-agent/cni/cni_error.h"
 #include "host-agent/inventory/function_alias.h"
 #include "spdlog/spdlog.h"
@@ -99,7 +100,12 @@ absl::Status HostSide::Configure(const ClaimRow& row, const Confirmation& confir
   XPU_ASSIGN_OR_RETURN(const Link link, netlink->GetLink(ifname));
   std::vector<IpAddress> addresses;
   for (const InterfaceAddress& address : confirmation.addresses) {
-    XPU_RETURN_IF_ERROR(netlink->AddAddress(link.ifindex, address));
+    absl::Status added = netlink->AddAddress(link.ifindex, address);
+    if (absl::IsPermissionDenied(added) && address.address.is_v6()) {
+      XPU_RETURN_IF_ERROR(EnableIpv6(pod, ifname));
+      added = netlink->AddAddress(link.ifindex, address);
+    }
+    XPU_RETURN_IF_ERROR(added);
     addresses.push_back(address.address);
   }
   LinkChange up;

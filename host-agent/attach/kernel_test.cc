@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
@@ -206,6 +207,22 @@ TEST_F(KernelTest, TheDefaultRouteLeadsToTheGateway) {
                            ? absl::OkStatus()
                            : absl::InternalError("another source address");
               }).ok());
+  EXPECT_TRUE(agent_->Del(0, pod).ok());
+}
+
+TEST_F(KernelTest, APodThatForbidsIpv6AtFirstGetsItsAddress) {
+  const std::string pod = world_.MakePod("web");
+  ASSERT_TRUE(InNamespace(*world_.namespaces().Open(pod), []() -> absl::Status {
+                for (const char* of : {"all", "default"}) {
+                  std::ofstream file(absl::StrCat("/proc/sys/net/ipv6/conf/", of, "/disable_ipv6"));
+                  file << "1" << std::flush;
+                  if (!file) return absl::InternalError("cannot write");
+                }
+                return absl::OkStatus();
+              }).ok());
+  const auto row = agent_->Add(0, pod);
+  ASSERT_TRUE(row.ok()) << row.status();
+  ExpectAttached(world_, pod);
   EXPECT_TRUE(agent_->Del(0, pod).ok());
 }
 

@@ -1,7 +1,6 @@
 // Pods come and go at random over a few functions, with processes killed and calls failing at random places;
 // after every step the rules of an allocation hold, and at the end nothing is left.
 
-#include <iostream>
 #include <map>
 #include <memory>
 #include <random>
@@ -9,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/test_seed.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "host-agent/testing/world.h"
@@ -100,8 +100,7 @@ class RandomTest : public ::testing::TestWithParam<uint64_t> {
 };
 
 TEST_P(RandomTest, NothingIsEverInTwoPlacesAndNothingIsLeft) {
-  const uint64_t seed = GetParam() != 0 ? GetParam() : std::random_device()();
-  std::cout << "seed " << seed << std::endl;
+  const uint64_t seed = GetParam() != 0 ? GetParam() : TestSeed();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   random_.seed(seed);
   world_ = std::make_unique<FakeWorld>(seed % 2 == 0, kVfs);
