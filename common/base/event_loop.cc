@@ -65,9 +65,9 @@ EventLoop::EventLoop() : state_(std::make_unique<State>()) {
   static const bool threads_ready = evthread_use_pthreads() == 0;
   state_->base = threads_ready ? event_base_new() : nullptr;
   if (state_->base == nullptr) throw std::runtime_error("libevent cannot make an event base");
-  state_->wake = event_new(state_->base, -1, EV_PERSIST, [](evutil_socket_t, short, void* arg) {
-    static_cast<State*>(arg)->Drain();
-  }, state_.get());
+  state_->wake = event_new(
+      state_->base, -1, EV_PERSIST,
+      [](evutil_socket_t, short, void* arg) { static_cast<State*>(arg)->Drain(); }, state_.get());
 }
 
 EventLoop::~EventLoop() {

@@ -10,8 +10,8 @@ struct event_base;
 
 namespace xpu {
 
-// One thread's loop over file descriptors, timers and posted work; wraps libevent. The thread that calls Run()
-// owns everything that its callbacks touch, so that state needs no lock.
+// One thread's loop over file descriptors, timers and posted work; wraps libevent. The thread that calls
+// Run() owns everything that its callbacks touch, so that state needs no lock.
 //
 // Post(), Stop() and InLoop() may be called from any thread, everything else only before Run() or from a
 // callback. Callbacks must not block. An idle loop makes no wakeups.

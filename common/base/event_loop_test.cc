@@ -46,7 +46,10 @@ TEST(EventLoopTest, PostsFromManyThreadsAllRun) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
-      for (int i = 0; i < 1000; ++i) loop.Post([&] { if (++count == 4000) loop.Stop(); });
+      for (int i = 0; i < 1000; ++i)
+        loop.Post([&] {
+          if (++count == 4000) loop.Stop();
+        });
     });
   }
   loop.Run();
@@ -75,7 +78,10 @@ TEST(EventLoopTest, WatchesADescriptorUntilTheHandleGoes) {
 TEST(EventLoopTest, TimersFireInTheOrderOfTheirDelaysAndCanBeCancelled) {
   EventLoop loop;
   std::vector<int> order;
-  auto late = loop.After(absl::Milliseconds(20), [&] { order.push_back(2); loop.Stop(); });
+  auto late = loop.After(absl::Milliseconds(20), [&] {
+    order.push_back(2);
+    loop.Stop();
+  });
   auto early = loop.After(absl::Milliseconds(1), [&] { order.push_back(1); });
   auto cancelled = loop.After(absl::Milliseconds(2), [&] { order.push_back(9); });
   cancelled.Cancel();

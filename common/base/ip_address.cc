@@ -32,9 +32,10 @@ absl::StatusOr<InterfaceAddress> ParseWithLength(absl::string_view text, absl::s
   const size_t slash = text.find('/');
   const absl::string_view digits = slash == absl::string_view::npos ? "" : text.substr(slash + 1);
   int length = 0;
-  const bool numeric = !digits.empty() && digits.size() <= 3 &&
-                       std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }) &&
-                       absl::SimpleAtoi(digits, &length);
+  const bool numeric =
+      !digits.empty() && digits.size() <= 3 &&
+      std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }) &&
+      absl::SimpleAtoi(digits, &length);
   auto address = IpAddress::Parse(text.substr(0, std::min(slash, text.size())));
   if (!numeric || !address.ok() || length > address->bits()) {
     return absl::InvalidArgumentError(
@@ -45,7 +46,8 @@ absl::StatusOr<InterfaceAddress> ParseWithLength(absl::string_view text, absl::s
 
 }  // namespace
 
-IpAddress::IpAddress(IpFamily family, absl::uint128 value) : family_(family), value_(value & MaxValue(family)) {}
+IpAddress::IpAddress(IpFamily family, absl::uint128 value)
+    : family_(family), value_(value & MaxValue(family)) {}
 
 absl::StatusOr<IpAddress> IpAddress::Parse(absl::string_view text) {
   const std::string terminated(text);

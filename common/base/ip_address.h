@@ -45,7 +45,7 @@ class IpAddress {
 
   friend auto operator<=>(const IpAddress& a, const IpAddress& b) {
     if (auto c = a.family_ <=> b.family_; c != 0) return c;
-    return a.value_ < b.value_ ? std::strong_ordering::less
+    return a.value_ < b.value_   ? std::strong_ordering::less
            : b.value_ < a.value_ ? std::strong_ordering::greater
                                  : std::strong_ordering::equal;
   }

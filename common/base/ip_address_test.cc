@@ -17,22 +17,25 @@ TEST(IpAddressTest, TextAndBytesRoundTrip) {
 }
 
 TEST(IpAddressTest, RefusesWhatIsNoAddress) {
-  for (absl::string_view text : {absl::string_view(""), absl::string_view("10.0.0"), absl::string_view("10.0.0.256"),
-                                 absl::string_view("010.0.0.1"), absl::string_view("fe80::1%eth0"),
-                                 absl::string_view("10.0.0.1\0x", 10), absl::string_view("1::2::3")}) {
+  for (absl::string_view text :
+       {absl::string_view(""), absl::string_view("10.0.0"), absl::string_view("10.0.0.256"),
+        absl::string_view("010.0.0.1"), absl::string_view("fe80::1%eth0"),
+        absl::string_view("10.0.0.1\0x", 10), absl::string_view("1::2::3")}) {
     EXPECT_EQ(IpAddress::Parse(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
   }
   EXPECT_FALSE(IpAddress::FromBytes("12345").ok());
 }
 
 TEST(IpAddressTest, FormsTheLinkLocalAddressOfAMac) {
-  EXPECT_EQ(IpAddress::LinkLocalFromMac(*MacAddress::Parse("02:00:00:00:00:01")).ToString(), "fe80::ff:fe00:1");
+  EXPECT_EQ(IpAddress::LinkLocalFromMac(*MacAddress::Parse("02:00:00:00:00:01")).ToString(),
+            "fe80::ff:fe00:1");
   EXPECT_EQ(IpAddress::LinkLocalFromMac(*MacAddress::Parse("aa:bb:cc:dd:ee:ff")).ToString(),
             "fe80::a8bb:ccff:fedd:eeff");
 }
 
 TEST(IpAddressTest, KnowsWhatAnInterfaceMayHave) {
-  for (const char* text : {"10.0.0.1", "169.254.1.1", "2001:db8::1", "fe80::1"}) EXPECT_TRUE(Ip(text).IsUnicast());
+  for (const char* text : {"10.0.0.1", "169.254.1.1", "2001:db8::1", "fe80::1"})
+    EXPECT_TRUE(Ip(text).IsUnicast());
   for (const char* text : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "::", "::1", "ff02::1"}) {
     EXPECT_FALSE(Ip(text).IsUnicast()) << text;
   }
@@ -63,8 +66,8 @@ TEST(IpPrefixTest, OverlapsInBothDirections) {
 }
 
 TEST(IpPrefixTest, SaysWhatIsWrong) {
-  for (const char* text : {"10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/ 8", "/8", "::/129",
-                           "10.0.0.0/8/8", "10.0.0.0/+8"}) {
+  for (const char* text : {"10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/ 8", "/8",
+                           "::/129", "10.0.0.0/8/8", "10.0.0.0/+8"}) {
     EXPECT_EQ(IpPrefix::Parse(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
   }
   EXPECT_EQ(IpPrefix::Parse("10.0.0.5/24").status().message(),

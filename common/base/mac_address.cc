@@ -25,8 +25,8 @@ absl::StatusOr<MacAddress> MacAddress::Parse(absl::string_view text) {
     if (good) octets[i] = static_cast<uint8_t>(high << 4 | low);
   }
   if (!good) {
-    return absl::InvalidArgumentError(absl::StrCat("\"", absl::CEscape(text.substr(0, 64)),
-                                                   "\" is no MAC address: six octets like 02:00:00:00:00:01"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"", absl::CEscape(text.substr(0, 64)), "\" is no MAC address: six octets like 02:00:00:00:00:01"));
   }
   return MacAddress(octets);
 }

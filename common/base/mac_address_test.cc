@@ -13,8 +13,8 @@ TEST(MacAddressTest, TextAndBytesRoundTrip) {
 }
 
 TEST(MacAddressTest, RefusesWhatIsNoMac) {
-  for (const char* text : {"", "02:00:00:00:00", "02:00:00:00:00:0g", "02-00-00-00-00-01", "02:00:00:00:00:01 ",
-                           "2:0:0:0:0:1", "0200.0000.0001"}) {
+  for (const char* text : {"", "02:00:00:00:00", "02:00:00:00:00:0g", "02-00-00-00-00-01",
+                           "02:00:00:00:00:01 ", "2:0:0:0:0:1", "0200.0000.0001"}) {
     EXPECT_EQ(MacAddress::Parse(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
   }
   EXPECT_FALSE(MacAddress::FromBytes("12345").ok());

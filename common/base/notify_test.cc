@@ -29,7 +29,9 @@ TEST_F(NotifyTest, SendsReadyToAnAbstractSocket) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   memcpy(address.sun_path + 1, name.data() + 1, name.size() - 1);
-  ASSERT_EQ(bind(fd.get(), reinterpret_cast<sockaddr*>(&address), offsetof(sockaddr_un, sun_path) + name.size()), 0);
+  ASSERT_EQ(
+      bind(fd.get(), reinterpret_cast<sockaddr*>(&address), offsetof(sockaddr_un, sun_path) + name.size()),
+      0);
   setenv("NOTIFY_SOCKET", name.c_str(), 1);
   ASSERT_TRUE(NotifyReady().ok());
   char buffer[64];

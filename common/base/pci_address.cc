@@ -37,12 +37,13 @@ absl::StatusOr<PciAddress> PciAddress::Parse(absl::string_view text) {
   int64_t domain = -1, bus = -1, device = -1, function = -1;
   // Domains beyond 16 bits are real: Hyper-V and VMD use them.
   const bool good = colon >= 4 && colon <= 8 && (domain = TakeHex(rest, colon)) >= 0 && TakeChar(rest, ':') &&
-                    (bus = TakeHex(rest, 2)) >= 0 && TakeChar(rest, ':') && (device = TakeHex(rest, 2)) >= 0 &&
-                    device < 32 && TakeChar(rest, '.') && (function = TakeHex(rest, 1)) >= 0 && function < 8 &&
-                    rest.empty();
+                    (bus = TakeHex(rest, 2)) >= 0 && TakeChar(rest, ':') &&
+                    (device = TakeHex(rest, 2)) >= 0 && device < 32 && TakeChar(rest, '.') &&
+                    (function = TakeHex(rest, 1)) >= 0 && function < 8 && rest.empty();
   if (!good) {
-    return absl::InvalidArgumentError(absl::StrCat("\"", absl::CEscape(text.substr(0, 64)),
-                                                   "\" is no PCI address: domain:bus:device.function like 0000:03:00.2"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", absl::CEscape(text.substr(0, 64)),
+                     "\" is no PCI address: domain:bus:device.function like 0000:03:00.2"));
   }
   return PciAddress{static_cast<uint32_t>(domain), static_cast<uint8_t>(bus), static_cast<uint8_t>(device),
                     static_cast<uint8_t>(function)};

@@ -12,8 +12,9 @@ TEST(PciAddressTest, TextRoundTrips) {
 }
 
 TEST(PciAddressTest, RefusesWhatIsNoAddress) {
-  for (const char* text : {"", "03:00.2", "0000:03:00", "0000:03:00.8", "0000:03:20.0", "0000:03:00.2 ", "000:03:00.2",
-                           "0000:3:00.2", "0000:03:00:2", "0000:0g:00.2", "123456789:03:00.2", "../../etc/passwd"}) {
+  for (const char* text :
+       {"", "03:00.2", "0000:03:00", "0000:03:00.8", "0000:03:20.0", "0000:03:00.2 ", "000:03:00.2",
+        "0000:3:00.2", "0000:03:00:2", "0000:0g:00.2", "123456789:03:00.2", "../../etc/passwd"}) {
     EXPECT_EQ(PciAddress::Parse(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
   }
 }

@@ -18,8 +18,8 @@ absl::Status Annotate(const absl::Status& status, absl::string_view context);
 #define XPU_CONCAT_INNER(a, b) a##b
 #define XPU_CONCAT(a, b) XPU_CONCAT_INNER(a, b)
 
-#define XPU_RETURN_IF_ERROR(expression)              \
-  do {                                               \
+#define XPU_RETURN_IF_ERROR(expression)                                              \
+  do {                                                                               \
     if (absl::Status xpu_status = (expression); !xpu_status.ok()) return xpu_status; \
   } while (false)
 

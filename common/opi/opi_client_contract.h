@@ -441,7 +441,8 @@ TEST_P(OpiClientContract, ABridgeThatHasNoPrefixesYetTakesNoBinding) {
               kFailedPrecondition);
   EXPECT_THAT(opi().ListPortBindings().value(), ::testing::IsEmpty());
   ASSERT_TRUE(opi().SetSubnets(Subnets("logicalBridges/young", {"10.0.0.0/24"})).ok());
-  EXPECT_EQ(opi().BindPort(Bind("bridgePorts/host0-0", "logicalBridges/young", 1, 1)).status(), absl::OkStatus());
+  EXPECT_EQ(opi().BindPort(Bind("bridgePorts/host0-0", "logicalBridges/young", 1, 1)).status(),
+            absl::OkStatus());
 }
 
 TEST_P(OpiClientContract, APrefixInUseStays) {

@@ -52,7 +52,8 @@ absl::StatusOr<std::string> UnixPath(absl::string_view address) {
   absl::string_view path = address;
   if (!absl::ConsumePrefix(&path, "unix:")) return std::string();
   if (!absl::StartsWith(path, "/") || path.size() >= sizeof(sockaddr_un::sun_path)) {
-    return absl::InvalidArgumentError(absl::StrCat("\"", address, "\": a socket is unix: and an absolute path of at most ",
+    return absl::InvalidArgumentError(absl::StrCat("\"", address,
+                                                   "\": a socket is unix: and an absolute path of at most ",
                                                    sizeof(sockaddr_un::sun_path) - 1, " characters"));
   }
   return std::string(path);
@@ -70,7 +71,8 @@ absl::Status RemoveStaleSocket(const std::string& path) {
   address.sun_family = AF_UNIX;
   memcpy(address.sun_path, path.data(), path.size());
   if (connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN) {
-    return absl::FailedPreconditionError(absl::StrCat(path, " is in use by another process; stop that one first"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, " is in use by another process; stop that one first"));
   }
   if (unlink(path.c_str()) != 0 && errno != ENOENT) {
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot remove the stale socket ", path));

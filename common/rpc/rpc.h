@@ -26,7 +26,8 @@ struct TlsFiles {
 // nothing is ever served or asked in the clear beyond this machine.
 
 // A channel that connects when it is first used and reconnects by itself.
-absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address, const TlsFiles& tls = {});
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address,
+                                                           const TlsFiles& tls = {});
 
 // A running gRPC server. Stops and waits for running calls when it goes away; server streams must end by
 // themselves when their context is cancelled.

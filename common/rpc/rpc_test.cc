@@ -39,7 +39,8 @@ class RpcTest : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  absl::StatusOr<std::string> Call(const std::string& address, const std::string& ifname, const TlsFiles& tls = {}) {
+  absl::StatusOr<std::string> Call(const std::string& address, const std::string& ifname,
+                                   const TlsFiles& tls = {}) {
     auto channel = MakeChannel(address, tls);
     if (!channel.ok()) return channel.status();
     auto stub = CniService::NewStub(*channel);
@@ -57,11 +58,12 @@ class RpcTest : public testing::Test {
   TlsFiles MakeCertificates(const std::string& name) {
     const std::string base = folder_ + "/" + name;
     const std::string script = absl::StrCat(
-        "exec 2>/dev/null; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ", base,
-        ".cakey -out ", base, ".ca -subj /CN=ca-", name, " -days 2 && openssl req -newkey ec -pkeyopt ",
-        "ec_paramgen_curve:P-256 -nodes -keyout ", base, ".key -out ", base, ".csr -subj /CN=localhost && printf ",
-        "'subjectAltName=DNS:localhost,IP:127.0.0.1' > ", base, ".ext && openssl x509 -req -in ", base, ".csr -CA ",
-        base, ".ca -CAkey ", base, ".cakey -CAcreateserial -days 2 -extfile ", base, ".ext -out ", base, ".crt");
+        "exec 2>/dev/null; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ",
+        base, ".cakey -out ", base, ".ca -subj /CN=ca-", name, " -days 2 && openssl req -newkey ec -pkeyopt ",
+        "ec_paramgen_curve:P-256 -nodes -keyout ", base, ".key -out ", base,
+        ".csr -subj /CN=localhost && printf ", "'subjectAltName=DNS:localhost,IP:127.0.0.1' > ", base,
+        ".ext && openssl x509 -req -in ", base, ".csr -CA ", base, ".ca -CAkey ", base,
+        ".cakey -CAcreateserial -days 2 -extfile ", base, ".ext -out ", base, ".crt");
     EXPECT_EQ(system(script.c_str()), 0);
     return {base + ".crt", base + ".key", base + ".ca"};
   }
@@ -110,7 +112,8 @@ TEST_F(RpcTest, NothingIsServedOrAskedInTheClearOverTcp) {
   EXPECT_EQ(RpcServer::Start({"127.0.0.1:0"}, {&echo_}).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(MakeChannel("127.0.0.1:1").status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(MakeChannel("unix:relative").status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(MakeChannel("unix:/" + std::string(200, 'x')).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(MakeChannel("unix:/" + std::string(200, 'x')).status().code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(RpcTest, TlsNeedsACertificateOfTheSameCa) {

@@ -30,7 +30,8 @@ absl::Status ToStatus(sqlite3* db, int code, absl::string_view what) {
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_READONLY:
-      return absl::FailedPreconditionError(absl::StrCat(message, "; check that the folder is there and writable"));
+      return absl::FailedPreconditionError(
+          absl::StrCat(message, "; check that the folder is there and writable"));
     default:
       return absl::InternalError(message);
   }
@@ -55,7 +56,8 @@ Statement& Statement::Bind(int parameter, absl::string_view text) {
 }
 
 Statement& Statement::BindBlob(int parameter, absl::string_view bytes) {
-  sqlite3_bind_blob64(statement_, parameter, bytes.empty() ? "" : bytes.data(), bytes.size(), SQLITE_TRANSIENT);
+  sqlite3_bind_blob64(statement_, parameter, bytes.empty() ? "" : bytes.data(), bytes.size(),
+                      SQLITE_TRANSIENT);
   return *this;
 }
 
@@ -107,8 +109,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
                                                          const Options& options) {
   sqlite3* raw = nullptr;
   const int code = sqlite3_open_v2(
-      path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-      nullptr);
+      path.c_str(), &raw,
+      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
   // Owned at once: SQLite hands out a connection even when it could not open the file.
   std::unique_ptr<Database> db(new Database(raw, path));
   if (code != SQLITE_OK) return ToStatus(raw, code, absl::StrCat("cannot open ", path));
@@ -124,8 +126,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
     if (row) version = read.Int(0);
   }
   if (version > static_cast<int64_t>(migrations.size())) {
-    return absl::FailedPreconditionError(absl::StrCat(path, " was written by a newer version (schema ", version,
-                                                      ", this program knows ", migrations.size(),
+    return absl::FailedPreconditionError(absl::StrCat(path, " was written by a newer version (schema ",
+                                                      version, ", this program knows ", migrations.size(),
                                                       "); run that version or move the file away"));
   }
   for (; version < static_cast<int64_t>(migrations.size()); ++version) {
@@ -141,8 +143,8 @@ Database::~Database() { sqlite3_close_v2(db_); }
 
 absl::StatusOr<Statement> Database::Prepare(absl::string_view sql) {
   sqlite3_stmt* statement = nullptr;
-  const int code = sqlite3_prepare_v3(db_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
-                                      &statement, nullptr);
+  const int code = sqlite3_prepare_v3(db_, sql.data(), static_cast<int>(sql.size()),
+                                      SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
   if (code != SQLITE_OK) return ToStatus(db_, code, sql);
   return Statement(db_, statement);
 }

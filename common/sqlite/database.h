@@ -16,8 +16,8 @@ struct sqlite3_stmt;
 
 namespace xpu {
 
-// One prepared statement; bind, step, read, in that order. Must not outlive its Database. Parameters count from
-// 1, columns from 0.
+// One prepared statement; bind, step, read, in that order. Must not outlive its Database. Parameters count
+// from 1, columns from 0.
 class Statement {
  public:
   ~Statement();
@@ -48,9 +48,9 @@ class Statement {
   sqlite3_stmt* statement_;
 };
 
-// A SQLite database in WAL mode. Not thread-safe: the owner serialises. Errors: ResourceExhausted (disk full),
-// DataLoss (the file is damaged or no database), AlreadyExists (a constraint), FailedPrecondition (another
-// process holds it), Internal; each with the file's name and SQLite's words.
+// A SQLite database in WAL mode. Not thread-safe: the owner serialises. Errors: ResourceExhausted (disk
+// full), DataLoss (the file is damaged or no database), AlreadyExists (a constraint), FailedPrecondition
+// (another process holds it), Internal; each with the file's name and SQLite's words.
 class Database {
  public:
   struct Options {

@@ -66,7 +66,8 @@ TEST_F(DatabaseTest, NamesTheKindOfError) {
   ASSERT_TRUE(Insert(**db, "x").ok());
   EXPECT_EQ(Insert(**db, "x").code(), absl::StatusCode::kAlreadyExists);
   EXPECT_EQ((*db)->Prepare("SELEKT").status().code(), absl::StatusCode::kInternal);
-  EXPECT_EQ(Database::Open("/nonexistent/db", kSchema).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Database::Open("/nonexistent/db", kSchema).status().code(),
+            absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_F(DatabaseTest, AFullDiskChangesNothing) {

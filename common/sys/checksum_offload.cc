@@ -15,8 +15,10 @@
 
 namespace xpu {
 
-absl::Status DisableTransmitChecksumOffload(const std::shared_ptr<NetNamespace>& ns, const std::string& ifname) {
-  if (ifname.size() >= IFNAMSIZ) return absl::InvalidArgumentError(absl::StrCat(ifname, " is no interface name"));
+absl::Status DisableTransmitChecksumOffload(const std::shared_ptr<NetNamespace>& ns,
+                                            const std::string& ifname) {
+  if (ifname.size() >= IFNAMSIZ)
+    return absl::InvalidArgumentError(absl::StrCat(ifname, " is no interface name"));
   return InNamespace(ns, [&]() -> absl::Status {
     const UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     ethtool_value off{.cmd = ETHTOOL_STXCSUM, .data = 0};

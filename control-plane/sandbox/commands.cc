@@ -83,7 +83,8 @@ void AddSandboxCommands(CLI::App& app) {
 
   CLI::App* up = sandbox->add_subcommand("up", "Make a sandbox and start everything in it");
   name_and_dir(up);
-  up->add_option("--cards", options->cards, "Emulated cards, each with a DPU of its own")->capture_default_str();
+  up->add_option("--cards", options->cards, "Emulated cards, each with a DPU of its own")
+      ->capture_default_str();
   up->add_option("--vfs", options->vfs, "VFs of each card")->capture_default_str();
   up->add_option("--bin-dir", options->bin_dir, "Folder of the project's programs (default: this program's)");
   up->add_option("--ovs-dir", options->ovs_dir, "Folder with Open vSwitch's bin/ and share/");

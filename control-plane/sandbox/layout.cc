@@ -14,9 +14,8 @@ namespace {
 
 bool IsDnsLabel(const std::string& name) {
   return !name.empty() && name.size() <= 63 && name.front() != '-' && name.back() != '-' &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-         });
+         std::all_of(name.begin(), name.end(),
+                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
 }
 
 std::string OwnFolder() {
@@ -40,13 +39,14 @@ absl::Status SandboxOptions::Complete() {
     return absl::InvalidArgumentError(absl::StrCat("--vfs ", vfs, ": an emulated card has 1 to 62 VFs"));
   }
   if (dir.empty()) dir = "/run/xpu-sandbox/" + name;
-  if (dir.front() != '/') return absl::InvalidArgumentError(absl::StrCat("--dir ", dir, ": give an absolute path"));
+  if (dir.front() != '/')
+    return absl::InvalidArgumentError(absl::StrCat("--dir ", dir, ": give an absolute path"));
   // The longest socket: ovs-vswitchd's control socket, with a pid in its name.
   const size_t longest = SandboxLayout(dir).ovs_dir(0).size() + sizeof("/ovs-vswitchd.4194304.ctl");
   if (longest > sizeof(sockaddr_un::sun_path)) {
-    return absl::InvalidArgumentError(absl::StrCat("--dir ", dir, " is too long for the sockets below it: at most ",
-                                                   dir.size() - (longest - sizeof(sockaddr_un::sun_path)),
-                                                   " characters"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--dir ", dir, " is too long for the sockets below it: at most ",
+                     dir.size() - (longest - sizeof(sockaddr_un::sun_path)), " characters"));
   }
   if (bin_dir.empty()) bin_dir = OwnFolder();
   if (ovs_dir.empty()) ovs_dir = XPU_OVS_DIR;
@@ -54,7 +54,7 @@ absl::Status SandboxOptions::Complete() {
 }
 
 std::string SandboxOptions::ToJson() const {
-  return nlohmann::json{{"name", name},       {"cards", cards},     {"vfs", vfs},           {"dir", dir},
+  return nlohmann::json{{"name", name},      {"cards", cards},    {"vfs", vfs},           {"dir", dir},
                         {"binDir", bin_dir}, {"ovsDir", ovs_dir}, {"logLevel", log_level}}
       .dump(2);
 }

@@ -22,8 +22,8 @@ struct SandboxOptions {
   std::string ovs_dir;
   std::string log_level = "info";
 
-  // Fills in what is empty. InvalidArgument with the option that is wrong: numbers out of bounds, a name that is
-  // no DNS label, a folder so long that the sockets below it could not be bound (unix(7), sun_path).
+  // Fills in what is empty. InvalidArgument with the option that is wrong: numbers out of bounds, a name that
+  // is no DNS label, a folder so long that the sockets below it could not be bound (unix(7), sun_path).
   absl::Status Complete();
   std::string ToJson() const;
   static absl::StatusOr<SandboxOptions> FromJson(const std::string& text);

@@ -14,7 +14,8 @@ TEST(SandboxOptionsTest, CompletesWhatIsLeftOut) {
 }
 
 TEST(SandboxOptionsTest, JsonRoundTrips) {
-  SandboxOptions options{.name = "a", .cards = 2, .vfs = 3, .dir = "/tmp/a", .bin_dir = "/b", .ovs_dir = "/o"};
+  SandboxOptions options{
+      .name = "a", .cards = 2, .vfs = 3, .dir = "/tmp/a", .bin_dir = "/b", .ovs_dir = "/o"};
   const auto read = SandboxOptions::FromJson(options.ToJson());
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(read->ToJson(), options.ToJson());

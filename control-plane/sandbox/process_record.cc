@@ -19,8 +19,8 @@
 namespace xpu {
 namespace {
 
-// State and start time from /proc/[pid]/stat. The name in it may hold blanks and brackets, so fields are counted
-// from the last bracket.
+// State and start time from /proc/[pid]/stat. The name in it may hold blanks and brackets, so fields are
+// counted from the last bracket.
 struct Stat {
   char state = '?';
   uint64_t start_ticks = 0;

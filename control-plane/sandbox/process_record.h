@@ -12,8 +12,8 @@
 
 namespace xpu {
 
-// A process that was started and then left to itself: its pid, and when it started, so that another process that
-// got the same pid later is never taken for it.
+// A process that was started and then left to itself: its pid, and when it started, so that another process
+// that got the same pid later is never taken for it.
 struct ProcessRecord {
   pid_t pid = 0;
   // Clock ticks after boot (proc(5), /proc/[pid]/stat, field 22).

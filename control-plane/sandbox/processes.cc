@@ -9,12 +9,17 @@ std::string Numbered(absl::string_view name, int card) { return absl::StrCat(nam
 
 ProcessSpec CardEmulator(const SandboxOptions& options, const SandboxLayout& layout) {
   ProcessSpec spec{.name = "xpu-card-emulator", .netns = "host"};
-  spec.argv = {options.bin_dir + "/xpu-card-emulator", "--host-netns", layout.netns("host"), "--host-sysfs",
-               layout.host_sysfs(), "--log-level", options.log_level};
+  spec.argv = {options.bin_dir + "/xpu-card-emulator",
+               "--host-netns",
+               layout.netns("host"),
+               "--host-sysfs",
+               layout.host_sysfs(),
+               "--log-level",
+               options.log_level};
   for (int card = 0; card < options.cards; ++card) {
     spec.argv.push_back("--card");
-    spec.argv.push_back(absl::StrCat(card, "=", options.vfs, "=", layout.netns(SandboxLayout::dpu_name(card)), "=",
-                                     layout.dpu_sysfs(card)));
+    spec.argv.push_back(absl::StrCat(card, "=", options.vfs, "=", layout.netns(SandboxLayout::dpu_name(card)),
+                                     "=", layout.dpu_sysfs(card)));
   }
   return spec;
 }
@@ -25,10 +30,17 @@ std::vector<ProcessSpec> OpenVSwitch(const SandboxOptions& options, const Sandbo
   const std::vector<std::pair<std::string, std::string>> environment = {
       {"OVS_RUNDIR", dir}, {"OVS_LOGDIR", dir}, {"OVS_DBDIR", dir}, {"OVS_SYSCONFDIR", dir}};
   const auto daemon = [&](const std::string& program) {
-    ProcessSpec spec{.name = Numbered(program, card), .environment = environment, .netns = layout.dpu_name(card)};
+    ProcessSpec spec{
+        .name = Numbered(program, card), .environment = environment, .netns = layout.dpu_name(card)};
     spec.pidfile = absl::StrCat(dir, "/", program, ".pid");
-    spec.argv = {bin + program, "--detach", "--no-chdir", "--pidfile=" + spec.pidfile,
-                 "--log-file=" + layout.log(spec.name), "-vconsole:off", "-vsyslog:off", "-vfile:info"};
+    spec.argv = {bin + program,
+                 "--detach",
+                 "--no-chdir",
+                 "--pidfile=" + spec.pidfile,
+                 "--log-file=" + layout.log(spec.name),
+                 "-vconsole:off",
+                 "-vsyslog:off",
+                 "-vfile:info"};
     return spec;
   };
   ProcessSpec database = daemon("ovsdb-server");
@@ -47,19 +59,46 @@ std::vector<ProcessSpec> OpenVSwitch(const SandboxOptions& options, const Sandbo
 
 ProcessSpec XpuAgent(const SandboxOptions& options, const SandboxLayout& layout, int card) {
   ProcessSpec spec{.name = Numbered("xpu-agent", card), .netns = layout.dpu_name(card)};
-  spec.argv = {options.bin_dir + "/xpu-agent", "--card", layout.card_name(card), "--sysfs", layout.dpu_sysfs(card),
-               "--listen", layout.xpu_agent(card), "--database", layout.dpu_dir(card) + "/xpu-agent.db", "--ovsdb",
-               layout.ovsdb(card), "--openflow-dir", layout.ovs_dir(card), "--bridge", "br-xpu", "--datapath-type",
-               "netdev", "--api-server", layout.api_server(), "--log-level", options.log_level};
+  spec.argv = {options.bin_dir + "/xpu-agent",
+               "--card",
+               layout.card_name(card),
+               "--sysfs",
+               layout.dpu_sysfs(card),
+               "--listen",
+               layout.xpu_agent(card),
+               "--database",
+               layout.dpu_dir(card) + "/xpu-agent.db",
+               "--ovsdb",
+               layout.ovsdb(card),
+               "--openflow-dir",
+               layout.ovs_dir(card),
+               "--bridge",
+               "br-xpu",
+               "--datapath-type",
+               "netdev",
+               "--api-server",
+               layout.api_server(),
+               "--log-level",
+               options.log_level};
   spec.sockets = {layout.xpu_agent(card)};
   return spec;
 }
 
 ProcessSpec HostAgent(const SandboxOptions& options, const SandboxLayout& layout) {
   ProcessSpec spec{.name = "xpu-host-agent", .netns = "host", .sockets = {layout.host_agent()}};
-  spec.argv = {options.bin_dir + "/xpu-host-agent", "--sysfs", layout.host_sysfs(), "--listen", layout.host_agent(),
-               "--journal", layout.journal(), "--node", layout.node_name(), "--api-server", layout.api_server(),
-               "--log-level", options.log_level};
+  spec.argv = {options.bin_dir + "/xpu-host-agent",
+               "--sysfs",
+               layout.host_sysfs(),
+               "--listen",
+               layout.host_agent(),
+               "--journal",
+               layout.journal(),
+               "--node",
+               layout.node_name(),
+               "--api-server",
+               layout.api_server(),
+               "--log-level",
+               options.log_level};
   for (int card = 0; card < options.cards; ++card) {
     spec.argv.push_back("--card");
     spec.argv.push_back(
@@ -89,11 +128,11 @@ std::vector<ProcessSpec> SandboxProcesses(const SandboxOptions& options) {
                           layout.kubelet_control(), "--log-level", options.log_level},
                  .netns = "host",
                  .sockets = {layout.kubelet_control(), "unix:" + layout.plugin_dir() + "/kubelet.sock"}});
-  all.push_back({.name = "xpu-device-plugin",
-                 .argv = {bin + "/xpu-device-plugin", "--host-agent", layout.host_agent(), "--plugin-dir",
-                          layout.plugin_dir(), "--resource", layout.resource_name(), "--log-level",
-                          options.log_level},
-                 .netns = "host"});
+  all.push_back(
+      {.name = "xpu-device-plugin",
+       .argv = {bin + "/xpu-device-plugin", "--host-agent", layout.host_agent(), "--plugin-dir",
+                layout.plugin_dir(), "--resource", layout.resource_name(), "--log-level", options.log_level},
+       .netns = "host"});
   return all;
 }
 

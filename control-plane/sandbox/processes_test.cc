@@ -23,8 +23,9 @@ std::vector<std::string> Names(int cards) {
 }
 
 TEST(SandboxProcessesTest, StartsWhatOthersNeedFirst) {
-  EXPECT_THAT(Names(1), ElementsAre("xpu-card-emulator", "ovsdb-server-0", "ovs-vswitchd-0", "xpu-apiserver",
-                                    "xpu-agent-0", "xpu-host-agent", "xpu-kubelet-standin", "xpu-device-plugin"));
+  EXPECT_THAT(Names(1),
+              ElementsAre("xpu-card-emulator", "ovsdb-server-0", "ovs-vswitchd-0", "xpu-apiserver",
+                          "xpu-agent-0", "xpu-host-agent", "xpu-kubelet-standin", "xpu-device-plugin"));
 }
 
 TEST(SandboxProcessesTest, EachCardHasASwitchAndAnAgentInItsOwnNamespace) {

@@ -44,7 +44,8 @@ absl::Status Launch(const ProcessSpec& spec, const SandboxLayout& layout) {
   const absl::Time deadline = absl::Now() + kStartDeadline;
   NetNamespacesReal namespaces;
   XPU_ASSIGN_OR_RETURN(const auto ns, namespaces.Open(layout.netns(spec.netns)));
-  SpawnOptions options{.environment = spec.environment, .net_namespace = ns, .log_file = layout.log(spec.name)};
+  SpawnOptions options{
+      .environment = spec.environment, .net_namespace = ns, .log_file = layout.log(spec.name)};
   for (const auto& command : spec.prepare) {
     options.argv = command;
     XPU_RETURN_IF_ERROR(RunProgram(options, deadline).status());
@@ -71,10 +72,11 @@ absl::StatusOr<Sandbox> Sandbox::Up(SandboxOptions options, const Progress& prog
   XPU_RETURN_IF_ERROR(options.Complete());
   const SandboxLayout layout(options.dir);
   if (const auto entries = ListDirectory(options.dir); entries.ok() && !entries->empty()) {
-    return absl::AlreadyExistsError(absl::StrCat("there is a sandbox in ", options.dir,
-                                                 ", or what is left of one: take it away first (xpuctl sandbox "
-                                                 "down --dir ",
-                                                 options.dir, ")"));
+    return absl::AlreadyExistsError(
+        absl::StrCat("there is a sandbox in ", options.dir,
+                     ", or what is left of one: take it away first (xpuctl sandbox "
+                     "down --dir ",
+                     options.dir, ")"));
   }
   Sandbox sandbox(std::move(options));
   if (absl::Status status = sandbox.Build(progress); !status.ok()) {
@@ -88,8 +90,8 @@ absl::StatusOr<Sandbox> Sandbox::Up(SandboxOptions options, const Progress& prog
 }
 
 absl::Status Sandbox::MakeFolders() const {
-  for (const std::string& dir : {layout_.netns_dir(), layout_.log_dir(), layout_.record_dir(), layout_.plugin_dir(),
-                                 layout_.host_sysfs()}) {
+  for (const std::string& dir : {layout_.netns_dir(), layout_.log_dir(), layout_.record_dir(),
+                                 layout_.plugin_dir(), layout_.host_sysfs()}) {
     XPU_RETURN_IF_ERROR(MakeDirectories(dir));
   }
   for (int card = 0; card < options_.cards; ++card) {
@@ -125,7 +127,8 @@ absl::Status Sandbox::Build(const Progress& progress) {
 absl::StatusOr<Sandbox> Sandbox::Open(const std::string& dir) {
   const auto text = ReadFile(SandboxLayout(dir).options_file());
   if (!text.ok()) {
-    return absl::NotFoundError(absl::StrCat("there is no sandbox in ", dir, ": make one with 'xpuctl sandbox up'"));
+    return absl::NotFoundError(
+        absl::StrCat("there is no sandbox in ", dir, ": make one with 'xpuctl sandbox up'"));
   }
   XPU_ASSIGN_OR_RETURN(SandboxOptions options, SandboxOptions::FromJson(*text));
   return Sandbox(std::move(options));
@@ -174,8 +177,12 @@ absl::Status Sandbox::Kill(const std::string& process, int signal) {
   return record->End(signal, kStopGrace);
 }
 
-absl::Status Sandbox::AddPodNamespace(const std::string& name) { return CreateBoundNamespace(layout_.netns(name)); }
+absl::Status Sandbox::AddPodNamespace(const std::string& name) {
+  return CreateBoundNamespace(layout_.netns(name));
+}
 
-absl::Status Sandbox::RemovePodNamespace(const std::string& name) { return ClearNamespace(layout_.netns(name)); }
+absl::Status Sandbox::RemovePodNamespace(const std::string& name) {
+  return ClearNamespace(layout_.netns(name));
+}
 
 }  // namespace xpu

@@ -12,11 +12,11 @@
 
 namespace xpu {
 
-// A machine with emulated cards and everything of the project running on it, for people and tests: a namespace
-// for the host, one for each card's DPU, a veth pair for each VF and its representor, a sysfs that looks like the
-// card's, an Open vSwitch for each card, and all agents. The machine's own network, Open vSwitch and kubelet are
-// left alone. It needs root and lives on when the process that made it ends; its folder is all there is to know
-// about it. Not thread-safe.
+// A machine with emulated cards and everything of the project running on it, for people and tests: a
+// namespace for the host, one for each card's DPU, a veth pair for each VF and its representor, a sysfs that
+// looks like the card's, an Open vSwitch for each card, and all agents. The machine's own network, Open
+// vSwitch and kubelet are left alone. It needs root and lives on when the process that made it ends; its
+// folder is all there is to know about it. Not thread-safe.
 class Sandbox {
  public:
   // Told before and after each step that takes its time: what, and, once it is done, how long it took.
@@ -33,13 +33,15 @@ class Sandbox {
     std::vector<std::string> sockets;
   };
 
-  // Makes and starts all of it and returns when everything serves. What was begun is taken down again if a step
-  // fails; the error carries the end of the log of what failed. AlreadyExists if there is one in that folder.
+  // Makes and starts all of it and returns when everything serves. What was begun is taken down again if a
+  // step fails; the error carries the end of the log of what failed. AlreadyExists if there is one in that
+  // folder.
   static absl::StatusOr<Sandbox> Up(SandboxOptions options, const Progress& progress);
   static absl::StatusOr<Sandbox> Up(SandboxOptions options) { return Up(std::move(options), Progress()); }
   // One that was made before. NotFound if there is none.
   static absl::StatusOr<Sandbox> Open(const std::string& dir);
-  // Ends every process in its namespaces and removes all of it, whatever state it is in; OK if there is nothing.
+  // Ends every process in its namespaces and removes all of it, whatever state it is in; OK if there is
+  // nothing.
   static absl::Status Down(const std::string& dir);
 
   const SandboxOptions& options() const { return options_; }

@@ -101,9 +101,9 @@ absl::Status Apply(Session& session, const std::vector<std::string>& files) {
                 << "\n";
   }
   if (failed == 0) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(failed, " of ", manifests.size(), " objects could not be applied",
-                   failed < manifests.size() ? "; the others were" : ""));
+  return absl::InvalidArgumentError(absl::StrCat(failed, " of ", manifests.size(),
+                                                 " objects could not be applied",
+                                                 failed < manifests.size() ? "; the others were" : ""));
 }
 
 }  // namespace xpu

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "common/base/test_seed.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "host-agent/alloc/fake_journal.h"
@@ -298,9 +299,8 @@ class AllocatorModelTest : public AllocatorTest, public ::testing::WithParamInte
 };
 
 TEST_P(AllocatorModelTest, AgreesWithItsModelAfterEveryStep) {
-  const uint64_t seed = GetParam() != 0 ? GetParam() : std::random_device()();
+  const uint64_t seed = GetParam() != 0 ? GetParam() : TestSeed();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::cout << "seed " << seed << std::endl;
   random_.seed(seed);
   for (int i = 0; i < 3000 && !HasFailure(); ++i) {
     SCOPED_TRACE(testing::Message() << "step " << i);

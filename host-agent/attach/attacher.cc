@@ -200,6 +200,12 @@ absl::Status Attacher::Del(const PciAddress& function, const std::string& contai
   return undone.host;
 }
 
+absl::Status Attacher::ReleaseUnused(const PciAddress& function) {
+  const std::optional<ClaimRow> row = parts_.allocator.Find(function);
+  if (!row || row->attachment) return absl::OkStatus();
+  return Undo(*row).journal;
+}
+
 absl::Status Attacher::Free(const ClaimRow& row) {
   const Undone undone = Undo(row);
   XPU_RETURN_IF_ERROR(undone.journal);

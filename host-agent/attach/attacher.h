@@ -62,6 +62,10 @@ class Attacher {
   // that is gone has not given back yet, is no error: the row remembers it, and Settle finishes it.
   absl::Status Del(const PciAddress& function, const std::string& container_id, const std::string& ifname);
 
+  // The other half of a DEL: gives back a claim of the function that no attachment came of, as its container
+  // is being torn down.
+  absl::Status ReleaseUnused(const PciAddress& function);
+
   // Brings host and card in line with the function's row: finishes what is being undone or was never
   // completed, and tells the card again what it should hold. Called when that may be possible or needed: the
   // card is back, an interface has appeared.

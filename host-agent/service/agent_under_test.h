@@ -88,8 +88,10 @@ class AgentUnderTest {
     request.set_config(config.dump());
     return Call(request, &hostagent::v1::CniService::Stub::Add);
   }
-  hostagent::v1::CniResponse Del(const std::string& pod) {
-    return Call(Request(pod), &hostagent::v1::CniService::Stub::Del);
+  hostagent::v1::CniResponse Del(const std::string& pod, const std::string& config = "") {
+    hostagent::v1::CniRequest request = Request(pod);
+    request.set_config(config);
+    return Call(request, &hostagent::v1::CniService::Stub::Del);
   }
   std::vector<hostagent::v1::Claim> Claims() {
     grpc::ClientContext context;

@@ -38,6 +38,13 @@ std::string FormatRow(const ClaimRow& row, const std::string& cni_version) {
                          cni_version);
 }
 
+// The function that the configuration of a DEL names. DEL needs none, so one that cannot be read is no error.
+std::optional<PciAddress> DeviceOf(const CniHandler::Request& request) {
+  const absl::StatusOr<CniConfig> config = ParseCniConfig(request.config, CniArgs());
+  if (!config.ok()) return std::nullopt;
+  return config->device;
+}
+
 // Answers when every part of a DEL is done.
 class DelInParts {
  public:
@@ -107,14 +114,19 @@ void CniHandler::Del(const Request& request, Done done) {
   if (const std::optional<ClaimRow> row = allocator_.FindAttachment(key.first, key.second)) {
     functions.insert(row->function);
   }
+  // A claim whose ADD never came has no attachment to be found by; only the configuration names its function.
+  const std::optional<PciAddress> device = DeviceOf(request);
+  if (device) functions.insert(*device);
   if (functions.empty()) {
     done("");
     return;
   }
   const auto parts = std::make_shared<DelInParts>(functions.size(), std::move(done));
   for (const PciAddress& function : functions) {
-    executor_.Run(function, [this, function, key, parts] {
-      parts->PartDone(attacher_.Del(function, key.first, key.second));
+    executor_.Run(function, [this, function, key, device, parts] {
+      absl::Status status = attacher_.Del(function, key.first, key.second);
+      if (device == function) status.Update(attacher_.ReleaseUnused(function));
+      parts->PartDone(status);
     });
   }
 }

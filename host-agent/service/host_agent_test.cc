@@ -217,6 +217,40 @@ TEST_F(HostAgentTest, DelNeedsNoConfigurationAndNoNamespace) {
   EXPECT_EQ(agent_.Del("/run/netns/bad name").error().code(), 4u);
 }
 
+TEST_F(HostAgentTest, DelGivesBackAClaimWhoseAddNeverCame) {
+  const auto config = [&](int vf) {
+    return nlohmann::json{{"cniVersion", "1.0.0"},
+                          {"name", "blue"},
+                          {"type", "xpu-cni"},
+                          {"deviceID", world_.vf(vf).ToString()}}
+        .dump();
+  };
+  ASSERT_TRUE(agent_.Allocate({world_.vf(0).ToString()}).ok());
+  // Of another function, without one, and not readable: nothing to find the claim by.
+  for (const std::string& other : {config(1), std::string(), std::string("{")}) {
+    EXPECT_FALSE(agent_.Del("/run/netns/web", other).has_error());
+    EXPECT_THAT(agent_.Claims(), SizeIs(1));
+  }
+  EXPECT_FALSE(agent_.Del("/run/netns/web", config(0)).has_error());
+  EXPECT_THAT(agent_.Claims(), IsEmpty());
+  EXPECT_THAT(world_.Ports(), IsEmpty());
+}
+
+TEST_F(HostAgentTest, DelWithTheFunctionOfAnotherPodLeavesThatPodAlone) {
+  const std::string pod = world_.MakePod("web");
+  const auto added = agent_.Add(0, pod);
+  ASSERT_FALSE(added.has_error());
+  EXPECT_FALSE(agent_
+                   .Del("/run/netns/other", nlohmann::json{{"cniVersion", "1.0.0"},
+                                                           {"name", "blue"},
+                                                           {"type", "xpu-cni"},
+                                                           {"deviceID", world_.vf(0).ToString()}}
+                                                .dump())
+                   .has_error());
+  ASSERT_THAT(agent_.Claims(), SizeIs(1));
+  EXPECT_EQ(agent_.Claims()[0].state(), "attached");
+}
+
 TEST_F(HostAgentTest, DelWaitsForTheAddThatIsUnderWay) {
   const std::string pod = world_.MakePod("web");
   world_.opi.BlockCalls("BindPort");

@@ -27,7 +27,8 @@ class Demo {
     XPU_RETURN_IF_ERROR(Attach({.name = "a", .network = "blue"}));
     XPU_RETURN_IF_ERROR(Attach({.name = "b", .network = "blue"}));
     // An address that nobody has in blue, so that an answer could only come from green.
-    XPU_RETURN_IF_ERROR(Attach({.name = "c", .network = "green", .addresses = {"10.10.0.77", "fd00:10::77"}}));
+    XPU_RETURN_IF_ERROR(
+        Attach({.name = "c", .network = "green", .addresses = {"10.10.0.77", "fd00:10::77"}}));
     XPU_ASSIGN_OR_RETURN(during_, CountLeftovers(pair_));
     return absl::OkStatus();
   }
@@ -38,8 +39,8 @@ class Demo {
     XPU_RETURN_IF_ERROR(PingBoth("a reaches b", true, a, b));
     XPU_RETURN_IF_ERROR(PingBoth("b reaches a", true, b, a));
     for (const IpAddress& to : {*b.v4, *b.v6}) {
-      XPU_RETURN_IF_ERROR(report_.Check(absl::StrCat("a sends a megabyte to b over TCP, ", to.ToString()), true,
-                                        [&] { return TcpTransfer(a.netns, b.netns, to); }));
+      XPU_RETURN_IF_ERROR(report_.Check(absl::StrCat("a sends a megabyte to b over TCP, ", to.ToString()),
+                                        true, [&] { return TcpTransfer(a.netns, b.netns, to); }));
     }
     XPU_RETURN_IF_ERROR(PingBoth("a does not reach c, in another network", false, a, c));
     XPU_RETURN_IF_ERROR(PingBoth("b does not reach c, in another network", false, b, c));
@@ -59,9 +60,9 @@ class Demo {
       XPU_ASSIGN_OR_RETURN(const auto forged_address, InterfaceAddress::Parse(address));
       const std::string source = forged_address.address.ToString();
       XPU_RETURN_IF_ERROR(AddAddress(a.netns, forged_address));
-      XPU_RETURN_IF_ERROR(report_.Check(absl::StrCat("a from the forged source ", source, " does not reach b"), false, [&] {
-        return Ping(a.netns, forged_address.address.is_v4() ? *b.v4 : *b.v6, source);
-      }));
+      XPU_RETURN_IF_ERROR(report_.Check(
+          absl::StrCat("a from the forged source ", source, " does not reach b"), false,
+          [&] { return Ping(a.netns, forged_address.address.is_v4() ? *b.v4 : *b.v6, source); }));
       XPU_RETURN_IF_ERROR(RemoveAddress(a.netns, forged_address));
     }
     return PingBoth("a from its own address reaches b", true, a, b);
@@ -74,7 +75,8 @@ class Demo {
                                       [&]() -> absl::StatusOr<bool> {
                                         const auto pod = pair_.StartPod(wanted);
                                         if (pod.ok()) return true;
-                                        if (absl::StrContains(pod.status().message(), "10.20.0.9")) return false;
+                                        if (absl::StrContains(pod.status().message(), "10.20.0.9"))
+                                          return false;
                                         return pod.status();
                                       }));
     XPU_RETURN_IF_ERROR(Apply("blue-grows.yaml", "apply blue with one more prefix, 10.20.0.0/24"));
@@ -86,31 +88,31 @@ class Demo {
     XPU_RETURN_IF_ERROR(report_.Check("d reaches b over IPv6, which both prefixes share", true,
                                       [&] { return Ping(d.netns, *b.v6); }));
     XPU_RETURN_IF_ERROR(PingBoth("a still reaches b", true, a, b));
-    return report_.Check("d has 10.20.0.9", true, [&]() -> absl::StatusOr<bool> { return d.v4 == second.address; });
+    return report_.Check("d has 10.20.0.9", true,
+                         [&]() -> absl::StatusOr<bool> { return d.v4 == second.address; });
   }
 
   absl::Status Detach() {
     report_.Heading("Everything goes back");
     while (!pods_.empty()) {
       const Pod pod = pods_.begin()->second;
-      XPU_RETURN_IF_ERROR(
-          report_.Step(absl::StrCat("DEL ", pod.name, " (", pod.device, ")"), [&] { return pair_.StopPod(pod); }));
+      XPU_RETURN_IF_ERROR(report_.Step(absl::StrCat("DEL ", pod.name, " (", pod.device, ")"),
+                                       [&] { return pair_.StopPod(pod); }));
       pods_.erase(pods_.begin());
     }
     XPU_RETURN_IF_ERROR(report_.Step("the records of the pods are gone", [&] {
       return WaitUntilReleased(pair_, absl::Now() + absl::Seconds(30));
     }));
     XPU_ASSIGN_OR_RETURN(const Leftovers after, CountLeftovers(pair_));
-    XPU_RETURN_IF_ERROR(report_.Check("every VF is home with its own name, MAC and MTU", true,
-                                      [&]() -> absl::StatusOr<bool> {
-                                        return before_.functions_at_home == after.functions_at_home;
-                                      }));
+    XPU_RETURN_IF_ERROR(report_.Check(
+        "every VF is home with its own name, MAC and MTU", true,
+        [&]() -> absl::StatusOr<bool> { return before_.functions_at_home == after.functions_at_home; }));
     const auto count = [&](const std::string& what, auto member) {
       report_.Count(what, static_cast<size_t>(before_.*member), static_cast<size_t>(during_.*member),
                     static_cast<size_t>(after.*member));
     };
-    report_.Count("functions with the host", before_.functions_at_home.size(), during_.functions_at_home.size(),
-                  after.functions_at_home.size());
+    report_.Count("functions with the host", before_.functions_at_home.size(),
+                  during_.functions_at_home.size(), after.functions_at_home.size());
     count("addresses given out", &Leftovers::addresses);
     count("OPI bridge ports", &Leftovers::bridge_ports);
     count("ports on the switch", &Leftovers::switch_ports);
@@ -145,10 +147,11 @@ class Demo {
 
   absl::StatusOr<bool> SwitchHasFlowFor(const std::string& address) {
     const Sandbox& sandbox = pair_.sandbox();
-    XPU_ASSIGN_OR_RETURN(const std::string flows,
-                         RunProgram({.argv = {sandbox.options().ovs_dir + "/bin/ovs-ofctl", "-OOpenFlow14", "dump-flows",
-                                              absl::StrCat("unix:", sandbox.layout().ovs_dir(0), "/br-xpu.mgmt")}},
-                                    absl::Now() + absl::Seconds(30)));
+    XPU_ASSIGN_OR_RETURN(
+        const std::string flows,
+        RunProgram({.argv = {sandbox.options().ovs_dir + "/bin/ovs-ofctl", "-OOpenFlow14", "dump-flows",
+                             absl::StrCat("unix:", sandbox.layout().ovs_dir(0), "/br-xpu.mgmt")}},
+                   absl::Now() + absl::Seconds(30)));
     return absl::StrContains(flows, absl::StrCat("arp_tpa=", address)) &&
            absl::StrContains(flows, absl::StrCat("nw_src=", address));
   }

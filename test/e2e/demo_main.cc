@@ -46,12 +46,12 @@ void PrintHowToPlay(const Sandbox& sandbox) {
   const SandboxLayout& layout = sandbox.layout();
   const std::string& bin = sandbox.options().bin_dir;
   Print(absl::StrCat("\nThe sandbox is still running. To play with it:\n",  //
-                     "  export XPU_SERVER=", layout.api_server(), "\n",      //
-                     "  ", bin, "/xpuctl get netdevs\n",                     //
-                     "  ", bin, "/xpuctl get networks -o yaml\n",            //
-                     "  ", bin, "/xpuctl sandbox status --dir ", layout.dir(), "\n",
-                     "  nsenter --net=", layout.netns("pod-a"), " ip address\n",
-                     "  ", sandbox.options().ovs_dir, "/bin/ovs-ofctl -OOpenFlow14 dump-flows unix:", layout.ovs_dir(0),
+                     "  export XPU_SERVER=", layout.api_server(), "\n",     //
+                     "  ", bin, "/xpuctl get netdevs\n",                    //
+                     "  ", bin, "/xpuctl get networks -o yaml\n",           //
+                     "  ", bin, "/xpuctl sandbox status --dir ", layout.dir(), "\n", "  nsenter --net=",
+                     layout.netns("pod-a"), " ip address\n", "  ", sandbox.options().ovs_dir,
+                     "/bin/ovs-ofctl -OOpenFlow14 dump-flows unix:", layout.ovs_dir(0),
                      "/br-xpu.mgmt\n",  //
                      "  ls ", layout.log_dir(), "\n", "Take it away with './dev demo --down'.\n"));
 }
@@ -61,7 +61,8 @@ int Run(SandboxOptions options, const std::string& examples, bool keep) {
   TakeDownOnSignal(options.dir);
   if (const absl::Status cleared = Sandbox::Down(options.dir); !cleared.ok()) return Fail(cleared);
 
-  report.Heading(absl::StrCat("A sandbox with ", options.cards, " card of ", options.vfs, " VFs in ", options.dir));
+  report.Heading(
+      absl::StrCat("A sandbox with ", options.cards, " card of ", options.vfs, " VFs in ", options.dir));
   auto sandbox = Sandbox::Up(options, {.begin = [&](const std::string& step) { report.BeginStep(step); },
                                        .done = [&](absl::Duration took) { report.EndStep(took); }});
   if (!sandbox.ok()) return Fail(sandbox.status());
@@ -84,7 +85,8 @@ int main(int argc, char** argv) {
   xpu::SandboxOptions options{.name = "demo"};
   bool keep = false, down = false;
   std::string examples = XPU_SOURCE_DIR "/examples";
-  CLI::App app("Shows the pair at work on this machine: emulated card, real switch, real packets", "xpu-demo");
+  CLI::App app("Shows the pair at work on this machine: emulated card, real switch, real packets",
+               "xpu-demo");
   auto* keep_flag = app.add_flag("--keep", keep, "Leave the sandbox running, with its pods");
   app.add_flag("--down", down, "Take away a sandbox that was kept, or is left over")->excludes(keep_flag);
   app.add_option("--vfs", options.vfs, "VFs of the card")->capture_default_str();

@@ -55,7 +55,8 @@ bool DemoReport::Close() {
     print_(absl::StrFormat("%-68s %s\n", row.claim, row.outcome));
     all &= row.held;
   }
-  if (!counts_.empty()) print_(absl::StrFormat("\n%-36s %8s %10s %8s\n", "LEFT BEHIND", "BEFORE", "WITH PODS", "AFTER"));
+  if (!counts_.empty())
+    print_(absl::StrFormat("\n%-36s %8s %10s %8s\n", "LEFT BEHIND", "BEFORE", "WITH PODS", "AFTER"));
   for (const CountRow& row : counts_) {
     const bool back = row.before == row.after;
     print_(absl::StrFormat("%-36s %8d %10d %8d%s\n", row.what, row.before, row.during, row.after,

@@ -23,9 +23,11 @@ class DemoReport {
   void EndStep(absl::Duration took);
   // Runs `work` as a step; a failure is printed and given back.
   absl::Status Step(const std::string& what, const std::function<absl::Status()>& work);
-  // Runs `see` as a step that must give `expected` for `claim` to hold (a claim that something does not work expects
-  // false); the outcome goes into the closing table. An error counts as a failed check and is given back.
-  absl::Status Check(const std::string& claim, bool expected, const std::function<absl::StatusOr<bool>()>& see);
+  // Runs `see` as a step that must give `expected` for `claim` to hold (a claim that something does not work
+  // expects false); the outcome goes into the closing table. An error counts as a failed check and is given
+  // back.
+  absl::Status Check(const std::string& claim, bool expected,
+                     const std::function<absl::StatusOr<bool>()>& see);
   // A row of the second table: how many there were before the pods, with them, and after them.
   void Count(const std::string& what, size_t before, size_t during, size_t after);
 

@@ -27,7 +27,8 @@ class DemoTest : public ::testing::Test {
     const std::string log = folder_.path() + "/output";
     // As the README has it, where this is the build that './dev demo' runs.
     std::vector<std::string> command = {XPU_BIN_DIR "/xpu-demo"};
-    if (std::string(XPU_BIN_DIR) == XPU_SOURCE_DIR "/build/dev/bin") command = {XPU_SOURCE_DIR "/dev", "demo"};
+    if (std::string(XPU_BIN_DIR) == XPU_SOURCE_DIR "/build/dev/bin")
+      command = {XPU_SOURCE_DIR "/dev", "demo"};
     command.insert(command.end(), {"--dir", dir_});
     args.insert(args.begin(), command.begin(), command.end());
     auto process = Process::Spawn({.argv = args, .log_file = log});

@@ -3,7 +3,6 @@
 #include <signal.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <map>
 #include <optional>
 #include <random>
@@ -18,6 +17,7 @@
 #include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "common/base/test_seed.h"
 #include "common/sys/files.h"
 #include "common/sys/process.h"
 #include "control-plane/sandbox/sandbox.h"
@@ -33,16 +33,11 @@ constexpr int kOperations = 100;
 constexpr int kWorkers = 4;
 constexpr int kKills = 6;
 
-uint64_t Seed() {
-  uint64_t seed = 0;
-  if (const char* text = getenv("XPU_TEST_SEED"); text != nullptr && absl::SimpleAtoi(text, &seed)) return seed;
-  return std::random_device()();
-}
-
 class KillTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto sandbox = Sandbox::Up({.name = "kill", .vfs = 8, .dir = folder_.path() + "/s", .bin_dir = XPU_BIN_DIR});
+    auto sandbox =
+        Sandbox::Up({.name = "kill", .vfs = 8, .dir = folder_.path() + "/s", .bin_dir = XPU_BIN_DIR});
     ASSERT_TRUE(sandbox.ok()) << sandbox.status();
     sandbox_ = std::make_unique<Sandbox>(*std::move(sandbox));
     auto pair = Pair::Connect(*sandbox_);
@@ -60,8 +55,8 @@ class KillTest : public ::testing::Test {
     EXPECT_TRUE(Sandbox::Down(folder_.path() + "/s").ok());
   }
 
-  // What a container runtime does with one pod, over and over: it has an interface, or it has not, and after a
-  // failure the runtime tears down. Failures are expected while an agent is away.
+  // What a container runtime does with one pod, over and over: it has an interface, or it has not, and after
+  // a failure the runtime tears down. Failures are expected while an agent is away.
   void Work(int worker, uint64_t seed) {
     std::mt19937_64 random(seed + worker);
     std::optional<Pod> attached;
@@ -112,12 +107,13 @@ class KillTest : public ::testing::Test {
     mu_.Await(absl::Condition(&reached));
   }
 
-  // The switch's flows without their counters, and how many seconds each has been there: one that is written again
-  // is young again.
+  // The switch's flows without their counters, and how many seconds each has been there: one that is written
+  // again is young again.
   std::map<std::string, double> FlowAges() {
-    const auto dump = RunProgram({.argv = {sandbox_->options().ovs_dir + "/bin/ovs-ofctl", "-OOpenFlow14", "dump-flows",
-                                           absl::StrCat("unix:", sandbox_->layout().ovs_dir(0), "/br-xpu.mgmt")}},
-                                 absl::Now() + absl::Seconds(30));
+    const auto dump =
+        RunProgram({.argv = {sandbox_->options().ovs_dir + "/bin/ovs-ofctl", "-OOpenFlow14", "dump-flows",
+                             absl::StrCat("unix:", sandbox_->layout().ovs_dir(0), "/br-xpu.mgmt")}},
+                   absl::Now() + absl::Seconds(30));
     EXPECT_TRUE(dump.ok()) << dump.status();
     std::map<std::string, double> ages;
     for (absl::string_view line : absl::StrSplit(dump.value_or(""), '\n')) {
@@ -148,10 +144,10 @@ class KillTest : public ::testing::Test {
 };
 
 TEST_F(KillTest, AgentsKilledAmidRandomAddsAndDelsLeaveNothingBehind) {
-  const uint64_t seed = Seed();
-  printf("XPU_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
+  const uint64_t seed = TestSeed();
   std::vector<std::thread> workers;
-  for (int worker = 0; worker < kWorkers; ++worker) workers.emplace_back([this, worker, seed] { Work(worker, seed); });
+  for (int worker = 0; worker < kWorkers; ++worker)
+    workers.emplace_back([this, worker, seed] { Work(worker, seed); });
 
   std::mt19937_64 random(seed);
   for (int kill = 1; kill <= kKills; ++kill) {

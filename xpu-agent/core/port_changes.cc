@@ -188,8 +188,9 @@ absl::Status BindPort(AgentState& state, const BindSpec& spec, const Representor
         absl::StrCat("logical_bridge: there is no ", LogicalBridgeName(spec.bridge), "; create it first"));
   }
   if (bridge->second.prefixes.empty()) {
-    return absl::FailedPreconditionError(absl::StrCat("logical_bridge: ", LogicalBridgeName(spec.bridge),
-                                                      " has no prefixes yet; set them with SetSubnets first"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("logical_bridge: ", LogicalBridgeName(spec.bridge),
+                     " has no prefixes yet; set them with SetSubnets first"));
   }
   auto there = state.model.ports.find(spec.port);
   if (there != state.model.ports.end() && there->second.bound && order == ClaimOrder::kCurrent) {

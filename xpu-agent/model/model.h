@@ -11,15 +11,16 @@
 
 namespace xpu {
 
-// What the switch should do, as the OPI objects say. Plain values with no behaviour: services change them, the
-// planner reads them, the store keeps them.
+// What the switch should do, as the OPI objects say. Plain values with no behaviour: services change them,
+// the planner reads them, the store keeps them.
 
 struct LogicalBridge {
   std::string id;
   uint32_t vlan_id = 0;
   std::optional<uint32_t> vni;
   std::optional<InterfaceAddress> vtep;
-  // Tells the network apart in the switch; given once, never used again while flows of it may exist. 1 to 2^24-1.
+  // Tells the network apart in the switch; given once, never used again while flows of it may exist. 1 to
+  // 2^24-1.
   uint32_t network_key = 0;
   std::vector<IpPrefix> prefixes;
   std::vector<IpAddress> gateways;

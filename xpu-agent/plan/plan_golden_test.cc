@@ -1,5 +1,5 @@
 // Plans written out in full, under test/golden/plan. After a change that is meant:
-//   XPU_UPDATE_GOLDEN=1 bin/xpu_plan_test --gtest_filter='PlanGolden.*'
+//   XPU_RENEW_GOLDEN=1 bin/xpu_plan_test --gtest_filter='PlanGolden.*'
 // and read the difference. test/component/pipeline holds the same flows against a real Open vSwitch.
 #include <cstdlib>
 #include <fstream>
@@ -14,12 +14,12 @@ namespace {
 void ExpectGolden(const std::string& name, const SwitchPlan& plan) {
   const std::string path = std::string(XPU_GOLDEN_DIR) + "/" + name + ".txt";
   const std::string text = PlanToString(plan);
-  if (std::getenv("XPU_UPDATE_GOLDEN") != nullptr) {
+  if (std::getenv("XPU_RENEW_GOLDEN") != nullptr) {
     std::ofstream(path) << text;
     return;
   }
   std::ifstream file(path);
-  ASSERT_TRUE(file) << path << " is not there; XPU_UPDATE_GOLDEN=1 writes it";
+  ASSERT_TRUE(file) << path << " is not there; XPU_RENEW_GOLDEN=1 writes it";
   std::stringstream golden;
   golden << file.rdbuf();
   EXPECT_EQ(text, golden.str()) << "differs from " << path;

@@ -5,6 +5,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/base/test_seed.h"
 #include "gtest/gtest.h"
 #include "xpu-agent/plan/plan_testing.h"
 
@@ -122,7 +123,7 @@ void CheckIsolation(const Model& model, const FlowTable& flows) {
 }
 
 TEST(PlanProperty, HoldsForRandomModels) {
-  const uint64_t seed = std::random_device()();
+  const uint64_t seed = TestSeed();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   RandomModel random(seed);
   for (int round = 0; round < 2000 && !HasFailure(); ++round) {

@@ -1,5 +1,6 @@
-// What other projects' programs see on the wire must not change by accident: every message, field, enum value and
-// call of the foreign protocols is held against a table, and a few encodings against bytes worked out by hand.
+// What other projects' programs see on the wire must not change by accident: every message, field, enum value
+// and call of the foreign protocols is held against a table, and a few encodings against bytes worked out by
+// hand.
 
 #include <cstdlib>
 #include <fstream>
@@ -87,7 +88,8 @@ TEST(WireTest, EvpnGwIsOpis) {
 }
 
 TEST(WireTest, NetcommonIsOpis) {
-  ExpectGolden("opi-netcommon", Table(*opi_api::network::opinetcommon::v1alpha1::IPPrefix::descriptor()->file()));
+  ExpectGolden("opi-netcommon",
+               Table(*opi_api::network::opinetcommon::v1alpha1::IPPrefix::descriptor()->file()));
 }
 
 TEST(WireTest, ABridgePortIsTheseBytes) {
@@ -97,12 +99,11 @@ TEST(WireTest, ABridgePortIsTheseBytes) {
   port.mutable_spec()->set_ptype(opi_api::network::evpn_gw::v1alpha1::BRIDGE_PORT_TYPE_ACCESS);
   port.mutable_spec()->add_logical_bridges("a");
   // name: field 1, length 2; spec: field 2, length 13 = mac 1+1+6, ptype 1+1, bridge 1+1+1.
-  EXPECT_EQ(port.SerializeAsString(),
-            std::string("\x0a\x02"
-                        "bp"
-                        "\x12\x0d\x0a\x06\x02\x00\x00\x00\x00\x01\x10\x01\x1a\x01"
-                        "a",
-                        19));
+  EXPECT_EQ(port.SerializeAsString(), std::string("\x0a\x02"
+                                                  "bp"
+                                                  "\x12\x0d\x0a\x06\x02\x00\x00\x00\x00\x01\x10\x01\x1a\x01"
+                                                  "a",
+                                                  19));
 }
 
 TEST(WireTest, AnIpv4PrefixIsTheseBytes) {

@@ -16,7 +16,8 @@ bool ChangeSignal::AwaitNews(absl::Time deadline) {
   return told;
 }
 
-absl::StatusOr<std::unique_ptr<ResourceStore::Watcher>> NotifyOfChanges(ResourceStore& store, const ResourceKind& kind,
+absl::StatusOr<std::unique_ptr<ResourceStore::Watcher>> NotifyOfChanges(ResourceStore& store,
+                                                                        const ResourceKind& kind,
                                                                         ChangeSignal& signal) {
   XPU_ASSIGN_OR_RETURN(const ResourceList listed, store.List(kind, ""));
   return store.Watch(kind, "", listed.resource_version, {},

@@ -14,7 +14,8 @@ namespace xpu::testing {
 class ChangeSignal {
  public:
   void Notify();
-  // True at once the first time, then whenever there was a Notify() since the last return; false at the deadline.
+  // True at once the first time, then whenever there was a Notify() since the last return; false at the
+  // deadline.
   bool AwaitNews(absl::Time deadline);
 
  private:
@@ -22,9 +23,10 @@ class ChangeSignal {
   bool news_ ABSL_GUARDED_BY(mu_) = true;
 };
 
-// Notifies of every change of `kind` that a List() made after this returned does not show yet, and when the watch
-// ends. `signal` must outlive the watcher.
-absl::StatusOr<std::unique_ptr<ResourceStore::Watcher>> NotifyOfChanges(ResourceStore& store, const ResourceKind& kind,
+// Notifies of every change of `kind` that a List() made after this returned does not show yet, and when the
+// watch ends. `signal` must outlive the watcher.
+absl::StatusOr<std::unique_ptr<ResourceStore::Watcher>> NotifyOfChanges(ResourceStore& store,
+                                                                        const ResourceKind& kind,
                                                                         ChangeSignal& signal);
 
 }  // namespace xpu::testing

@@ -13,8 +13,8 @@
 #include "common/sys/net_namespaces_real.h"
 #include "common/sys/netlink_real.h"
 #include "common/sys/process.h"
-#include "xpu/api/v1alpha1/netdev.pb.h"
 #include "test/lib/pair/change_signal.h"
+#include "xpu/api/v1alpha1/netdev.pb.h"
 #include "xpu/hostagent/v1/host_agent.grpc.pb.h"
 
 namespace xpu::testing {
@@ -40,18 +40,20 @@ absl::StatusOr<std::vector<std::string>> FunctionsAtHome(const Sandbox& sandbox)
 }
 
 absl::StatusOr<int> CountLines(std::vector<std::string> argv, absl::string_view with) {
-  XPU_ASSIGN_OR_RETURN(const std::string text, RunProgram({.argv = std::move(argv)}, absl::Now() + absl::Seconds(30)));
+  XPU_ASSIGN_OR_RETURN(const std::string text,
+                       RunProgram({.argv = std::move(argv)}, absl::Now() + absl::Seconds(30)));
   int count = 0;
-  for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) count += absl::StrContains(line, with);
+  for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty()))
+    count += absl::StrContains(line, with);
   return count;
 }
 
 }  // namespace
 
 std::string Leftovers::ToString() const {
-  return absl::StrCat("functions at home ", functions_at_home.size(), ", addresses ", addresses, ", bridge ports ",
-                      bridge_ports, ", switch ports ", switch_ports, ", flows ", flows, ", resources ", resources,
-                      ", journal rows ", journal_rows);
+  return absl::StrCat("functions at home ", functions_at_home.size(), ", addresses ", addresses,
+                      ", bridge ports ", bridge_ports, ", switch ports ", switch_ports, ", flows ", flows,
+                      ", resources ", resources, ", journal rows ", journal_rows);
 }
 
 absl::StatusOr<Leftovers> CountLeftovers(Pair& pair) {
@@ -65,8 +67,9 @@ absl::StatusOr<Leftovers> CountLeftovers(Pair& pair) {
     for (const auto& binding : bindings) left.addresses += binding.addresses_size();
     XPU_ASSIGN_OR_RETURN(const auto ports, agent->ListBridgePorts());
     left.bridge_ports += static_cast<int>(ports.size());
-    XPU_ASSIGN_OR_RETURN(const int switch_ports,
-                         CountLines({bin + "ovs-vsctl", "--db=" + sandbox.layout().ovsdb(card), "list-ports", "br-xpu"}, ""));
+    XPU_ASSIGN_OR_RETURN(
+        const int switch_ports,
+        CountLines({bin + "ovs-vsctl", "--db=" + sandbox.layout().ovsdb(card), "list-ports", "br-xpu"}, ""));
     left.switch_ports += switch_ports;
     XPU_ASSIGN_OR_RETURN(const int flows,
                          CountLines({bin + "ovs-ofctl", "-OOpenFlow14", "dump-flows",
@@ -106,7 +109,8 @@ absl::Status WaitUntilReleased(Pair& pair, absl::Time deadline) {
         absl::StrAppend(out, claim.pci_address(), "=", claim.state());
       });
     }
-    return absl::DeadlineExceededError(absl::StrCat("still held: journal rows [", rows, "], ", netdevs, " Netdevs"));
+    return absl::DeadlineExceededError(
+        absl::StrCat("still held: journal rows [", rows, "], ", netdevs, " Netdevs"));
   };
   const absl::Status status = look();
   context.TryCancel();

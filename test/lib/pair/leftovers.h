@@ -9,8 +9,8 @@
 
 namespace xpu::testing {
 
-// What a sandbox holds on behalf of pods, counted where it really is. Two equal counts, one from before the pods
-// and one from after, mean that nothing was left behind.
+// What a sandbox holds on behalf of pods, counted where it really is. Two equal counts, one from before the
+// pods and one from after, mean that nothing was left behind.
 struct Leftovers {
   // VFs that are in the host's namespace under the names the card gave them, each with its MAC and MTU.
   std::vector<std::string> functions_at_home;

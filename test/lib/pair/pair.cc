@@ -85,7 +85,8 @@ absl::Status Pair::Deallocate(const std::string& container) {
 Pod Pair::Describe(const PodRequest& request) const {
   Pod pod{.name = request.name, .netns = sandbox_.layout().netns("pod-" + request.name)};
   pod.container_id = "sandbox-" + request.name;
-  nlohmann::json config = {{"cniVersion", "1.0.0"}, {"name", "xpu"}, {"type", "xpu-cni"}, {"network", request.network}};
+  nlohmann::json config = {
+      {"cniVersion", "1.0.0"}, {"name", "xpu"}, {"type", "xpu-cni"}, {"network", request.network}};
   if (!request.addresses.empty()) config["runtimeConfig"]["ips"] = request.addresses;
   if (!request.mac.empty()) config["runtimeConfig"]["mac"] = request.mac;
   pod.config = config.dump();
@@ -95,12 +96,13 @@ Pod Pair::Describe(const PodRequest& request) const {
 absl::StatusOr<CniOutcome> Pair::Cni(const std::string& command, const Pod& pod) {
   nlohmann::json config = nlohmann::json::parse(pod.config);
   if (!pod.device.empty()) config["deviceID"] = pod.device;
-  return runtime_.Run({.command = command,
-                       .container_id = pod.container_id,
-                       .netns = pod.netns,
-                       .ifname = "eth0",
-                       .args = absl::StrCat("IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=", pod.name),
-                       .config = config.dump()});
+  return runtime_.Run(
+      {.command = command,
+       .container_id = pod.container_id,
+       .netns = pod.netns,
+       .ifname = "eth0",
+       .args = absl::StrCat("IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=", pod.name),
+       .config = config.dump()});
 }
 
 absl::Status Pair::ReadResult(const std::string& output, Pod& pod) {
@@ -123,7 +125,8 @@ absl::StatusOr<Pod> Pair::StartPod(const PodRequest& request) {
     XPU_RETURN_IF_ERROR(AwaitDevices(1));
     XPU_ASSIGN_OR_RETURN(pod.device, Allocate(pod.name));
     XPU_ASSIGN_OR_RETURN(const CniOutcome outcome, Cni("ADD", pod));
-    if (!outcome.ok()) return absl::InternalError(absl::StrCat("ADD: ", outcome.output, outcome.error_output));
+    if (!outcome.ok())
+      return absl::InternalError(absl::StrCat("ADD: ", outcome.output, outcome.error_output));
     return ReadResult(outcome.output, pod);
   };
   if (absl::Status status = start(); !status.ok()) {
@@ -137,14 +140,16 @@ absl::Status Pair::StopPod(const Pod& pod) {
   absl::Status first;
   const auto outcome = Cni("DEL", pod);
   first.Update(outcome.status());
-  if (outcome.ok() && !outcome->ok()) first.Update(absl::InternalError(absl::StrCat("DEL: ", outcome->output)));
+  if (outcome.ok() && !outcome->ok())
+    first.Update(absl::InternalError(absl::StrCat("DEL: ", outcome->output)));
   first.Update(Deallocate(pod.name));
   first.Update(sandbox_.RemovePodNamespace("pod-" + pod.name));
   return first;
 }
 
 absl::StatusOr<std::string> Pair::Xpuctl(const std::vector<std::string>& args) {
-  std::vector<std::string> argv = {sandbox_.options().bin_dir + "/xpuctl", "--server", sandbox_.layout().api_server()};
+  std::vector<std::string> argv = {sandbox_.options().bin_dir + "/xpuctl", "--server",
+                                   sandbox_.layout().api_server()};
   argv.insert(argv.end(), args.begin(), args.end());
   return RunProgram({.argv = std::move(argv)}, absl::Now() + absl::Seconds(60));
 }
@@ -162,7 +167,8 @@ absl::Status Pair::WaitUntilNetworksReady(absl::Time deadline) {
       XPU_ASSIGN_OR_RETURN(const auto network, api::Decode<api::v1alpha1::Network>(object));
       const int64_t generation = object["metadata"].value("generation", int64_t{0});
       int64_t confirmed = 0;
-      for (const auto& card : network.status().cards()) confirmed += card.confirmed_generation() == generation;
+      for (const auto& card : network.status().cards())
+        confirmed += card.confirmed_generation() == generation;
       if (confirmed != cards) waiting_for = object.dump();
     }
     if (waiting_for.empty()) return absl::OkStatus();

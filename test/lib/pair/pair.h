@@ -45,16 +45,16 @@ struct Pod {
   MacAddress mac;
 };
 
-// A running sandbox and everything that a cluster does to it: the kubelet admits, the container runtime attaches.
-// Calls from several threads are fine as long as they are about different pods.
+// A running sandbox and everything that a cluster does to it: the kubelet admits, the container runtime
+// attaches. Calls from several threads are fine as long as they are about different pods.
 class Pair {
  public:
   // Talks to a sandbox that is up. Does not own it.
   static absl::StatusOr<std::unique_ptr<Pair>> Connect(Sandbox& sandbox);
   ~Pair();
 
-  // Makes the pod's namespace, has the kubelet allocate a VF and runs ADD. An error of the plugin comes back as
-  // Internal with the plugin's words; then the pod is taken away again.
+  // Makes the pod's namespace, has the kubelet allocate a VF and runs ADD. An error of the plugin comes back
+  // as Internal with the plugin's words; then the pod is taken away again.
   absl::StatusOr<Pod> StartPod(const PodRequest& request);
   // Runs DEL, gives the device back to the kubelet and removes the namespace.
   absl::Status StopPod(const Pod& pod);
@@ -73,8 +73,8 @@ class Pair {
   // Runs xpuctl against the sandbox and gives what it printed; Internal if it fails.
   absl::StatusOr<std::string> Xpuctl(const std::vector<std::string>& args);
 
-  // Waits until every Network says of its present generation that every card has confirmed it; DeadlineExceeded
-  // with the first one that does not.
+  // Waits until every Network says of its present generation that every card has confirmed it;
+  // DeadlineExceeded with the first one that does not.
   absl::Status WaitUntilNetworksReady(absl::Time deadline);
 
   absl::StatusOr<std::vector<hostagent::v1::Claim>> Claims();

@@ -23,7 +23,8 @@
 namespace xpu::testing {
 namespace {
 
-absl::Status WithEth0(const std::string& netns, const std::function<absl::Status(Netlink&, int ifindex)>& work) {
+absl::Status WithEth0(const std::string& netns,
+                      const std::function<absl::Status(Netlink&, int ifindex)>& work) {
   NetNamespacesReal namespaces;
   NetlinkFactoryReal factory;
   XPU_ASSIGN_OR_RETURN(const auto ns, namespaces.Open(netns));
@@ -55,7 +56,8 @@ absl::StatusOr<bool> Ping(const std::string& netns, const IpAddress& to, const s
   std::vector<std::string> argv = {"ping", to.is_v4() ? "-4" : "-6", "-n", "-q", "-c", "1", "-w", "1"};
   if (!from.empty()) argv.insert(argv.end(), {"-I", from});
   argv.push_back(to.ToString());
-  XPU_ASSIGN_OR_RETURN(Process ping, Process::Spawn({.argv = argv, .net_namespace = ns, .log_file = "/dev/null"}));
+  XPU_ASSIGN_OR_RETURN(Process ping,
+                       Process::Spawn({.argv = argv, .net_namespace = ns, .log_file = "/dev/null"}));
   XPU_ASSIGN_OR_RETURN(const ExitStatus ended, ping.Wait(absl::Now() + absl::Seconds(30)));
   // ping(8): 1 is "no answer", 2 an error such as a source address that is not the pod's.
   if (ended.code == 0 || ended.code == 1) return ended.code == 0;
@@ -72,7 +74,8 @@ absl::StatusOr<bool> TcpTransfer(const std::string& netns, const std::string& to
   socklen_t length = sizeof address;
   XPU_RETURN_IF_ERROR(InNamespace(there, [&]() -> absl::Status {
     server.Reset(socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (bind(server.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 || listen(server.get(), 1) != 0 ||
+    if (bind(server.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 ||
+        listen(server.get(), 1) != 0 ||
         getsockname(server.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) {
       return absl::ErrnoToStatus(errno, absl::StrCat("cannot listen on ", to.ToString()));
     }
@@ -113,7 +116,8 @@ absl::StatusOr<bool> TcpTransfer(const std::string& netns, const std::string& to
 }
 
 absl::Status SetMac(const std::string& netns, const MacAddress& mac) {
-  return WithEth0(netns, [&](Netlink& netlink, int ifindex) { return netlink.ChangeLink(ifindex, {.mac = mac}); });
+  return WithEth0(netns,
+                  [&](Netlink& netlink, int ifindex) { return netlink.ChangeLink(ifindex, {.mac = mac}); });
 }
 
 absl::Status AddAddress(const std::string& netns, const InterfaceAddress& address) {
@@ -121,7 +125,8 @@ absl::Status AddAddress(const std::string& netns, const InterfaceAddress& addres
 }
 
 absl::Status RemoveAddress(const std::string& netns, const InterfaceAddress& address) {
-  return WithEth0(netns, [&](Netlink& netlink, int ifindex) { return netlink.DeleteAddress(ifindex, address); });
+  return WithEth0(netns,
+                  [&](Netlink& netlink, int ifindex) { return netlink.DeleteAddress(ifindex, address); });
 }
 
 }  // namespace xpu::testing

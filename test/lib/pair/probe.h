@@ -9,15 +9,15 @@
 
 namespace xpu::testing {
 
-// What a person would do inside a pod to see whether its network works, or to cheat. `netns` is the path of the
-// pod's namespace, the interface is eth0.
+// What a person would do inside a pod to see whether its network works, or to cheat. `netns` is the path of
+// the pod's namespace, the interface is eth0.
 
-// True if `to` answers at least one of a few pings. An answer comes within milliseconds; where there is none it
-// takes about a second to be sure. `from`: source address, empty for the kernel's choice.
+// True if `to` answers at least one of a few pings. An answer comes within milliseconds; where there is none
+// it takes about a second to be sure. `from`: source address, empty for the kernel's choice.
 absl::StatusOr<bool> Ping(const std::string& netns, const IpAddress& to, const std::string& from = "");
 
-// Sends a megabyte over TCP to a server on `to` in `to_netns` and has it counted there; false if no connection
-// comes about within a few seconds.
+// Sends a megabyte over TCP to a server on `to` in `to_netns` and has it counted there; false if no
+// connection comes about within a few seconds.
 absl::StatusOr<bool> TcpTransfer(const std::string& netns, const std::string& to_netns, const IpAddress& to);
 
 absl::Status SetMac(const std::string& netns, const MacAddress& mac);

@@ -96,7 +96,8 @@ absl::StatusOr<CniOutcome> ContainerRuntime::Run(const CniCall& call) const {
   const absl::Status spawned = InNamespace(options_.net_namespace, [&]() -> absl::Status {
     start = absl::Now();
     const int error = posix_spawn(&pid, options_.plugin.c_str(), &actions, nullptr, argv.data(), envp.data());
-    return error == 0 ? absl::OkStatus() : absl::ErrnoToStatus(error, absl::StrCat("cannot run ", options_.plugin));
+    return error == 0 ? absl::OkStatus()
+                      : absl::ErrnoToStatus(error, absl::StrCat("cannot run ", options_.plugin));
   });
   posix_spawn_file_actions_destroy(&actions);
   XPU_RETURN_IF_ERROR(spawned);
@@ -110,8 +111,8 @@ absl::StatusOr<CniOutcome> ContainerRuntime::Run(const CniCall& call) const {
   }
   outcome.elapsed = absl::Now() - start;
   if (!finished) {
-    return absl::DeadlineExceededError(
-        absl::StrCat(options_.plugin, " ", call.command, " took longer than ", absl::FormatDuration(options_.deadline)));
+    return absl::DeadlineExceededError(absl::StrCat(options_.plugin, " ", call.command, " took longer than ",
+                                                    absl::FormatDuration(options_.deadline)));
   }
   outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return outcome;

@@ -11,7 +11,8 @@
 
 namespace xpu::testing {
 
-// What a container runtime hands to a CNI plugin (CNI specification 1.0.0, section 2). Empty fields are not set.
+// What a container runtime hands to a CNI plugin (CNI specification 1.0.0, section 2). Empty fields are not
+// set.
 struct CniCall {
   std::string command;  // "ADD", "DEL", "VERSION"
   std::string container_id;

@@ -23,8 +23,9 @@ class ContainerRuntimeTest : public ::testing::Test {
 };
 
 TEST_F(ContainerRuntimeTest, HandsOverVariablesAndConfiguration) {
-  const auto outcome = Plugin("echo $CNI_COMMAND $CNI_CONTAINERID $CNI_NETNS $CNI_IFNAME $CNI_ARGS $EXTRA; cat")
-                           .Run({"ADD", "c1", "/run/netns/x", "eth0", "K=V", "{}"});
+  const auto outcome =
+      Plugin("echo $CNI_COMMAND $CNI_CONTAINERID $CNI_NETNS $CNI_IFNAME $CNI_ARGS $EXTRA; cat")
+          .Run({"ADD", "c1", "/run/netns/x", "eth0", "K=V", "{}"});
   ASSERT_TRUE(outcome.ok()) << outcome.status();
   EXPECT_EQ(outcome->output, "ADD c1 /run/netns/x eth0 K=V e\n{}");
   EXPECT_TRUE(outcome->ok());
