@@ -178,14 +178,16 @@ absl::StatusOr<bool> HostSide::BringHome(Netlink& pod, const Link& link, const C
   if (!absl::IsNotFound(status)) {
     spdlog::warn("function {} cannot be brought home as it was, trying with less: {}",
                  row.function.ToString(), status.ToString());
-    // Better home under another name or MAC than left with a pod that is going.
-    LinkChange bare;
-    bare.net_namespace = change.net_namespace;
-    bare.name = row.host_ifname;
-    status = pod.ChangeLink(link.ifindex, bare);
-    if (absl::IsAlreadyExists(status)) {
-      bare.name = SpareName(row.function);
-      status = pod.ChangeLink(link.ifindex, bare);
+    // Better home under another name or MAC than left with a pod that is going. A refused move may have gone
+    // there and back, which gives the interface another index.
+    for (const std::string& name : {row.host_ifname, SpareName(row.function)}) {
+      XPU_ASSIGN_OR_RETURN(const std::optional<Link> still_there, FindIn(pod, row));
+      if (!still_there) return false;
+      LinkChange bare;
+      bare.net_namespace = change.net_namespace;
+      bare.name = name;
+      status = pod.ChangeLink(still_there->ifindex, bare);
+      if (!absl::IsAlreadyExists(status)) break;
     }
   }
   // If its namespace went in this moment, the kernel gives it back by itself.
