@@ -252,8 +252,9 @@ Attacher::Undone Attacher::Undo(const ClaimRow& claimed) {
     stuck = absl::StrCat("its port could not be taken back at the card: ", undone.card.message());
   }
   if (!stuck.empty()) spdlog::warn("function {} is not free yet: {}", row->function.ToString(), stuck);
-  SetStuck(row->function, stuck);
   undone.journal = parts_.allocator.Undone(row->function, row->claim, undone.host_restored, undone.card.ok());
+  // After the row: who hears that nothing is in the way any more must find the function free.
+  SetStuck(row->function, stuck);
   // What only the journal or the card stands in the way of is tried again; for the interface there is an
   // event.
   if (session != nullptr && (!undone.card.ok() || !undone.journal.ok())) session->TryAgainLater();
