@@ -18,7 +18,7 @@ using hostagent::v1::WatchFunctionsResponse;
 PluginDevices ToDevices(const WatchFunctionsResponse& response) {
   PluginDevices devices;
   for (const hostagent::v1::Function& function : response.functions()) {
-    devices.push_back({.id = function.pci_address(),
+    devices.push_back({.id = function.id(),
                        .healthy = function.healthy(),
                        .numa_node = function.numa_node(),
                        .physical_function = function.pf_address()});

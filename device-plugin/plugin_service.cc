@@ -61,7 +61,7 @@ class AllocateCall : public grpc::ServerUnaryReactor {
     auto call = std::make_unique<Call>();
     call->context.set_deadline(absl::ToChronoTime(absl::Now() + options_.allocate_timeout));
     call->context.set_wait_for_ready(true);
-    *call->request.mutable_pci_addresses() = container.devices_ids();
+    *call->request.mutable_functions() = container.devices_ids();
     Call* raw = call.get();
     {
       absl::MutexLock lock(&mutex_);
@@ -78,7 +78,7 @@ class AllocateCall : public grpc::ServerUnaryReactor {
       absl::MutexLock lock(&mutex_);
       call = std::move(call_);
     }
-    const std::string addresses = absl::StrJoin(call->request.pci_addresses(), ",");
+    const std::string addresses = absl::StrJoin(call->request.functions(), ",");
     if (!status.ok()) {
       std::string why = status.error_message();
       if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {

@@ -77,7 +77,7 @@ absl::StatusOr<ClaimRow> Allocator::Begin(const ClaimRow& wanted) {
   return row;
 }
 
-absl::StatusOr<ClaimRow> Allocator::Attach(const PciAddress& function, int64_t claim,
+absl::StatusOr<ClaimRow> Allocator::Attach(const FunctionId& function, int64_t claim,
                                            const Attachment& attachment, const MacAddress& mac,
                                            const std::vector<InterfaceAddress>& asked) {
   ClaimRow row;
@@ -99,7 +99,7 @@ absl::StatusOr<ClaimRow> Allocator::Attach(const PciAddress& function, int64_t c
   return row;
 }
 
-absl::StatusOr<ClaimRow> Allocator::Confirm(const PciAddress& function, int64_t claim,
+absl::StatusOr<ClaimRow> Allocator::Confirm(const FunctionId& function, int64_t claim,
                                             const Confirmation& confirmation) {
   ClaimRow row;
   {
@@ -119,7 +119,7 @@ absl::StatusOr<ClaimRow> Allocator::Confirm(const PciAddress& function, int64_t 
   return row;
 }
 
-absl::StatusOr<ClaimRow> Allocator::Undo(const PciAddress& function, int64_t claim) {
+absl::StatusOr<ClaimRow> Allocator::Undo(const FunctionId& function, int64_t claim) {
   ClaimRow row;
   {
     absl::MutexLock lock(&mu_);
@@ -133,7 +133,7 @@ absl::StatusOr<ClaimRow> Allocator::Undo(const PciAddress& function, int64_t cla
   return row;
 }
 
-absl::Status Allocator::Undone(const PciAddress& function, int64_t claim, bool host_done, bool dpu_done) {
+absl::Status Allocator::Undone(const FunctionId& function, int64_t claim, bool host_done, bool dpu_done) {
   {
     absl::MutexLock lock(&mu_);
     XPU_ASSIGN_OR_RETURN(ClaimRow row, RowOfClaim(function, claim));
@@ -158,7 +158,7 @@ absl::Status Allocator::Undone(const PciAddress& function, int64_t claim, bool h
   return absl::OkStatus();
 }
 
-std::optional<ClaimRow> Allocator::Find(const PciAddress& function) const {
+std::optional<ClaimRow> Allocator::Find(const FunctionId& function) const {
   absl::MutexLock lock(&mu_);
   const auto it = rows_.find(function);
   return it == rows_.end() ? std::nullopt : std::optional<ClaimRow>(it->second);
@@ -178,11 +178,11 @@ std::vector<ClaimRow> Allocator::Rows() const {
   return rows;
 }
 
-void Allocator::Observe(std::function<void(const PciAddress&)> changed) {
+void Allocator::Observe(std::function<void(const FunctionId&)> changed) {
   observers_.push_back(std::move(changed));
 }
 
-absl::Status Allocator::CheckAttachmentFree(const PciAddress& function, const Attachment& attachment) const {
+absl::Status Allocator::CheckAttachmentFree(const FunctionId& function, const Attachment& attachment) const {
   const auto it = attachments_.find(KeyOf(attachment));
   if (it == attachments_.end() || it->second == function) return absl::OkStatus();
   return absl::AlreadyExistsError(absl::StrCat("interface ", attachment.ifname, " of container ",
@@ -190,7 +190,7 @@ absl::Status Allocator::CheckAttachmentFree(const PciAddress& function, const At
                                                it->second.ToString(), " already; DEL it first"));
 }
 
-absl::StatusOr<ClaimRow> Allocator::RowOfClaim(const PciAddress& function, int64_t claim) const {
+absl::StatusOr<ClaimRow> Allocator::RowOfClaim(const FunctionId& function, int64_t claim) const {
   const auto it = rows_.find(function);
   if (it == rows_.end() || it->second.claim != claim) {
     return absl::NotFoundError(
@@ -211,14 +211,14 @@ void Allocator::Keep(const ClaimRow& row) {
   if (row.attachment) attachments_[KeyOf(*row.attachment)] = row.function;
 }
 
-void Allocator::Forget(const PciAddress& function) {
+void Allocator::Forget(const FunctionId& function) {
   const auto it = rows_.find(function);
   if (it == rows_.end()) return;
   if (it->second.attachment) attachments_.erase(KeyOf(*it->second.attachment));
   rows_.erase(it);
 }
 
-absl::Status Allocator::ReadAgain(const PciAddress& function, const absl::Status& error) {
+absl::Status Allocator::ReadAgain(const FunctionId& function, const absl::Status& error) {
   const absl::StatusOr<std::vector<ClaimRow>> rows = journal_.Load();
   if (!rows.ok()) return error;
   Forget(function);
@@ -228,7 +228,7 @@ absl::Status Allocator::ReadAgain(const PciAddress& function, const absl::Status
   return error;
 }
 
-void Allocator::TellObservers(const PciAddress& function) const {
+void Allocator::TellObservers(const FunctionId& function) const {
   for (const auto& changed : observers_) changed(function);
 }
 

@@ -44,19 +44,19 @@ class Allocator {
   // Gives a claimed function to an attachment that asks for `asked` addresses and uses `mac`.
   //   FailedPrecondition  the function is not (or no longer) just claimed
   //   AlreadyExists       as above
-  absl::StatusOr<ClaimRow> Attach(const PciAddress& function, int64_t claim, const Attachment& attachment,
+  absl::StatusOr<ClaimRow> Attach(const FunctionId& function, int64_t claim, const Attachment& attachment,
                                   const MacAddress& mac, const std::vector<InterfaceAddress>& asked);
   // The attachment is complete. FailedPrecondition unless it is attached under that claim.
-  absl::StatusOr<ClaimRow> Confirm(const PciAddress& function, int64_t claim,
+  absl::StatusOr<ClaimRow> Confirm(const FunctionId& function, int64_t claim,
                                    const Confirmation& confirmation);
   // Host and card are to be brought back to what they were; both are pending from now on. A claim that is
   // being undone already stays as it is. NotFound if there is no such claim.
-  absl::StatusOr<ClaimRow> Undo(const PciAddress& function, int64_t claim);
+  absl::StatusOr<ClaimRow> Undo(const FunctionId& function, int64_t claim);
   // Part of the undoing is done; with both parts done the function is free. NotFound if there is no such
   // claim; FailedPrecondition if it is not being undone.
-  absl::Status Undone(const PciAddress& function, int64_t claim, bool host_done, bool dpu_done);
+  absl::Status Undone(const FunctionId& function, int64_t claim, bool host_done, bool dpu_done);
 
-  std::optional<ClaimRow> Find(const PciAddress& function) const;
+  std::optional<ClaimRow> Find(const FunctionId& function) const;
   // Also while it is being undone.
   std::optional<ClaimRow> FindAttachment(const std::string& container_id, const std::string& ifname) const;
   // In the order of the functions.
@@ -64,7 +64,7 @@ class Allocator {
 
   // Calls `changed` after each change of a function's row, on the thread that made it. Must be called before
   // other threads use the object; `changed` may call Find and Rows.
-  void Observe(std::function<void(const PciAddress& function)> changed);
+  void Observe(std::function<void(const FunctionId& function)> changed);
 
  private:
   explicit Allocator(Journal& journal) : journal_(journal) {}
@@ -74,27 +74,27 @@ class Allocator {
   static AttachmentKey KeyOf(const Attachment& attachment) {
     return {attachment.container_id, attachment.ifname};
   }
-  absl::Status CheckAttachmentFree(const PciAddress& function, const Attachment& attachment) const
+  absl::Status CheckAttachmentFree(const FunctionId& function, const Attachment& attachment) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   // The row of that claim, or why it is not there.
-  absl::StatusOr<ClaimRow> RowOfClaim(const PciAddress& function, int64_t claim) const
+  absl::StatusOr<ClaimRow> RowOfClaim(const FunctionId& function, int64_t claim) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   // Writes the journal and then memory.
   absl::Status Write(const ClaimRow& row) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Keep(const ClaimRow& row) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Forget(const PciAddress& function) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Forget(const FunctionId& function) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // After an error of the journal, which may have changed something all the same: reads what it has of the
   // function. Returns `error`.
-  absl::Status ReadAgain(const PciAddress& function, const absl::Status& error)
+  absl::Status ReadAgain(const FunctionId& function, const absl::Status& error)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void TellObservers(const PciAddress& function) const ABSL_LOCKS_EXCLUDED(mu_);
+  void TellObservers(const FunctionId& function) const ABSL_LOCKS_EXCLUDED(mu_);
 
   Journal& journal_;
-  std::vector<std::function<void(const PciAddress&)>> observers_;
+  std::vector<std::function<void(const FunctionId&)>> observers_;
   // Held while the journal is written, so that the two cannot differ.
   mutable absl::Mutex mu_;
-  std::map<PciAddress, ClaimRow> rows_ ABSL_GUARDED_BY(mu_);
-  std::map<AttachmentKey, PciAddress> attachments_ ABSL_GUARDED_BY(mu_);
+  std::map<FunctionId, ClaimRow> rows_ ABSL_GUARDED_BY(mu_);
+  std::map<AttachmentKey, FunctionId> attachments_ ABSL_GUARDED_BY(mu_);
 };
 
 // "pod default/web-1 (container 3f2a…, interface net1)", for messages.

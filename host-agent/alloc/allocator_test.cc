@@ -18,7 +18,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-PciAddress Function(int n) { return PciAddress{0, 3, 0, static_cast<uint8_t>(n)}; }
+FunctionId Function(int n) { return PciAddress{0, 3, 0, static_cast<uint8_t>(n)}; }
 
 ClaimRow Draft(int n) {
   ClaimRow row;
@@ -141,7 +141,7 @@ TEST_F(AllocatorTest, UndoingTwiceForgetsNothingThatIsDone) {
 
 TEST_F(AllocatorTest, ObserversSeeTheRowAsItHasBecome) {
   std::vector<std::string> seen;
-  allocator_->Observe([&](const PciAddress& function) {
+  allocator_->Observe([&](const FunctionId& function) {
     const auto row = allocator_->Find(function);
     seen.push_back(row ? ClaimStateName(row->state) : "free");
   });
@@ -204,7 +204,7 @@ class AllocatorModelTest : public AllocatorTest, public ::testing::WithParamInte
     std::map<int, int64_t> claims;
     std::set<std::string> pods;
     for (const ClaimRow& row : allocator_->Rows()) {
-      const int n = row.function.function;
+      const int n = row.function.pci.function;
       ASSERT_TRUE(oracle_.entries.contains(n)) << "function " << n << " should be free";
       const Oracle::Entry& entry = oracle_.entries.at(n);
       EXPECT_EQ(row.state, entry.state);

@@ -45,7 +45,7 @@ absl::Status FakeJournal::Write(const ClaimRow& row) {
   return absl::OkStatus();
 }
 
-absl::Status FakeJournal::End(const PciAddress& function, int64_t claim) {
+absl::Status FakeJournal::End(const FunctionId& function, int64_t claim) {
   absl::MutexLock lock(&mu_);
   XPU_RETURN_IF_ERROR(CountCall());
   const auto it = rows_.find(function);

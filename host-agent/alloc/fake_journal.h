@@ -19,7 +19,7 @@ class FakeJournal : public Journal {
   absl::StatusOr<std::vector<ClaimRow>> Load() override;
   absl::StatusOr<ClaimRow> Begin(const ClaimRow& row) override;
   absl::Status Write(const ClaimRow& row) override;
-  absl::Status End(const PciAddress& function, int64_t claim) override;
+  absl::Status End(const FunctionId& function, int64_t claim) override;
 
   // The n-th call from now that changes something (1: the next) fails with `status` and changes nothing.
   void FailCall(int n, absl::Status status);
@@ -31,8 +31,8 @@ class FakeJournal : public Journal {
 
   Clock& clock_;
   mutable absl::Mutex mu_;
-  std::map<PciAddress, ClaimRow> rows_ ABSL_GUARDED_BY(mu_);
-  std::map<PciAddress, int64_t> last_claims_ ABSL_GUARDED_BY(mu_);
+  std::map<FunctionId, ClaimRow> rows_ ABSL_GUARDED_BY(mu_);
+  std::map<FunctionId, int64_t> last_claims_ ABSL_GUARDED_BY(mu_);
   std::map<int, absl::Status> failures_ ABSL_GUARDED_BY(mu_);
   int calls_ ABSL_GUARDED_BY(mu_) = 0;
 };

@@ -7,9 +7,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/base/function_id.h"
 #include "common/base/ip_address.h"
 #include "common/base/mac_address.h"
-#include "common/base/pci_address.h"
+#include "common/sys/vf_settings.h"
 
 namespace xpu {
 
@@ -36,12 +37,26 @@ struct Attachment {
   std::string cni_network;
   std::string network_namespace;
   std::string network;
+  // Instead of a Network resource: the card's network of that VLAN, 0 for untagged.
+  std::optional<uint16_t> vlan;
   friend bool operator==(const Attachment&, const Attachment&) = default;
+};
+
+// Addresses by a plugin of the CNI configuration ("ipam") and not by the Network.
+struct IpamCall {
+  // Name of the plugin: "host-local".
+  std::string type;
+  // CNI_PATH and CNI_ARGS of the ADD: where the plugin is looked for, and what it was told.
+  std::string path;
+  std::string args;
+  // What it read on standard input.
+  std::string config;
+  friend bool operator==(const IpamCall&, const IpamCall&) = default;
 };
 
 // All that is needed to undo a claim with nothing else at hand.
 struct ClaimRow {
-  PciAddress function;
+  FunctionId function;
   ClaimState state = ClaimState::kClaimed;
   // Counts up with each claim of this function, for ever; Begin gives it.
   int64_t claim = 0;
@@ -57,8 +72,14 @@ struct ClaimRow {
   // The interface does not say which PCI function it is of (emulated cards: a veth), so it is known by its
   // alias.
   bool known_by_alias = false;
+  // Bound to vfio-pci: there is no interface to move, and the container uses the device.
+  bool vfio = false;
+  // What the physical function kept for it before the attachment, of all that was changed; to be put back.
+  VfSettings settings_before;
   // Empty while only claimed.
   std::optional<Attachment> attachment;
+  // The plugin that was asked for addresses and has to be told when they are free again.
+  std::optional<IpamCall> ipam;
   // The attachment is complete; only from then on may the runtime have been told of it.
   bool confirmed = false;
   // Until confirmed: what was asked for, as single addresses. Then: what the card gave, with prefix lengths.
@@ -68,6 +89,10 @@ struct ClaimRow {
   // While undoing: what is still to be done.
   bool host_pending = false;
   bool dpu_pending = false;
+  bool ipam_pending = false;
+  // JSON of the answer to the ADD as the newest specification has it, for the same ADD again and for CHECK;
+  // empty until confirmed.
+  std::string result;
   friend bool operator==(const ClaimRow&, const ClaimRow&) = default;
 };
 
@@ -92,7 +117,7 @@ class Journal {
   // Replaces the row of the same function and claim; NotFound if there is none.
   virtual absl::Status Write(const ClaimRow& row) = 0;
   // Ends the claim: the row goes, the claim number stays remembered. No row is OK.
-  virtual absl::Status End(const PciAddress& function, int64_t claim) = 0;
+  virtual absl::Status End(const FunctionId& function, int64_t claim) = 0;
 };
 
 }  // namespace xpu

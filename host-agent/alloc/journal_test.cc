@@ -99,11 +99,11 @@ INSTANTIATE_TEST_SUITE_P(All, JournalContract,
                                            Param{"Fake", [] { return std::make_unique<FakeUnderTest>(); }}),
                          [](const auto& info) { return info.param.name; });
 
-PciAddress Function(int n) {
+FunctionId Function(int n) {
   return PciAddress{0, 3, static_cast<uint8_t>(n / 8), static_cast<uint8_t>(n % 8)};
 }
 
-ClaimRow FullRow(const PciAddress& function) {
+ClaimRow FullRow(const FunctionId& function) {
   ClaimRow row;
   row.function = function;
   row.state = ClaimState::kAttached;
@@ -157,7 +157,7 @@ TEST_P(JournalContract, LoadsInTheOrderOfTheAddresses) {
   for (const PciAddress& function : {high, low, middle}) {
     ASSERT_TRUE(journal().Begin(FullRow(function)).ok());
   }
-  std::vector<PciAddress> functions;
+  std::vector<FunctionId> functions;
   const auto rows = journal().Load();
   ASSERT_TRUE(rows.ok()) << rows.status();
   for (const ClaimRow& row : *rows) functions.push_back(row.function);

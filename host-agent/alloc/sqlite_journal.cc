@@ -109,7 +109,7 @@ void BindRow(Statement& statement, const ClaimRow& row) {
 
 absl::StatusOr<ClaimRow> ReadRow(const Statement& statement) {
   ClaimRow row;
-  XPU_ASSIGN_OR_RETURN(row.function, PciAddress::Parse(statement.Text(0)));
+  XPU_ASSIGN_OR_RETURN(row.function, FunctionId::Parse(statement.Text(0)));
   row.claim = statement.Int(1);
   XPU_ASSIGN_OR_RETURN(row.state, StateFromNumber(statement.Int(2)));
   row.card = statement.Text(3);
@@ -275,7 +275,7 @@ absl::Status SqliteJournal::Write(const ClaimRow& row) {
   return absl::OkStatus();
 }
 
-absl::Status SqliteJournal::End(const PciAddress& function, int64_t claim) {
+absl::Status SqliteJournal::End(const FunctionId& function, int64_t claim) {
   absl::MutexLock lock(&mu_);
   Statement& remove = statements_.remove;
   const ResetAfter reset(remove);

@@ -26,7 +26,7 @@ class SqliteJournal : public Journal {
   absl::StatusOr<std::vector<ClaimRow>> Load() override;
   absl::StatusOr<ClaimRow> Begin(const ClaimRow& row) override;
   absl::Status Write(const ClaimRow& row) override;
-  absl::Status End(const PciAddress& function, int64_t claim) override;
+  absl::Status End(const FunctionId& function, int64_t claim) override;
 
  private:
   // Prepared once, as preparing costs more than running them.

@@ -58,7 +58,7 @@ std::vector<InterfaceAddress> AsSingleAddresses(const std::vector<IpAddress>& ad
 
 Attacher::Attacher(Parts parts) : parts_(std::move(parts)), card_workers_(kMaxCardThreads) {}
 
-absl::StatusOr<ClaimRow> Attacher::Draft(const PciAddress& address, Link* home) {
+absl::StatusOr<ClaimRow> Attacher::Draft(const FunctionId& address, Link* home) {
   const absl::StatusOr<HostFunction> function = parts_.inventory.Find(address);
   if (!function.ok()) return WithCniCode(function.status(), CniCode::kFunctionUnknown);
   const absl::StatusOr<Link> link = parts_.host.FindAtHome(address);
@@ -78,7 +78,7 @@ absl::StatusOr<ClaimRow> Attacher::Draft(const PciAddress& address, Link* home) 
   return row;
 }
 
-absl::StatusOr<ClaimRow> Attacher::Claim(const PciAddress& function, bool* begun) {
+absl::StatusOr<ClaimRow> Attacher::Claim(const FunctionId& function, bool* begun) {
   if (begun != nullptr) *begun = false;
   std::optional<ClaimRow> row = parts_.allocator.Find(function);
   if (row && row->state == ClaimState::kUndoing) {
@@ -103,7 +103,7 @@ absl::StatusOr<ClaimRow> Attacher::Claim(const PciAddress& function, bool* begun
   return *row;
 }
 
-absl::Status Attacher::Unclaim(const PciAddress& function, int64_t claim) {
+absl::Status Attacher::Unclaim(const FunctionId& function, int64_t claim) {
   const std::optional<ClaimRow> row = parts_.allocator.Find(function);
   if (!row || row->claim != claim || row->attachment) return absl::OkStatus();
   return Undo(*row).journal;
@@ -188,7 +188,7 @@ bool Attacher::IsAsAsked(const ClaimRow& row, const AttachRequest& request) {
   return bound.ok() && bound->addresses == row.addresses;
 }
 
-absl::Status Attacher::Del(const PciAddress& function, const std::string& container_id,
+absl::Status Attacher::Del(const FunctionId& function, const std::string& container_id,
                            const std::string& ifname) {
   const std::optional<ClaimRow> row = parts_.allocator.Find(function);
   if (!row || !row->attachment || row->attachment->container_id != container_id ||
@@ -200,7 +200,7 @@ absl::Status Attacher::Del(const PciAddress& function, const std::string& contai
   return undone.host;
 }
 
-absl::Status Attacher::ReleaseUnused(const PciAddress& function) {
+absl::Status Attacher::ReleaseUnused(const FunctionId& function) {
   const std::optional<ClaimRow> row = parts_.allocator.Find(function);
   if (!row || row->attachment) return absl::OkStatus();
   return Undo(*row).journal;
@@ -261,7 +261,7 @@ Attacher::Undone Attacher::Undo(const ClaimRow& claimed) {
   return undone;
 }
 
-void Attacher::Settle(const PciAddress& function) {
+void Attacher::Settle(const FunctionId& function) {
   const std::optional<ClaimRow> row = parts_.allocator.Find(function);
   if (!row) return;
   // Calls about a function come one after the other, so nobody is completing this attachment any more.
@@ -287,7 +287,7 @@ void Attacher::Settle(const PciAddress& function) {
   session->TryAgainLater();
 }
 
-void Attacher::Recover(const PciAddress& function) {
+void Attacher::Recover(const FunctionId& function) {
   const std::optional<ClaimRow> row = parts_.allocator.Find(function);
   if (!row) return;
   if (row->state == ClaimState::kAttached && row->confirmed) {
@@ -308,13 +308,13 @@ void Attacher::Recover(const PciAddress& function) {
   if (row->state != ClaimState::kClaimed) Settle(function);
 }
 
-std::string Attacher::StuckReason(const PciAddress& function) const {
+std::string Attacher::StuckReason(const FunctionId& function) const {
   absl::MutexLock lock(&mu_);
   const auto it = stuck_.find(function);
   return it == stuck_.end() ? "" : it->second;
 }
 
-void Attacher::SetStuck(const PciAddress& function, const std::string& reason) {
+void Attacher::SetStuck(const FunctionId& function, const std::string& reason) {
   {
     absl::MutexLock lock(&mu_);
     if (reason.empty()) {

@@ -21,7 +21,7 @@ namespace xpu {
 
 // What an ADD asks for.
 struct AttachRequest {
-  PciAddress function;
+  FunctionId function;
   Attachment attachment;
   // Without: the function's own.
   std::optional<MacAddress> mac;
@@ -43,16 +43,16 @@ class Attacher {
     HostSide& host;
     std::map<std::string, CardSession*> sessions;
     // Called when the outcome of StuckReason may have changed; may be null.
-    std::function<void(const PciAddress&)> stuck_changed;
+    std::function<void(const FunctionId&)> stuck_changed;
   };
   explicit Attacher(Parts parts);
 
   // Claims a free function for a container that has not started and prepares its port, isolated. One that is
   // just claimed stays as it is: its container never came. `begun`, if not null, is set to whether a claim
   // was begun.
-  absl::StatusOr<ClaimRow> Claim(const PciAddress& function, bool* begun);
+  absl::StatusOr<ClaimRow> Claim(const FunctionId& function, bool* begun);
   // Undoes a claim that was not used.
-  absl::Status Unclaim(const PciAddress& function, int64_t claim);
+  absl::Status Unclaim(const FunctionId& function, int64_t claim);
 
   // ADD: the function is in the pod, in its network and confirmed by the switch, and the row says so. A
   // failure undoes all. The same request again gives the same answer if all is still there; otherwise it
@@ -60,21 +60,21 @@ class Attacher {
   absl::StatusOr<ClaimRow> Add(const AttachRequest& request);
   // DEL: nothing is left of that attachment of the function. What the card could not be told, or a namespace
   // that is gone has not given back yet, is no error: the row remembers it, and Settle finishes it.
-  absl::Status Del(const PciAddress& function, const std::string& container_id, const std::string& ifname);
+  absl::Status Del(const FunctionId& function, const std::string& container_id, const std::string& ifname);
 
   // The other half of a DEL: gives back a claim of the function that no attachment came of, as its container
   // is being torn down.
-  absl::Status ReleaseUnused(const PciAddress& function);
+  absl::Status ReleaseUnused(const FunctionId& function);
 
   // Brings host and card in line with the function's row: finishes what is being undone or was never
   // completed, and tells the card again what it should hold. Called when that may be possible or needed: the
   // card is back, an interface has appeared.
-  void Settle(const PciAddress& function);
+  void Settle(const FunctionId& function);
   // Settle after a start of the process: also undoes an attachment whose interface is no longer in its pod.
-  void Recover(const PciAddress& function);
+  void Recover(const FunctionId& function);
 
   // Why a function that is being undone is not free yet, after a try; empty otherwise. Safe from any thread.
-  std::string StuckReason(const PciAddress& function) const;
+  std::string StuckReason(const FunctionId& function) const;
 
  private:
   struct Undone {
@@ -86,7 +86,7 @@ class Attacher {
   };
 
   // The row of a free function; its interface is at `home`.
-  absl::StatusOr<ClaimRow> Draft(const PciAddress& function, Link* home);
+  absl::StatusOr<ClaimRow> Draft(const FunctionId& function, Link* home);
   absl::StatusOr<ClaimRow> AttachNow(const AttachRequest& request);
   // Both sides of ADD after the row is written.
   absl::StatusOr<Confirmation> Act(const ClaimRow& row, const Link& home,
@@ -96,14 +96,14 @@ class Attacher {
   // Undoes what is left of a claim, so that the function is free; why it is not otherwise.
   absl::Status Free(const ClaimRow& row);
   Undone Undo(const ClaimRow& row);
-  void SetStuck(const PciAddress& function, const std::string& reason);
+  void SetStuck(const FunctionId& function, const std::string& reason);
   // The session of a card; null if the card is configured no more.
   CardSession* SessionOf(const ClaimRow& row) const;
   absl::StatusOr<CardSession*> NeedSession(const ClaimRow& row) const;
 
   Parts parts_;
   mutable absl::Mutex mu_;
-  std::map<PciAddress, std::string> stuck_ ABSL_GUARDED_BY(mu_);
+  std::map<FunctionId, std::string> stuck_ ABSL_GUARDED_BY(mu_);
   // Do the card's half while the function's own thread does the host's; they wait for nothing but the card.
   Workers card_workers_;
 };

@@ -15,9 +15,10 @@ namespace xpu {
 namespace {
 
 // A name that nothing else has, for a function whose own is taken meanwhile: "x000003002".
-std::string SpareName(const PciAddress& function) {
-  return absl::StrFormat("x%04x%02x%02x%x", function.domain, function.bus, function.device,
-                         function.function);
+std::string SpareName(const FunctionId& function) {
+  const PciAddress& pci = function.pci;
+  const std::string name = absl::StrFormat("x%04x%02x%02x%x", pci.domain, pci.bus, pci.device, pci.function);
+  return function.sf ? absl::StrFormat("%ss%x", name, *function.sf) : name;
 }
 
 // A path that leads nowhere, or to what was a namespace until it was unmounted.
@@ -39,8 +40,8 @@ LinkChange AsAtHome(const ClaimRow& row) {
 HostSide::HostSide(PciBus& bus, NetlinkFactory& netlinks, NetNamespaces& namespaces, Announce announce)
     : bus_(bus), netlinks_(netlinks), namespaces_(namespaces), announce_(std::move(announce)) {}
 
-absl::StatusOr<Link> HostSide::FindAtHome(const PciAddress& address) {
-  XPU_ASSIGN_OR_RETURN(const std::vector<std::string> names, bus_.Netdevs(address));
+absl::StatusOr<Link> HostSide::FindAtHome(const FunctionId& address) {
+  XPU_ASSIGN_OR_RETURN(const std::vector<std::string> names, bus_.Netdevs(address.pci));
   XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(nullptr));
   for (const std::string& name : names) {
     absl::StatusOr<Link> link = netlink->GetLink(name);

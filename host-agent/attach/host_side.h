@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "common/base/pci_address.h"
+#include "common/base/function_id.h"
 #include "common/sys/net_namespaces.h"
 #include "common/sys/netlink.h"
 #include "common/sys/pci_bus.h"
@@ -29,7 +29,7 @@ class HostSide {
   HostSide(PciBus& bus, NetlinkFactory& netlinks, NetNamespaces& namespaces, Announce announce);
 
   // The function's interface in the host's namespace. NotFound if it has none there.
-  absl::StatusOr<Link> FindAtHome(const PciAddress& function);
+  absl::StatusOr<Link> FindAtHome(const FunctionId& function);
   // The namespace of a pod. Invalid environment, naming CNI_NETNS, if there is none at `path` or it is the
   // host's own.
   absl::StatusOr<std::shared_ptr<NetNamespace>> OpenPod(const std::string& path);

@@ -48,7 +48,7 @@ void Workers::ThreadMain() {
   }
 }
 
-void KeyedExecutor::Run(const PciAddress& function, std::function<void()> work) {
+void KeyedExecutor::Run(const FunctionId& function, std::function<void()> work) {
   {
     absl::MutexLock lock(&mu_);
     const auto [it, idle] = queues_.try_emplace(function);
@@ -58,7 +58,7 @@ void KeyedExecutor::Run(const PciAddress& function, std::function<void()> work) 
   workers_.Run([this, function] { RunNext(function); });
 }
 
-void KeyedExecutor::RunNext(const PciAddress& function) {
+void KeyedExecutor::RunNext(const FunctionId& function) {
   std::function<void()> work;
   {
     absl::MutexLock lock(&mu_);

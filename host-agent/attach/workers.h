@@ -8,7 +8,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "common/base/pci_address.h"
+#include "common/base/function_id.h"
 
 namespace xpu {
 
@@ -44,14 +44,14 @@ class KeyedExecutor {
   ~KeyedExecutor() = default;
 
   // `work` may call Run, but not wait for what it has given there.
-  void Run(const PciAddress& function, std::function<void()> work);
+  void Run(const FunctionId& function, std::function<void()> work);
 
  private:
-  void RunNext(const PciAddress& function);
+  void RunNext(const FunctionId& function);
 
   absl::Mutex mu_;
   // What is queued for a function; a function is in here while work of it is running, too.
-  std::map<PciAddress, std::deque<std::function<void()>>> queues_ ABSL_GUARDED_BY(mu_);
+  std::map<FunctionId, std::deque<std::function<void()>>> queues_ ABSL_GUARDED_BY(mu_);
   // Last, so that it goes first and the rest is there until its threads have ended.
   Workers workers_;
 };

@@ -12,7 +12,7 @@
 namespace xpu {
 namespace {
 
-PciAddress Function(int n) {
+FunctionId Function(int n) {
   return PciAddress{0, 3, static_cast<uint8_t>(n / 8), static_cast<uint8_t>(n % 8)};
 }
 

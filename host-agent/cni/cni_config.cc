@@ -104,13 +104,13 @@ absl::Status CheckKeys(const json& config) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<PciAddress> ParseDevice(const json& config, const json& runtime) {
+absl::StatusOr<FunctionId> ParseDevice(const json& config, const json& runtime) {
   struct Source {
     const json& object;
     const char* key;
     const char* path;
   };
-  std::optional<PciAddress> device;
+  std::optional<FunctionId> device;
   std::string from;
   for (const Source& source :
        {Source{runtime, "deviceID", "runtimeConfig.deviceID"}, Source{config, "deviceID", "deviceID"},
@@ -118,7 +118,7 @@ absl::StatusOr<PciAddress> ParseDevice(const json& config, const json& runtime) 
     XPU_ASSIGN_OR_RETURN(const std::optional<std::string> text,
                          GetString(source.object, source.key, source.path));
     if (!text) continue;
-    const absl::StatusOr<PciAddress> address = PciAddress::Parse(*text);
+    const absl::StatusOr<FunctionId> address = FunctionId::Parse(*text);
     if (!address.ok()) {
       return ConfigError(absl::StrCat(source.path, " \"", *text, "\" is no PCI address"),
                          "give the function as domain:bus:device.function, for example 0000:03:00.2");

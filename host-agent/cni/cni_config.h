@@ -7,9 +7,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/base/function_id.h"
 #include "common/base/ip_address.h"
 #include "common/base/mac_address.h"
-#include "common/base/pci_address.h"
 
 namespace xpu {
 
@@ -32,7 +32,7 @@ struct CniConfig {
   std::string cni_version;
   // Name of the network as the configuration calls it.
   std::string name;
-  PciAddress device;
+  FunctionId device;
   std::string network_namespace;
   std::string network;
   std::optional<MacAddress> mac;

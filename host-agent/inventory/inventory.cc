@@ -12,12 +12,12 @@
 namespace xpu {
 
 Inventory::Inventory(std::vector<CardConfig> cards, PciBus& bus,
-                     std::function<ClaimHealth(const PciAddress&)> claim_health)
+                     std::function<ClaimHealth(const FunctionId&)> claim_health)
     : cards_(std::move(cards)), bus_(bus), claim_health_(std::move(claim_health)) {}
 
 absl::Status Inventory::Refresh() {
   XPU_ASSIGN_OR_RETURN(const std::vector<PciFunction> read, bus_.List());
-  std::vector<PciAddress> with_interface;
+  std::vector<FunctionId> with_interface;
   {
     absl::MutexLock lock(&mu_);
     std::set<PciAddress> present;
@@ -33,20 +33,20 @@ absl::Status Inventory::Refresh() {
       }
     }
     for (auto& [address, known] : functions_) {
-      known.present = present.contains(address);
+      known.present = present.contains(address.pci);
       known.pf_present = present.contains(known.function.pf);
       UpdateHealth(known);
     }
   }
   TellIfChanged();
   if (interface_seen_) {
-    for (const PciAddress& function : with_interface) interface_seen_(function);
+    for (const FunctionId& function : with_interface) interface_seen_(function);
   }
   return absl::OkStatus();
 }
 
 absl::Status Inventory::Follow(EventLoop& loop, Netlink& netlink,
-                               std::function<void(const PciAddress&)> interface_seen) {
+                               std::function<void(const FunctionId&)> interface_seen) {
   loop_ = &loop;
   interface_seen_ = std::move(interface_seen);
   XPU_ASSIGN_OR_RETURN(
@@ -54,28 +54,28 @@ absl::Status Inventory::Follow(EventLoop& loop, Netlink& netlink,
   return absl::OkStatus();
 }
 
-void Inventory::ClaimChanged(const PciAddress& function) { RefreshFunction(function); }
+void Inventory::ClaimChanged(const FunctionId& function) { RefreshFunction(function); }
 
 void Inventory::LinkChanged(const Link& link, bool gone) {
   const auto it = links_.find(link.ifindex);
   if (gone) {
     if (it == links_.end()) return;
-    const std::optional<PciAddress> function = it->second.function;
+    const std::optional<FunctionId> function = it->second.function;
     links_.erase(it);
     if (function) RefreshFunction(*function);
     return;
   }
   // Most news is of flags and addresses, which matter to nobody here.
   if (it != links_.end() && it->second.name == link.name) return;
-  const std::optional<PciAddress> function = Identify(link);
+  const std::optional<FunctionId> function = Identify(link);
   links_[link.ifindex] = SeenLink{link.name, function};
   if (!function) return;
   RefreshFunction(*function);
   if (interface_seen_) interface_seen_(*function);
 }
 
-std::optional<PciAddress> Inventory::Identify(const Link& link) {
-  const std::optional<PciAddress> function = FunctionOf(link);
+std::optional<FunctionId> Inventory::Identify(const Link& link) {
+  const std::optional<FunctionId> function = FunctionOf(link);
   absl::MutexLock lock(&mu_);
   if (!function) {
     const auto it = interfaces_.find(link.name);
@@ -85,7 +85,7 @@ std::optional<PciAddress> Inventory::Identify(const Link& link) {
   }
   const bool known = functions_.contains(*function);
   for (const CardConfig& card : cards_) {
-    if (!link.parent_device.empty() && (known || card.pf == *function)) hardware_ = true;
+    if (!link.parent_device.empty() && (known || FunctionId(card.pf) == *function)) hardware_ = true;
   }
   if (!known) PostRefresh();
   return function;
@@ -102,13 +102,13 @@ void Inventory::PostRefresh() {
   });
 }
 
-void Inventory::RefreshFunction(const PciAddress& function) {
+void Inventory::RefreshFunction(const FunctionId& function) {
   {
     absl::MutexLock lock(&mu_);
     const auto it = functions_.find(function);
     if (it == functions_.end()) return;
     if (!claim_health_(function).claimed) {
-      const absl::StatusOr<PciFunction> read = bus_.Get(function);
+      const absl::StatusOr<PciFunction> read = bus_.Get(function.pci);
       it->second.present = read.ok();
       it->second.has_interface = read.ok() && !read->netdevs.empty();
       if (it->second.has_interface) interfaces_.insert_or_assign(read->netdevs.front(), function);
@@ -120,18 +120,18 @@ void Inventory::RefreshFunction(const PciAddress& function) {
 
 void Inventory::Note(const PciFunction& read, const CardConfig& card) {
   Known& known = functions_[read.address];
-  known.function.address = read.address;
+  known.function.id = read.address;
   known.function.pf = card.pf;
   known.function.card = card.name;
   known.function.port = absl::StrCat("host", card.pf.function, "-", read.vf_index);
-  known.function.vf_index = read.vf_index;
+  known.function.index = read.vf_index;
   known.function.numa_node = read.numa_node;
   known.has_interface = !read.netdevs.empty();
   for (const std::string& name : read.netdevs) interfaces_.insert_or_assign(name, read.address);
 }
 
 void Inventory::UpdateHealth(Known& known) {
-  const ClaimHealth claim = claim_health_(known.function.address);
+  const ClaimHealth claim = claim_health_(known.function.id);
   std::string& reason = known.function.reason;
   if (!known.pf_present) {
     reason = absl::StrCat("its physical function ", known.function.pf.ToString(), " is gone");
@@ -156,7 +156,7 @@ std::vector<HostFunction> Inventory::List() const {
   return list;
 }
 
-absl::StatusOr<HostFunction> Inventory::Find(const PciAddress& function) const {
+absl::StatusOr<HostFunction> Inventory::Find(const FunctionId& function) const {
   absl::MutexLock lock(&mu_);
   if (const auto it = functions_.find(function); it != functions_.end()) return it->second.function;
   const std::string pfs = absl::StrJoin(cards_, ", ", [](std::string* out, const CardConfig& card) {

@@ -30,7 +30,7 @@ class InventoryTest : public ::testing::Test {
       if (function.physical_function) vfs_.push_back(function.address);
     }
     inventory_ = std::make_unique<Inventory>(
-        std::vector<CardConfig>{{"card0", kPf, "unix:/x"}}, bus_, [this](const PciAddress& function) {
+        std::vector<CardConfig>{{"card0", kPf, "unix:/x"}}, bus_, [this](const FunctionId& function) {
           absl::MutexLock lock(&mu_);
           return claims_.contains(function) ? claims_.at(function) : ClaimHealth();
         });
@@ -49,7 +49,7 @@ class InventoryTest : public ::testing::Test {
     loop_.PostAndWait([this] {
       ASSERT_TRUE(inventory_
                       ->Follow(loop_, *netlink_,
-                               [this](const PciAddress& function) {
+                               [this](const FunctionId& function) {
                                  absl::MutexLock lock(&mu_);
                                  seen_.push_back(function);
                                })
@@ -57,7 +57,7 @@ class InventoryTest : public ::testing::Test {
     });
   }
 
-  void SetClaim(const PciAddress& function, std::optional<ClaimHealth> claim) {
+  void SetClaim(const FunctionId& function, std::optional<ClaimHealth> claim) {
     {
       absl::MutexLock lock(&mu_);
       claims_.erase(function);
@@ -81,8 +81,8 @@ class InventoryTest : public ::testing::Test {
   std::unique_ptr<Netlink> netlink_;
   std::vector<PciAddress> vfs_;
   absl::Mutex mu_;
-  std::map<PciAddress, ClaimHealth> claims_ ABSL_GUARDED_BY(mu_);
-  std::vector<PciAddress> seen_ ABSL_GUARDED_BY(mu_);
+  std::map<FunctionId, ClaimHealth> claims_ ABSL_GUARDED_BY(mu_);
+  std::vector<FunctionId> seen_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<Inventory> inventory_;
   std::thread thread_;
 };
@@ -117,10 +117,10 @@ class Waiter {
   std::unique_ptr<Inventory::Subscription> subscription_;
 };
 
-auto IsHealthy(const PciAddress& function, bool healthy) {
+auto IsHealthy(const FunctionId& function, bool healthy) {
   return [function, healthy](const std::vector<HostFunction>& list) {
     for (const HostFunction& each : list) {
-      if (each.address == function) return each.healthy == healthy;
+      if (each.id == function) return each.healthy == healthy;
     }
     return false;
   };
@@ -133,10 +133,10 @@ TEST_F(InventoryTest, ListsTheVirtualFunctionsOfItsCards) {
   const std::vector<HostFunction> list = inventory_->List();
   ASSERT_THAT(list, SizeIs(4));
   for (int i = 0; i < 4; ++i) {
-    EXPECT_EQ(list[i].address, vfs_[i]);
+    EXPECT_EQ(list[i].id, vfs_[i]);
     EXPECT_EQ(list[i].pf, kPf);
     EXPECT_EQ(list[i].card, "card0");
-    EXPECT_EQ(list[i].vf_index, i);
+    EXPECT_EQ(list[i].index, i);
     EXPECT_EQ(list[i].port, absl::StrCat("host0-", i));
     EXPECT_TRUE(list[i].healthy) << list[i].reason;
   }
@@ -144,7 +144,7 @@ TEST_F(InventoryTest, ListsTheVirtualFunctionsOfItsCards) {
 
 TEST_F(InventoryTest, FindNamesTheCardsWhenThereIsNoSuchFunction) {
   ASSERT_TRUE(inventory_->Refresh().ok());
-  EXPECT_EQ(inventory_->Find(vfs_[2])->vf_index, 2);
+  EXPECT_EQ(inventory_->Find(vfs_[2])->index, 2);
   for (const PciAddress& other : {kPf, PciAddress{0, 0x77, 0, 0}}) {
     const auto found = inventory_->Find(other);
     EXPECT_EQ(found.status().code(), absl::StatusCode::kNotFound);

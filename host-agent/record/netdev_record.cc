@@ -26,7 +26,7 @@ std::string LabelOf(const Resource& resource) {
 
 }  // namespace
 
-std::string NetdevName(const std::string& host, const PciAddress& function) {
+std::string NetdevName(const std::string& host, const FunctionId& function) {
   return absl::StrCat(host, "-", absl::StrReplaceAll(function.ToString(), {{":", "-"}, {".", "-"}}));
 }
 

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "common/base/pci_address.h"
+#include "common/base/function_id.h"
 #include "common/kube/resource_store.h"
 #include "host-agent/alloc/journal.h"
 
@@ -14,7 +14,7 @@ namespace xpu {
 inline constexpr char kHostLabel[] = "xpu.opiproject.org/host";
 
 // "<host>-0000-03-00-2".
-std::string NetdevName(const std::string& host, const PciAddress& function);
+std::string NetdevName(const std::string& host, const FunctionId& function);
 
 // The Netdev that records a row: in the namespace of its network, or in "default" while the function is only
 // claimed. Nothing for a claim that is being undone: the record's end asks the xPU agent to give the port

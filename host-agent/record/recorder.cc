@@ -57,13 +57,13 @@ Recorder::~Recorder() {
   informer_.reset();
 }
 
-void Recorder::RowChanged(const PciAddress& function) { controller_->Enqueue({"", function.ToString()}); }
+void Recorder::RowChanged(const FunctionId& function) { controller_->Enqueue({"", function.ToString()}); }
 
 absl::Status Recorder::Reconcile(const ResourceName& key) {
   // Before it is known what is there, nothing can be missing; `synced` brings all back.
   if (!informer_->synced()) return absl::OkStatus();
   std::optional<Resource> record;
-  if (const absl::StatusOr<PciAddress> function = PciAddress::Parse(key.name); function.ok()) {
+  if (const absl::StatusOr<FunctionId> function = FunctionId::Parse(key.name); function.ok()) {
     if (const std::optional<ClaimRow> row = allocator_.Find(*function)) {
       // It is complete or undone in a moment.
       if (row->state == ClaimState::kAttached && !row->confirmed) return absl::OkStatus();

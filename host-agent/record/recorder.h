@@ -33,7 +33,7 @@ class Recorder {
   Recorder& operator=(const Recorder&) = delete;
 
   // A function's row has changed. Safe from any thread, never blocks.
-  void RowChanged(const PciAddress& function);
+  void RowChanged(const FunctionId& function);
 
  private:
   absl::Status Reconcile(const ResourceName& key);

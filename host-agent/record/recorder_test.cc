@@ -18,7 +18,7 @@ namespace xpu {
 namespace {
 
 const ResourceKind& Kind() { return api::KindOf<api::v1alpha1::Netdev>(); }
-PciAddress Function(int n) { return PciAddress{0, 3, 0, static_cast<uint8_t>(n)}; }
+FunctionId Function(int n) { return PciAddress{0, 3, 0, static_cast<uint8_t>(n)}; }
 
 ClaimRow Draft(int n) {
   ClaimRow row;
@@ -48,7 +48,7 @@ class RecorderTest : public ::testing::Test {
       return api::ToStatus(api::Validate(*info, object, old_object), api::Describe(object));
     });
     allocator_ = *Allocator::Open(journal_);
-    allocator_->Observe([this](const PciAddress& function) {
+    allocator_->Observe([this](const FunctionId& function) {
       if (recorder_ != nullptr) recorder_->RowChanged(function);
     });
     thread_ = std::thread([this] { loop_.Run(); });

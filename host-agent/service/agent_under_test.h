@@ -102,7 +102,7 @@ class AgentUnderTest {
   absl::StatusOr<std::map<std::string, std::string>> Allocate(const std::vector<std::string>& functions) {
     grpc::ClientContext context;
     hostagent::v1::AllocateRequest request;
-    for (const std::string& function : functions) request.add_pci_addresses(function);
+    for (const std::string& function : functions) request.add_functions(function);
     hostagent::v1::AllocateResponse response;
     if (const grpc::Status status = agent_->Allocate(&context, request, &response); !status.ok()) {
       return FromGrpc(status);

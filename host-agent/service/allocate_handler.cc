@@ -16,11 +16,11 @@ namespace {
 // What the claimed container sees of it: the addresses of its functions, with commas between.
 constexpr char kEnvironment[] = "XPU_FUNCTIONS";
 
-absl::StatusOr<std::set<PciAddress>> ReadFunctions(const std::vector<std::string>& texts,
+absl::StatusOr<std::set<FunctionId>> ReadFunctions(const std::vector<std::string>& texts,
                                                    Inventory& inventory) {
-  std::set<PciAddress> functions;
+  std::set<FunctionId> functions;
   for (const std::string& text : texts) {
-    XPU_ASSIGN_OR_RETURN(const PciAddress address, PciAddress::Parse(text));
+    XPU_ASSIGN_OR_RETURN(const FunctionId address, FunctionId::Parse(text));
     XPU_RETURN_IF_ERROR(inventory.Find(address).status());
     functions.insert(address);
   }
@@ -33,20 +33,20 @@ absl::StatusOr<std::set<PciAddress>> ReadFunctions(const std::vector<std::string
 // One request while its functions are claimed, each in its own turn.
 class AllocateHandler::Call : public std::enable_shared_from_this<Call> {
  public:
-  Call(AllocateHandler& handler, std::set<PciAddress> functions, Done done)
+  Call(AllocateHandler& handler, std::set<FunctionId> functions, Done done)
       : handler_(handler),
         functions_(std::move(functions)),
         done_(std::move(done)),
         left_(functions_.size()) {}
 
   void Start() {
-    for (const PciAddress& function : functions_) {
+    for (const FunctionId& function : functions_) {
       handler_.executor_.Run(function, [self = shared_from_this(), function] { self->Claim(function); });
     }
   }
 
  private:
-  void Claim(const PciAddress& function) {
+  void Claim(const FunctionId& function) {
     bool begun = false;
     const absl::StatusOr<ClaimRow> row = handler_.attacher_.Claim(function, &begun);
     bool last;
@@ -74,24 +74,24 @@ class AllocateHandler::Call : public std::enable_shared_from_this<Call> {
       done_(status);
       return;
     }
-    const std::string list = absl::StrJoin(functions_, ",", [](std::string* out, const PciAddress& function) {
+    const std::string list = absl::StrJoin(functions_, ",", [](std::string* out, const FunctionId& function) {
       out->append(function.ToString());
     });
     done_(std::map<std::string, std::string>{{kEnvironment, list}});
   }
 
   AllocateHandler& handler_;
-  const std::set<PciAddress> functions_;
+  const std::set<FunctionId> functions_;
   const Done done_;
   absl::Mutex mu_;
   size_t left_ ABSL_GUARDED_BY(mu_);
   absl::Status status_ ABSL_GUARDED_BY(mu_);
   // Claims that this call began.
-  std::vector<std::pair<PciAddress, int64_t>> begun_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::pair<FunctionId, int64_t>> begun_ ABSL_GUARDED_BY(mu_);
 };
 
-void AllocateHandler::Allocate(const std::vector<std::string>& pci_addresses, Done done) {
-  absl::StatusOr<std::set<PciAddress>> functions = ReadFunctions(pci_addresses, inventory_);
+void AllocateHandler::Allocate(const std::vector<std::string>& texts, Done done) {
+  absl::StatusOr<std::set<FunctionId>> functions = ReadFunctions(texts, inventory_);
   if (!functions.ok()) {
     done(functions.status());
     return;

@@ -23,7 +23,7 @@ class AllocateHandler {
   AllocateHandler(Inventory& inventory, Attacher& attacher, KeyedExecutor& executor)
       : inventory_(inventory), attacher_(attacher), executor_(executor) {}
 
-  void Allocate(const std::vector<std::string>& pci_addresses, Done done);
+  void Allocate(const std::vector<std::string>& functions, Done done);
 
  private:
   class Call;

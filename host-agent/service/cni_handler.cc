@@ -39,7 +39,7 @@ std::string FormatRow(const ClaimRow& row, const std::string& cni_version) {
 }
 
 // The function that the configuration of a DEL names. DEL needs none, so one that cannot be read is no error.
-std::optional<PciAddress> DeviceOf(const CniHandler::Request& request) {
+std::optional<FunctionId> DeviceOf(const CniHandler::Request& request) {
   const absl::StatusOr<CniConfig> config = ParseCniConfig(request.config, CniArgs());
   if (!config.ok()) return std::nullopt;
   return config->device;
@@ -103,7 +103,7 @@ void CniHandler::Del(const Request& request, Done done) {
     return;
   }
   const AttachmentKey key{request.parameters.container_id, request.parameters.ifname};
-  std::set<PciAddress> functions;
+  std::set<FunctionId> functions;
   {
     absl::MutexLock lock(&mu_);
     if (const auto it = adding_.find(key); it != adding_.end()) {
@@ -115,14 +115,14 @@ void CniHandler::Del(const Request& request, Done done) {
     functions.insert(row->function);
   }
   // A claim whose ADD never came has no attachment to be found by; only the configuration names its function.
-  const std::optional<PciAddress> device = DeviceOf(request);
+  const std::optional<FunctionId> device = DeviceOf(request);
   if (device) functions.insert(*device);
   if (functions.empty()) {
     done("");
     return;
   }
   const auto parts = std::make_shared<DelInParts>(functions.size(), std::move(done));
-  for (const PciAddress& function : functions) {
+  for (const FunctionId& function : functions) {
     executor_.Run(function, [this, function, key, device, parts] {
       absl::Status status = attacher_.Del(function, key.first, key.second);
       if (device == function) status.Update(attacher_.ReleaseUnused(function));

@@ -43,7 +43,7 @@ class CniHandler {
   absl::Mutex mu_;
   // Functions of ADDs that are under way or waiting: a DEL must wait for these too, although the journal does
   // not know them yet.
-  std::map<AttachmentKey, std::multiset<PciAddress>> adding_ ABSL_GUARDED_BY(mu_);
+  std::map<AttachmentKey, std::multiset<FunctionId>> adding_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace xpu

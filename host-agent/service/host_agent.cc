@@ -49,7 +49,7 @@ class HostAgent {
       : options_(options),
         deps_(deps),
         host_(deps.bus, deps.netlinks, deps.namespaces, deps.announce),
-        inventory_(options.cards, deps.bus, [this](const PciAddress& f) { return HealthOf(f); }),
+        inventory_(options.cards, deps.bus, [this](const FunctionId& f) { return HealthOf(f); }),
         executor_(std::make_unique<KeyedExecutor>(kMaxThreads)) {}
 
   ~HostAgent() {
@@ -77,13 +77,13 @@ class HostAgent {
           Recorder::Options{.host = options_.node, .backoff = options_.api_backoff}, deps_.loop, *deps_.store,
           *allocator_);
     }
-    allocator_->Observe([this](const PciAddress& function) {
+    allocator_->Observe([this](const FunctionId& function) {
       PostHealth(function);
       if (recorder_ != nullptr) recorder_->RowChanged(function);
     });
     XPU_ASSIGN_OR_RETURN(netlink_, deps_.netlinks.Open(nullptr));
     XPU_RETURN_IF_ERROR(inventory_.Follow(deps_.loop, *netlink_,
-                                          [this](const PciAddress& function) { InterfaceSeen(function); }));
+                                          [this](const FunctionId& function) { InterfaceSeen(function); }));
 
     // In each function's queue before anything that a client may ask of it.
     for (const ClaimRow& row : allocator_->Rows()) {
@@ -109,7 +109,7 @@ class HostAgent {
       XPU_ASSIGN_OR_RETURN(std::unique_ptr<OpiClient> client, deps_.open_card(card.endpoint));
       sessions_[card.name] = std::make_unique<CardSession>(
           CardSession::Options{.card = card.name, .backoff = options_.card_backoff}, *client, *allocator_,
-          [this](const PciAddress& function) {
+          [this](const FunctionId& function) {
             executor_->Run(function, [this, function] { attacher_->Settle(function); });
           });
       clients_.push_back(std::move(client));
@@ -120,22 +120,22 @@ class HostAgent {
   Attacher::Parts MakeParts() {
     Attacher::Parts parts{.allocator = *allocator_, .inventory = inventory_, .host = host_};
     for (auto& [card, session] : sessions_) parts.sessions[card] = session.get();
-    parts.stuck_changed = [this](const PciAddress& function) { PostHealth(function); };
+    parts.stuck_changed = [this](const FunctionId& function) { PostHealth(function); };
     return parts;
   }
 
-  ClaimHealth HealthOf(const PciAddress& function) const {
+  ClaimHealth HealthOf(const FunctionId& function) const {
     return {.claimed = allocator_->Find(function).has_value(), .stuck = attacher_->StuckReason(function)};
   }
 
-  void PostHealth(const PciAddress& function) {
+  void PostHealth(const FunctionId& function) {
     deps_.loop.Post([this, alive = std::weak_ptr<bool>(alive_), function] {
       if (!alive.expired()) inventory_.ClaimChanged(function);
     });
   }
 
   // An interface that comes back from a namespace that is gone is put in order.
-  void InterfaceSeen(const PciAddress& function) {
+  void InterfaceSeen(const FunctionId& function) {
     const std::optional<ClaimRow> row = allocator_->Find(function);
     if (!row || row->state != ClaimState::kUndoing || !row->host_pending) return;
     executor_->Run(function, [this, function] { attacher_->Settle(function); });

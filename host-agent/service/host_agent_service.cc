@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
 #include "common/rpc/rpc.h"
 
@@ -19,13 +20,23 @@ pb::WatchFunctionsResponse ToResponse(const std::vector<HostFunction>& functions
   pb::WatchFunctionsResponse response;
   for (const HostFunction& function : functions) {
     pb::Function& out = *response.add_functions();
-    out.set_pci_address(function.address.ToString());
+    out.set_id(function.id.ToString());
     out.set_pf_address(function.pf.ToString());
     out.set_card(function.card);
-    out.set_vf_index(function.vf_index);
+    out.set_index(function.index);
     out.set_numa_node(function.numa_node);
     out.set_healthy(function.healthy);
     out.set_reason(function.reason);
+    out.set_kind(function.kind == HostFunction::Kind::kSf ? pb::Function::KIND_SF : pb::Function::KIND_VF);
+    out.set_vendor(absl::StrFormat("%04x", function.vendor));
+    out.set_device(absl::StrFormat("%04x", function.device));
+    out.set_driver(function.driver);
+    out.set_pf_name(function.pf_name);
+    out.set_link_type(function.link_type);
+    out.mutable_rdma_nodes()->Assign(function.rdma_nodes.begin(), function.rdma_nodes.end());
+    out.mutable_rdma_devices()->Assign(function.rdma_devices.begin(), function.rdma_devices.end());
+    out.set_vfio_node(function.vfio_node);
+    out.set_auxiliary_device(function.auxiliary_device);
   }
   return response;
 }
@@ -86,7 +97,7 @@ class WatchReactor final : public grpc::ServerWriteReactor<pb::WatchFunctionsRes
 
 pb::Claim ToClaim(const ClaimRow& row) {
   pb::Claim claim;
-  claim.set_pci_address(row.function.ToString());
+  claim.set_function(row.function.ToString());
   claim.set_state(ClaimStateName(row.state));
   claim.set_claim(row.claim);
   if (row.attachment) {
@@ -111,7 +122,7 @@ grpc::ServerUnaryReactor* HostAgentServiceImpl::Allocate(grpc::CallbackServerCon
                                                          const pb::AllocateRequest* request,
                                                          pb::AllocateResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  allocate_.Allocate({request->pci_addresses().begin(), request->pci_addresses().end()},
+  allocate_.Allocate({request->functions().begin(), request->functions().end()},
                      [reactor, response](absl::StatusOr<std::map<std::string, std::string>> environment) {
                        if (environment.ok()) {
                          response->mutable_envs()->insert(environment->begin(), environment->end());

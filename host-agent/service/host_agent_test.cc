@@ -133,7 +133,7 @@ TEST_F(HostAgentTest, AllocateClaimsAndTellsTheContainerItsFunctions) {
   EXPECT_THAT(*environment, ElementsAre(std::pair(std::string("XPU_FUNCTIONS"), first + "," + second)));
   const std::vector<pb::Claim> claims = agent_.Claims();
   ASSERT_THAT(claims, SizeIs(2));
-  EXPECT_EQ(claims[0].pci_address(), first);
+  EXPECT_EQ(claims[0].function(), first);
   EXPECT_EQ(claims[0].state(), "claimed");
   EXPECT_THAT(world_.Ports(), SizeIs(2));
   EXPECT_THAT(world_.Bindings(), IsEmpty());

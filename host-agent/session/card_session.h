@@ -38,7 +38,7 @@ class CardSession {
   };
   // Brings card and journal together for one function, in turn with all else that is done to it; must not
   // block.
-  using Settle = std::function<void(const PciAddress& function)>;
+  using Settle = std::function<void(const FunctionId& function)>;
 
   // `client` and `allocator` are not owned. Takes the place of the client's connection observer.
   CardSession(Options options, OpiClient& client, Allocator& allocator, Settle settle);

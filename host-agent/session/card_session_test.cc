@@ -16,7 +16,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-PciAddress Function(int n) { return PciAddress{0, 3, 0, static_cast<uint8_t>(n)}; }
+FunctionId Function(int n) { return PciAddress{0, 3, 0, static_cast<uint8_t>(n)}; }
 
 class CardSessionTest : public ::testing::Test {
  protected:
@@ -34,7 +34,7 @@ class CardSessionTest : public ::testing::Test {
     session_ = std::make_unique<CardSession>(
         CardSession::Options{.card = "card0",
                              .backoff = {.initial = absl::Milliseconds(1), .max = absl::Milliseconds(5)}},
-        opi_, *allocator_, [this](const PciAddress& function) {
+        opi_, *allocator_, [this](const FunctionId& function) {
           absl::MutexLock lock(&mu_);
           settled_.push_back(function);
         });
@@ -58,18 +58,18 @@ class CardSessionTest : public ::testing::Test {
     return *allocator_->Begin(draft);
   }
   // Waits until every function of the list was given to settle.
-  bool WaitForSettled(const std::vector<PciAddress>& functions) {
+  bool WaitForSettled(const std::vector<FunctionId>& functions) {
     absl::MutexLock lock(&mu_);
     const auto all = [&] {
       mu_.AssertReaderHeld();
-      return std::all_of(functions.begin(), functions.end(), [&](const PciAddress& function) {
+      return std::all_of(functions.begin(), functions.end(), [&](const FunctionId& function) {
         mu_.AssertReaderHeld();
         return std::find(settled_.begin(), settled_.end(), function) != settled_.end();
       });
     };
     return mu_.AwaitWithTimeout(absl::Condition(&all), absl::Seconds(10));
   }
-  std::vector<PciAddress> TakeSettled() {
+  std::vector<FunctionId> TakeSettled() {
     absl::MutexLock lock(&mu_);
     return std::exchange(settled_, {});
   }
@@ -78,7 +78,7 @@ class CardSessionTest : public ::testing::Test {
   FakeJournal journal_;
   std::unique_ptr<Allocator> allocator_;
   absl::Mutex mu_;
-  std::vector<PciAddress> settled_ ABSL_GUARDED_BY(mu_);
+  std::vector<FunctionId> settled_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<CardSession> session_;
 };
 

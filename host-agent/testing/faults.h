@@ -74,7 +74,7 @@ class FaultyJournal final : public Journal {
   absl::Status Write(const ClaimRow& row) override {
     return point_.Do<absl::Status>("Write", [&] { return journal_.Write(row); });
   }
-  absl::Status End(const PciAddress& function, int64_t claim) override {
+  absl::Status End(const FunctionId& function, int64_t claim) override {
     return point_.Do<absl::Status>("End", [&] { return journal_.End(function, claim); });
   }
 

@@ -154,7 +154,7 @@ Incarnation::Incarnation(World& w) : world(w) {
   EXPECT_TRUE(opened.ok()) << opened.status();
   allocator = *std::move(opened);
   inventory = std::make_unique<Inventory>(
-      std::vector<CardConfig>{{"card0", world.pf(), "unix:/x"}}, bus, [this](const PciAddress& function) {
+      std::vector<CardConfig>{{"card0", world.pf(), "unix:/x"}}, bus, [this](const FunctionId& function) {
         return ClaimHealth{.claimed = allocator->Find(function).has_value(),
                            .stuck = attacher == nullptr ? "" : attacher->StuckReason(function)};
       });
@@ -171,7 +171,7 @@ Incarnation::Incarnation(World& w) : world(w) {
         });
       });
   session = std::make_unique<CardSession>(CardSession::Options{.card = "card0"}, opi, *allocator,
-                                          [](const PciAddress&) {});
+                                          [](const FunctionId&) {});
   attacher = std::make_unique<Attacher>(Attacher::Parts{.allocator = *allocator,
                                                         .inventory = *inventory,
                                                         .host = *host,

@@ -38,7 +38,7 @@ class FakeHostAgent::Service : public pb::HostAgentService::CallbackService,
     }
     absl::Status status;
     if (on_allocate != nullptr) {
-      status = on_allocate({request->pci_addresses().begin(), request->pci_addresses().end()}, *response);
+      status = on_allocate({request->functions().begin(), request->functions().end()}, *response);
     }
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     reactor->Finish(ToGrpc(status));
@@ -118,7 +118,7 @@ struct FakeHostAgent::Server {
 
 pb::Function FakeHostAgent::Function(const std::string& address, absl::string_view pf, int numa_node) {
   pb::Function function;
-  function.set_pci_address(address);
+  function.set_id(address);
   function.set_pf_address(std::string(pf));
   function.set_card("card0");
   function.set_numa_node(numa_node);

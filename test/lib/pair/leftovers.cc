@@ -108,7 +108,7 @@ absl::Status WaitUntilReleased(Pair& pair, absl::Time deadline) {
       if (claims.empty() && listed.items.empty()) return absl::OkStatus();
       netdevs = listed.items.size();
       rows = absl::StrJoin(claims, " ", [](std::string* out, const hostagent::v1::Claim& claim) {
-        absl::StrAppend(out, claim.pci_address(), "=", claim.state());
+        absl::StrAppend(out, claim.function(), "=", claim.state());
       });
     }
     return absl::DeadlineExceededError(
