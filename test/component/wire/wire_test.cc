@@ -12,6 +12,8 @@
 #include "google/protobuf/descriptor.h"
 #include "gtest/gtest.h"
 #include "kubelet/deviceplugin/v1beta1/api.pb.h"
+#include "kubelet/pluginregistration/v1/api.pb.h"
+#include "kubelet/podresources/v1/api.pb.h"
 #include "opi/network/evpn_gw/v1alpha1/evpn_gw.pb.h"
 #include "opi/network/opinetcommon/v1alpha1/netcommon.pb.h"
 
@@ -81,6 +83,14 @@ void ExpectGolden(const std::string& name, const std::string& table) {
 
 TEST(WireTest, DevicePluginIsTheKubelets) {
   ExpectGolden("deviceplugin-v1beta1", Table(*v1beta1::Device::descriptor()->file()));
+}
+
+TEST(WireTest, PluginRegistrationIsTheKubelets) {
+  ExpectGolden("pluginregistration-v1", Table(*pluginregistration::PluginInfo::descriptor()->file()));
+}
+
+TEST(WireTest, PodResourcesIsTheKubelets) {
+  ExpectGolden("podresources-v1", Table(*v1::PodResources::descriptor()->file()));
 }
 
 TEST(WireTest, EvpnGwIsOpis) {
