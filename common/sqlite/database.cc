@@ -115,10 +115,6 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   std::unique_ptr<Database> db(new Database(raw, path));
   if (code != SQLITE_OK) return ToStatus(raw, code, absl::StrCat("cannot open ", path));
 
-  XPU_RETURN_IF_ERROR(db->Execute("PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON;"));
-  XPU_RETURN_IF_ERROR(
-      db->Execute(options.full_sync ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL"));
-
   int64_t version = 0;
   {
     XPU_ASSIGN_OR_RETURN(Statement read, db->Prepare("PRAGMA user_version"));
@@ -130,6 +126,10 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
                                                       version, ", this program knows ", migrations.size(),
                                                       "); run that version or move the file away"));
   }
+  // Only now, as WAL changes the file.
+  XPU_RETURN_IF_ERROR(db->Execute("PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON;"));
+  XPU_RETURN_IF_ERROR(
+      db->Execute(options.full_sync ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL"));
   for (; version < static_cast<int64_t>(migrations.size()); ++version) {
     XPU_RETURN_IF_ERROR(db->Transaction([&]() -> absl::Status {
       XPU_RETURN_IF_ERROR(db->Execute(migrations[version]));

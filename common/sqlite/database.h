@@ -59,7 +59,8 @@ class Database {
   };
 
   // Opens or makes the file (":memory:" for none) and brings its schema up to date: migration i takes it from
-  // user_version i to i + 1, in a transaction of its own. A file from a newer program is FailedPrecondition.
+  // user_version i to i + 1, in a transaction of its own. A file from a newer program is FailedPrecondition,
+  // and stays as it is.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& path,
                                                         const std::vector<std::string>& migrations,
                                                         const Options& options);

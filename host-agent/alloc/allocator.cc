@@ -19,7 +19,10 @@ std::string FindFault(const ClaimRow& row) {
       if (!row.attachment) return "it is attached to nothing";
       return "";
     case ClaimState::kUndoing:
-      if (!row.host_pending && !row.dpu_pending) return "it is being undone with nothing to do";
+      if (!row.host_pending && !row.dpu_pending && !row.ipam_pending) {
+        return "it is being undone with nothing to do";
+      }
+      if (row.ipam_pending && !row.ipam) return "it is to tell an IPAM plugin but names none";
       return "";
   }
   return "";
@@ -67,7 +70,8 @@ absl::StatusOr<ClaimRow> Allocator::Begin(const ClaimRow& wanted) {
     }
     if (row.attachment) XPU_RETURN_IF_ERROR(CheckAttachmentFree(row.function, *row.attachment));
     row.state = row.attachment ? ClaimState::kAttached : ClaimState::kClaimed;
-    row.confirmed = row.host_pending = row.dpu_pending = false;
+    row.confirmed = row.host_pending = row.dpu_pending = row.ipam_pending = false;
+    row.result.clear();
     absl::StatusOr<ClaimRow> begun = journal_.Begin(row);
     if (!begun.ok()) return ReadAgain(row.function, begun.status());
     row = *std::move(begun);
@@ -77,22 +81,27 @@ absl::StatusOr<ClaimRow> Allocator::Begin(const ClaimRow& wanted) {
   return row;
 }
 
-absl::StatusOr<ClaimRow> Allocator::Attach(const FunctionId& function, int64_t claim,
-                                           const Attachment& attachment, const MacAddress& mac,
-                                           const std::vector<InterfaceAddress>& asked) {
-  ClaimRow row;
+absl::StatusOr<ClaimRow> Allocator::Attach(const ClaimRow& wanted) {
+  ClaimRow row = wanted;
+  const FunctionId& function = wanted.function;
+  if (!row.attachment) {
+    return absl::InternalError(
+        absl::StrCat("function ", function.ToString(), " is to be attached to nothing in particular"));
+  }
   {
     absl::MutexLock lock(&mu_);
-    XPU_ASSIGN_OR_RETURN(row, RowOfClaim(function, claim));
-    if (row.state != ClaimState::kClaimed) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "function ", function.ToString(), " is ", ClaimStateName(row.state), " for ", DescribeHolder(row)));
+    XPU_ASSIGN_OR_RETURN(const ClaimRow claimed, RowOfClaim(function, row.claim));
+    if (claimed.state != ClaimState::kClaimed) {
+      return absl::FailedPreconditionError(absl::StrCat("function ", function.ToString(), " is ",
+                                                        ClaimStateName(claimed.state), " for ",
+                                                        DescribeHolder(claimed)));
     }
-    XPU_RETURN_IF_ERROR(CheckAttachmentFree(function, attachment));
+    XPU_RETURN_IF_ERROR(CheckAttachmentFree(function, *row.attachment));
     row.state = ClaimState::kAttached;
-    row.attachment = attachment;
-    row.mac = mac;
-    row.addresses = asked;
+    row.card = claimed.card;
+    row.port = claimed.port;
+    row.confirmed = row.host_pending = row.dpu_pending = row.ipam_pending = false;
+    row.result.clear();
     XPU_RETURN_IF_ERROR(Write(row));
   }
   TellObservers(function);
@@ -113,6 +122,7 @@ absl::StatusOr<ClaimRow> Allocator::Confirm(const FunctionId& function, int64_t 
     row.addresses = confirmation.addresses;
     row.gateways = confirmation.gateways;
     row.mtu = confirmation.mtu;
+    row.result = confirmation.result;
     XPU_RETURN_IF_ERROR(Write(row));
   }
   TellObservers(function);
@@ -127,13 +137,14 @@ absl::StatusOr<ClaimRow> Allocator::Undo(const FunctionId& function, int64_t cla
     if (row.state == ClaimState::kUndoing) return row;
     row.state = ClaimState::kUndoing;
     row.host_pending = row.dpu_pending = true;
+    row.ipam_pending = row.ipam.has_value();
     XPU_RETURN_IF_ERROR(Write(row));
   }
   TellObservers(function);
   return row;
 }
 
-absl::Status Allocator::Undone(const FunctionId& function, int64_t claim, bool host_done, bool dpu_done) {
+absl::Status Allocator::Undone(const FunctionId& function, int64_t claim, const UndoneParts& done) {
   {
     absl::MutexLock lock(&mu_);
     XPU_ASSIGN_OR_RETURN(ClaimRow row, RowOfClaim(function, claim));
@@ -142,10 +153,11 @@ absl::Status Allocator::Undone(const FunctionId& function, int64_t claim, bool h
                                                         ClaimStateName(row.state), ", not being undone"));
     }
     const ClaimRow before = row;
-    if (host_done) row.host_pending = false;
-    if (dpu_done) row.dpu_pending = false;
+    if (done.host) row.host_pending = false;
+    if (done.dpu) row.dpu_pending = false;
+    if (done.ipam) row.ipam_pending = false;
     if (row == before) return absl::OkStatus();
-    if (row.host_pending || row.dpu_pending) {
+    if (row.host_pending || row.dpu_pending || row.ipam_pending) {
       XPU_RETURN_IF_ERROR(Write(row));
     } else {
       if (const absl::Status status = journal_.End(function, claim); !status.ok()) {

@@ -15,19 +15,31 @@
 
 namespace xpu {
 
-// What the card gave an attachment.
+// What an attachment has become.
 struct Confirmation {
+  // What the card gave.
   std::vector<InterfaceAddress> addresses;
   std::vector<IpAddress> gateways;
   uint32_t mtu = 0;
+  // ClaimRow::result; whoever confirms adds it.
+  std::string result;
+};
+
+// Parts of an undoing.
+struct UndoneParts {
+  // The interface, and what the physical function keeps for it, are as they were.
+  bool host = false;
+  // The card has let go of the port.
+  bool dpu = false;
+  // The IPAM plugin has its addresses back.
+  bool ipam = false;
 };
 
 // Which function is whose: the journal's rows in memory, and the only one that writes them. It keeps these:
 //   - a function is claimed at most once, and belongs to at most one attachment;
 //   - an attachment (container and interface name) has at most one function;
 //   - states follow one another as free → claimed → attached → undoing → free, where free may become attached
-//   at
-//     once and anything may become undoing;
+//     at once and anything may become undoing;
 //   - memory says what the journal says: after a change that could not be written, it is read again.
 //
 // Safe from any thread. It knows nothing of interfaces and cards: who calls it acts after it has answered.
@@ -41,20 +53,21 @@ class Allocator {
   //   FailedPrecondition  the function is somebody's: the message says whose
   //   AlreadyExists       the attachment has another function
   absl::StatusOr<ClaimRow> Begin(const ClaimRow& row);
-  // Gives a claimed function to an attachment that asks for `asked` addresses and uses `mac`.
+  // Gives the function that `row.claim` claimed to `row.attachment`, which must be there. All else is as the
+  // row has it, but for card and port, which stay as they were prepared.
+  //   NotFound            there is no such claim
   //   FailedPrecondition  the function is not (or no longer) just claimed
   //   AlreadyExists       as above
-  absl::StatusOr<ClaimRow> Attach(const FunctionId& function, int64_t claim, const Attachment& attachment,
-                                  const MacAddress& mac, const std::vector<InterfaceAddress>& asked);
+  absl::StatusOr<ClaimRow> Attach(const ClaimRow& row);
   // The attachment is complete. FailedPrecondition unless it is attached under that claim.
   absl::StatusOr<ClaimRow> Confirm(const FunctionId& function, int64_t claim,
                                    const Confirmation& confirmation);
-  // Host and card are to be brought back to what they were; both are pending from now on. A claim that is
-  // being undone already stays as it is. NotFound if there is no such claim.
+  // Host, card and IPAM plugin, if there is one, are to be brought back to what they were; all are pending
+  // from now on. A claim that is being undone already stays as it is. NotFound if there is no such claim.
   absl::StatusOr<ClaimRow> Undo(const FunctionId& function, int64_t claim);
-  // Part of the undoing is done; with both parts done the function is free. NotFound if there is no such
+  // These parts of the undoing are done; with all done the function is free. NotFound if there is no such
   // claim; FailedPrecondition if it is not being undone.
-  absl::Status Undone(const FunctionId& function, int64_t claim, bool host_done, bool dpu_done);
+  absl::Status Undone(const FunctionId& function, int64_t claim, const UndoneParts& done);
 
   std::optional<ClaimRow> Find(const FunctionId& function) const;
   // Also while it is being undone.

@@ -33,6 +33,14 @@ Attachment ForPod(const std::string& name) {
       .container_id = "c-" + name, .ifname = "net1", .pod_namespace = "default", .pod_name = name};
 }
 
+// What an ADD for that pod makes of the claim.
+ClaimRow AttachTo(int n, int64_t claim, const std::string& pod) {
+  ClaimRow row = Draft(n);
+  row.claim = claim;
+  row.attachment = ForPod(pod);
+  return row;
+}
+
 class AllocatorTest : public ::testing::Test {
  protected:
   AllocatorTest() { Restart(); }
@@ -51,7 +59,9 @@ TEST_F(AllocatorTest, TakesAFunctionThroughItsLife) {
   EXPECT_EQ(claimed->state, ClaimState::kClaimed);
 
   const auto asked = InterfaceAddress{*IpAddress::Parse("10.0.0.9"), 32};
-  const auto attached = allocator_->Attach(Function(1), claimed->claim, ForPod("web"), MacAddress(), {asked});
+  ClaimRow asking = AttachTo(1, claimed->claim, "web");
+  asking.addresses = {asked};
+  const auto attached = allocator_->Attach(asking);
   ASSERT_TRUE(attached.ok()) << attached.status();
   EXPECT_EQ(attached->state, ClaimState::kAttached);
   EXPECT_FALSE(attached->confirmed);
@@ -66,9 +76,9 @@ TEST_F(AllocatorTest, TakesAFunctionThroughItsLife) {
   const auto undoing = allocator_->Undo(Function(1), claimed->claim);
   ASSERT_TRUE(undoing.ok()) << undoing.status();
   EXPECT_TRUE(undoing->host_pending && undoing->dpu_pending);
-  ASSERT_TRUE(allocator_->Undone(Function(1), claimed->claim, true, false).ok());
+  ASSERT_TRUE(allocator_->Undone(Function(1), claimed->claim, {.host = true}).ok());
   EXPECT_FALSE(allocator_->Find(Function(1))->host_pending);
-  ASSERT_TRUE(allocator_->Undone(Function(1), claimed->claim, false, true).ok());
+  ASSERT_TRUE(allocator_->Undone(Function(1), claimed->claim, {.dpu = true}).ok());
   EXPECT_FALSE(allocator_->Find(Function(1)).has_value());
   EXPECT_FALSE(allocator_->FindAttachment("c-web", "net1").has_value());
   EXPECT_THAT(*journal_.Load(), IsEmpty());
@@ -84,7 +94,7 @@ TEST_F(AllocatorTest, AFunctionBelongsToOnePod) {
   const auto again = allocator_->Begin(Draft(1));
   EXPECT_EQ(again.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(again.status().message()), HasSubstr("pod default/web"));
-  const auto other = allocator_->Attach(Function(1), row->claim, ForPod("db"), MacAddress(), {});
+  const auto other = allocator_->Attach(AttachTo(1, row->claim, "db"));
   EXPECT_EQ(other.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(other.status().message()), HasSubstr("pod default/web"));
 }
@@ -98,7 +108,7 @@ TEST_F(AllocatorTest, AnAttachmentHasOneFunction) {
   EXPECT_EQ(allocator_->Begin(draft).status().code(), absl::StatusCode::kAlreadyExists);
   const auto claimed = allocator_->Begin(Draft(2));
   ASSERT_TRUE(claimed.ok());
-  const auto attach = allocator_->Attach(Function(2), claimed->claim, ForPod("web"), MacAddress(), {});
+  const auto attach = allocator_->Attach(AttachTo(2, claimed->claim, "web"));
   EXPECT_EQ(attach.status().code(), absl::StatusCode::kAlreadyExists);
   EXPECT_THAT(std::string(attach.status().message()), HasSubstr("0000:03:00.1"));
 }
@@ -106,15 +116,15 @@ TEST_F(AllocatorTest, AnAttachmentHasOneFunction) {
 TEST_F(AllocatorTest, AClaimThatIsOverCannotBeUsed) {
   const int64_t old_claim = allocator_->Begin(Draft(1))->claim;
   ASSERT_TRUE(allocator_->Undo(Function(1), old_claim).ok());
-  ASSERT_TRUE(allocator_->Undone(Function(1), old_claim, true, true).ok());
+  ASSERT_TRUE(allocator_->Undone(Function(1), old_claim, {.host = true, .dpu = true}).ok());
   const ClaimRow row = *allocator_->Begin(Draft(1));
   EXPECT_GT(row.claim, old_claim);
 
   using Code = absl::StatusCode;
-  EXPECT_EQ(allocator_->Attach(Function(1), old_claim, ForPod("x"), {}, {}).status().code(), Code::kNotFound);
+  EXPECT_EQ(allocator_->Attach(AttachTo(1, old_claim, "x")).status().code(), Code::kNotFound);
   EXPECT_EQ(allocator_->Confirm(Function(1), old_claim, {}).status().code(), Code::kNotFound);
   EXPECT_EQ(allocator_->Undo(Function(1), old_claim).status().code(), Code::kNotFound);
-  EXPECT_EQ(allocator_->Undone(Function(1), old_claim, true, true).code(), Code::kNotFound);
+  EXPECT_EQ(allocator_->Undone(Function(1), old_claim, {.host = true, .dpu = true}).code(), Code::kNotFound);
   EXPECT_EQ(allocator_->Find(Function(1)), row);
 }
 
@@ -122,17 +132,17 @@ TEST_F(AllocatorTest, RefusesStepsOutOfOrder) {
   using Code = absl::StatusCode;
   const int64_t claim = allocator_->Begin(Draft(1))->claim;
   EXPECT_EQ(allocator_->Confirm(Function(1), claim, {}).status().code(), Code::kFailedPrecondition);
-  EXPECT_EQ(allocator_->Undone(Function(1), claim, true, true).code(), Code::kFailedPrecondition);
-  ASSERT_TRUE(allocator_->Undo(Function(1), claim).ok());
-  EXPECT_EQ(allocator_->Attach(Function(1), claim, ForPod("x"), {}, {}).status().code(),
+  EXPECT_EQ(allocator_->Undone(Function(1), claim, {.host = true, .dpu = true}).code(),
             Code::kFailedPrecondition);
+  ASSERT_TRUE(allocator_->Undo(Function(1), claim).ok());
+  EXPECT_EQ(allocator_->Attach(AttachTo(1, claim, "x")).status().code(), Code::kFailedPrecondition);
   EXPECT_EQ(allocator_->Confirm(Function(1), claim, {}).status().code(), Code::kFailedPrecondition);
 }
 
 TEST_F(AllocatorTest, UndoingTwiceForgetsNothingThatIsDone) {
   const int64_t claim = allocator_->Begin(Draft(1))->claim;
   ASSERT_TRUE(allocator_->Undo(Function(1), claim).ok());
-  ASSERT_TRUE(allocator_->Undone(Function(1), claim, true, false).ok());
+  ASSERT_TRUE(allocator_->Undone(Function(1), claim, {.host = true}).ok());
   const auto again = allocator_->Undo(Function(1), claim);
   ASSERT_TRUE(again.ok());
   EXPECT_FALSE(again->host_pending);
@@ -146,9 +156,9 @@ TEST_F(AllocatorTest, ObserversSeeTheRowAsItHasBecome) {
     seen.push_back(row ? ClaimStateName(row->state) : "free");
   });
   const int64_t claim = allocator_->Begin(Draft(1))->claim;
-  ASSERT_TRUE(allocator_->Attach(Function(1), claim, ForPod("web"), {}, {}).ok());
+  ASSERT_TRUE(allocator_->Attach(AttachTo(1, claim, "web")).ok());
   ASSERT_TRUE(allocator_->Undo(Function(1), claim).ok());
-  ASSERT_TRUE(allocator_->Undone(Function(1), claim, true, true).ok());
+  ASSERT_TRUE(allocator_->Undone(Function(1), claim, {.host = true, .dpu = true}).ok());
   EXPECT_THAT(seen, ElementsAre("claimed", "attached", "undoing", "free"));
 }
 
@@ -246,7 +256,7 @@ class AllocatorModelTest : public AllocatorTest, public ::testing::WithParamInte
         if (pod.empty()) return;
         const bool allowed = oracle_.CanAttach(n, claim, pod);
         const bool fails = allowed && MayFail();
-        const auto row = allocator_->Attach(Function(n), claim, ForPod(pod), MacAddress(), {});
+        const auto row = allocator_->Attach(AttachTo(n, claim, pod));
         ASSERT_EQ(row.ok(), allowed && !fails) << row.status();
         if (!row.ok()) return;
         oracle_.entries[n].state = ClaimState::kAttached;
@@ -278,7 +288,7 @@ class AllocatorModelTest : public AllocatorTest, public ::testing::WithParamInte
         const bool writes =
             allowed && ((host && oracle_.entries[n].host_pending) || (dpu && oracle_.entries[n].dpu_pending));
         const bool fails = writes && MayFail();
-        const absl::Status status = allocator_->Undone(Function(n), claim, host, dpu);
+        const absl::Status status = allocator_->Undone(Function(n), claim, {.host = host, .dpu = dpu});
         ASSERT_EQ(status.ok(), allowed && !fails) << status;
         if (!status.ok()) return;
         Oracle::Entry& entry = oracle_.entries[n];

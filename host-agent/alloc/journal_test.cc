@@ -2,16 +2,17 @@
 
 #include "host-agent/alloc/journal.h"
 
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <string>
 
-#include "common/sqlite/database.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "host-agent/alloc/fake_journal.h"
@@ -20,6 +21,7 @@
 namespace xpu {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -114,12 +116,32 @@ ClaimRow FullRow(const FunctionId& function) {
   row.host_mtu = 1500;
   row.known_by_alias = true;
   row.mac = *MacAddress::Parse("02:00:00:00:00:99");
-  row.attachment =
-      Attachment{"container", "net1", "/run/netns/it's \"x\"", "ns", "pod", "blue-net", "tenant", "blue"};
+  row.vfio = true;
+  row.settings_before = {.mac = MacAddress::Parse("02:00:00:00:00:07").value(),
+                         .vlan = VfSettings::Vlan{.id = 4094, .qos = 7, .protocol = 0x88a8},
+                         .spoof_check = true,
+                         .trust = false,
+                         .link_state = VfSettings::LinkState::kDisable,
+                         .min_tx_rate = 100,
+                         .max_tx_rate = 4'000'000'000};
+  row.attachment = Attachment{.container_id = "container",
+                              .ifname = "net1",
+                              .netns = "/run/netns/it's \"x\"",
+                              .pod_namespace = "ns",
+                              .pod_name = "pod",
+                              .cni_network = "blue-net",
+                              .network_namespace = "tenant",
+                              .network = "blue",
+                              .vlan = 0};
+  row.ipam = IpamCall{.type = "host-local",
+                      .path = "/opt/cni/bin",
+                      .args = "K8S_POD_NAME=pod;IgnoreUnknown=1",
+                      .config = R"({"ipam": {"type": "host-local"}})"};
   row.confirmed = true;
   row.addresses = {*InterfaceAddress::Parse("10.0.0.5/24"), *InterfaceAddress::Parse("2001:db8::5/64")};
   row.gateways = {*IpAddress::Parse("10.0.0.1"), *IpAddress::Parse("2001:db8::1")};
   row.mtu = 9000;
+  row.result = R"({"cniVersion": "1.1.0"})";
   return row;
 }
 
@@ -135,21 +157,24 @@ TEST_P(JournalContract, KeepsEveryFieldOverARestart) {
   ClaimRow undoing = *full;
   undoing.function = Function(6);
   undoing.state = ClaimState::kUndoing;
-  undoing.host_pending = undoing.dpu_pending = true;
+  undoing.host_pending = undoing.dpu_pending = undoing.ipam_pending = true;
   undoing.attachment.reset();
   undoing.addresses.clear();
   undoing.gateways.clear();
-  undoing.confirmed = undoing.known_by_alias = false;
+  undoing.confirmed = undoing.known_by_alias = undoing.vfio = false;
+  undoing.settings_before = {.trust = true};
   undoing.claim = 0;
   const auto begun = journal().Begin(undoing);
   ASSERT_TRUE(begun.ok()) << begun.status();
   undoing.claim = begun->claim;
   EXPECT_EQ(*begun, undoing);
+  const auto subfunction = journal().Begin(ClaimRow{.function = {PciAddress{0, 3, 0, 5}, 88}});
+  ASSERT_TRUE(subfunction.ok()) << subfunction.status();
 
   subject_->Restart();
   const auto rows = journal().Load();
   ASSERT_TRUE(rows.ok()) << rows.status();
-  EXPECT_THAT(*rows, ElementsAre(*full, undoing));
+  EXPECT_THAT(*rows, ElementsAre(*full, *subfunction, undoing));
 }
 
 TEST_P(JournalContract, LoadsInTheOrderOfTheAddresses) {
@@ -259,21 +284,167 @@ TEST(SqliteJournal, SaysThatItsFolderIsMissing) {
   EXPECT_THAT(std::string(journal.status().message()), HasSubstr("/nowhere/at/all.db"));
 }
 
+// Runs `sql` on the file behind the journal's back.
+void Execute(const TempFolder& folder, const std::string& sql) {
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(folder.File().c_str(), &database), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
+      << sqlite3_errmsg(database);
+  sqlite3_close(database);
+}
+
+std::string Contents(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 TEST(SqliteJournal, ARowThatCannotBeReadIsNamed) {
+  for (const char* damage :
+       {"addresses = '10.0.0.1/24 nonsense'", "state = 4", "host_mtu = -1", "mac = 'x'", "before_mac = 'x'",
+        "before_vlan = 5000", "before_link_state = 0", "before_trust = 2", "vlan = 4095", "vfio = 7"}) {
+    SCOPED_TRACE(damage);
+    TempFolder folder;
+    {
+      auto journal = SqliteJournal::Open(folder.File());
+      ASSERT_TRUE(journal.ok());
+      ASSERT_TRUE((*journal)->Begin(FullRow(Function(1))).ok());
+    }
+    Execute(folder, std::string("UPDATE claims SET ") + damage);
+    const auto journal = SqliteJournal::Open(folder.File());
+    EXPECT_EQ(journal.status().code(), absl::StatusCode::kDataLoss);
+    EXPECT_THAT(std::string(journal.status().message()), HasSubstr("0000:03:00.1"));
+  }
+}
+
+// A file as version 1 wrote it, as sqlite3(1) dumps it.
+const char kVersion1[] = R"sql(
+PRAGMA journal_mode=WAL;
+BEGIN;
+CREATE TABLE claims (
+  function          TEXT PRIMARY KEY,
+  claim             INTEGER NOT NULL,
+  state             INTEGER NOT NULL,
+  card              TEXT NOT NULL,
+  port              TEXT NOT NULL,
+  host_ifname       TEXT NOT NULL,
+  host_mac          TEXT NOT NULL,
+  host_mtu          INTEGER NOT NULL,
+  mac               TEXT NOT NULL,
+  known_by_alias    INTEGER NOT NULL,
+  container_id      TEXT,              -- NULL: no attachment
+  ifname            TEXT NOT NULL,
+  netns             TEXT NOT NULL,
+  pod_namespace     TEXT NOT NULL,
+  pod_name          TEXT NOT NULL,
+  cni_network       TEXT NOT NULL,
+  network_namespace TEXT NOT NULL,
+  network           TEXT NOT NULL,
+  confirmed         INTEGER NOT NULL,
+  addresses         TEXT NOT NULL,     -- separated by blanks
+  gateways          TEXT NOT NULL,
+  mtu               INTEGER NOT NULL,
+  host_pending      INTEGER NOT NULL,
+  dpu_pending       INTEGER NOT NULL
+) STRICT;
+INSERT INTO claims VALUES('0000:03:00.2',1700000000001,1,'card0','host0-0','p0v0','02:00:00:00:00:02',1500,
+  '02:00:00:00:00:02',1,NULL,'','','','','','','',0,'','',0,0,0);
+INSERT INTO claims VALUES('0000:03:00.3',1700000000002,2,'card0','host0-1','p0v1','02:00:00:00:00:03',1500,
+  '02:00:00:00:00:99',0,'3f2a','net1','/run/netns/web','default','web-1','blue-net','tenant','blue',1,
+  '10.0.0.5/24 2001:db8::5/64','10.0.0.1',9000,0,0);
+INSERT INTO claims VALUES('0000:03:00.4',1700000000003,3,'card0','host0-2','p0v2','02:00:00:00:00:04',1500,
+  '02:00:00:00:00:04',0,'77c1','eth0','/run/netns/db','default','db-0','blue-net','tenant','blue',1,
+  '10.0.0.6/24','',1500,0,1);
+CREATE TABLE last_claims (
+  function TEXT PRIMARY KEY,
+  claim    INTEGER NOT NULL
+) STRICT;
+INSERT INTO last_claims VALUES('0000:03:00.2',1700000000001);
+INSERT INTO last_claims VALUES('0000:03:00.3',1700000000002);
+INSERT INTO last_claims VALUES('0000:03:00.4',1700000000003);
+INSERT INTO last_claims VALUES('0000:03:00.5',9900000000000);
+PRAGMA user_version=1;
+COMMIT;
+)sql";
+
+TEST(SqliteJournal, TakesUpAFileOfVersion1) {
   TempFolder folder;
-  {
+  Execute(folder, kVersion1);
+
+  ClaimRow claimed{.function = Function(2),
+                   .state = ClaimState::kClaimed,
+                   .claim = 1700000000001,
+                   .card = "card0",
+                   .port = "host0-0",
+                   .host_ifname = "p0v0",
+                   .host_mac = *MacAddress::Parse("02:00:00:00:00:02"),
+                   .host_mtu = 1500,
+                   .mac = *MacAddress::Parse("02:00:00:00:00:02"),
+                   .known_by_alias = true};
+  ClaimRow attached = claimed;
+  attached.function = Function(3);
+  attached.state = ClaimState::kAttached;
+  attached.claim = 1700000000002;
+  attached.port = "host0-1";
+  attached.host_ifname = "p0v1";
+  attached.host_mac = *MacAddress::Parse("02:00:00:00:00:03");
+  attached.mac = *MacAddress::Parse("02:00:00:00:00:99");
+  attached.known_by_alias = false;
+  attached.attachment = Attachment{.container_id = "3f2a",
+                                   .ifname = "net1",
+                                   .netns = "/run/netns/web",
+                                   .pod_namespace = "default",
+                                   .pod_name = "web-1",
+                                   .cni_network = "blue-net",
+                                   .network_namespace = "tenant",
+                                   .network = "blue"};
+  attached.confirmed = true;
+  attached.addresses = {*InterfaceAddress::Parse("10.0.0.5/24"), *InterfaceAddress::Parse("2001:db8::5/64")};
+  attached.gateways = {*IpAddress::Parse("10.0.0.1")};
+  attached.mtu = 9000;
+  ClaimRow undoing = attached;
+  undoing.function = Function(4);
+  undoing.state = ClaimState::kUndoing;
+  undoing.claim = 1700000000003;
+  undoing.port = "host0-2";
+  undoing.host_ifname = "p0v2";
+  undoing.host_mac = undoing.mac = *MacAddress::Parse("02:00:00:00:00:04");
+  undoing.attachment->container_id = "77c1";
+  undoing.attachment->ifname = "eth0";
+  undoing.attachment->netns = "/run/netns/db";
+  undoing.attachment->pod_name = "db-0";
+  undoing.addresses = {*InterfaceAddress::Parse("10.0.0.6/24")};
+  undoing.gateways.clear();
+  undoing.mtu = 1500;
+  undoing.dpu_pending = true;
+
+  for (int start = 1; start <= 2; ++start) {
+    SCOPED_TRACE(start);
     auto journal = SqliteJournal::Open(folder.File());
-    ASSERT_TRUE(journal.ok());
-    ASSERT_TRUE((*journal)->Begin(FullRow(Function(1))).ok());
+    ASSERT_TRUE(journal.ok()) << journal.status();
+    const auto rows = (*journal)->Load();
+    ASSERT_TRUE(rows.ok()) << rows.status();
+    EXPECT_THAT(*rows, ElementsAre(claimed, attached, undoing));
   }
-  {
-    auto database = Database::Open(folder.File(), {""});
-    ASSERT_TRUE(database.ok()) << database.status();
-    ASSERT_TRUE((*database)->Execute("UPDATE claims SET addresses = '10.0.0.1/24 nonsense'").ok());
-  }
+  // Numbers go on where version 1 left off, and its rows take what only version 2 has.
+  auto journal = SqliteJournal::Open(folder.File());
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  EXPECT_EQ((*journal)->Begin(FullRow(Function(5)))->claim, 9900000000001);
+  ClaimRow full = FullRow(Function(2));
+  full.claim = claimed.claim;
+  ASSERT_TRUE((*journal)->Write(full).ok());
+  EXPECT_EQ((*journal)->Load()->front(), full);
+}
+
+TEST(SqliteJournal, AFileOfANewerVersionIsRefusedAndStaysAsItIs) {
+  TempFolder folder;
+  ASSERT_TRUE(SqliteJournal::Open(folder.File()).ok());
+  Execute(folder, "PRAGMA journal_mode=DELETE; PRAGMA user_version=99; CREATE TABLE future(x)");
+  const std::string before = Contents(folder.File());
   const auto journal = SqliteJournal::Open(folder.File());
-  EXPECT_EQ(journal.status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(std::string(journal.status().message()), HasSubstr("0000:03:00.1"));
+  EXPECT_EQ(journal.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(journal.status().message()),
+              AllOf(HasSubstr(folder.File()), HasSubstr("newer version"), HasSubstr("99")));
+  EXPECT_EQ(Contents(folder.File()), before);
 }
 
 }  // namespace

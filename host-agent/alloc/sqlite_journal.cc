@@ -5,7 +5,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -15,8 +21,9 @@
 namespace xpu {
 namespace {
 
-// Migration i brings the file from version i to i + 1. Those that were released are never changed.
-const char kSchema[] = R"sql(
+// Migrations: the first brings an empty file to version 1, the next from there to version 2. Those that were
+// released are never changed.
+const char kSchemaV1[] = R"sql(
 CREATE TABLE claims (
   function          TEXT PRIMARY KEY,
   claim             INTEGER NOT NULL,
@@ -49,11 +56,35 @@ CREATE TABLE last_claims (
 ) STRICT;
 )sql";
 
-// In the order of the parameters of insert and update, and of the columns of load.
+// Subfunctions, functions without an interface, settings of the physical function, IPAM plugins, networks of
+// a VLAN, CNI results. NULL in before_*: was not changed.
+const char kSchemaV2[] = R"sql(
+ALTER TABLE claims ADD COLUMN vfio               INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE claims ADD COLUMN before_mac         TEXT;
+ALTER TABLE claims ADD COLUMN before_vlan        INTEGER;
+ALTER TABLE claims ADD COLUMN before_vlan_qos    INTEGER;
+ALTER TABLE claims ADD COLUMN before_vlan_proto  INTEGER;
+ALTER TABLE claims ADD COLUMN before_spoof_check INTEGER;
+ALTER TABLE claims ADD COLUMN before_trust       INTEGER;
+ALTER TABLE claims ADD COLUMN before_link_state  INTEGER;
+ALTER TABLE claims ADD COLUMN before_min_tx_rate INTEGER;
+ALTER TABLE claims ADD COLUMN before_max_tx_rate INTEGER;
+ALTER TABLE claims ADD COLUMN vlan               INTEGER;             -- NULL: a Network
+ALTER TABLE claims ADD COLUMN ipam_type          TEXT;                -- NULL: no plugin
+ALTER TABLE claims ADD COLUMN ipam_path          TEXT;
+ALTER TABLE claims ADD COLUMN ipam_args          TEXT;
+ALTER TABLE claims ADD COLUMN ipam_config        TEXT;
+ALTER TABLE claims ADD COLUMN ipam_pending       INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE claims ADD COLUMN result             TEXT NOT NULL DEFAULT '';
+)sql";
+
+// In the order in which BindRow and ReadRow go through them.
 const char kColumns[] =
     "function, claim, state, card, port, host_ifname, host_mac, host_mtu, mac, known_by_alias, container_id, "
     "ifname, netns, pod_namespace, pod_name, cni_network, network_namespace, network, confirmed, addresses, "
-    "gateways, mtu, host_pending, dpu_pending";
+    "gateways, mtu, host_pending, dpu_pending, vfio, before_mac, before_vlan, before_vlan_qos, "
+    "before_vlan_proto, before_spoof_check, before_trust, before_link_state, before_min_tx_rate, "
+    "before_max_tx_rate, vlan, ipam_type, ipam_path, ipam_args, ipam_config, ipam_pending, result";
 
 int StateNumber(ClaimState state) {
   switch (state) {
@@ -74,71 +105,232 @@ absl::StatusOr<ClaimState> StateFromNumber(int64_t number) {
   return absl::InvalidArgumentError(absl::StrCat(number, " is no state"));
 }
 
+int LinkStateNumber(VfSettings::LinkState state) {
+  switch (state) {
+    case VfSettings::LinkState::kAuto:
+      return 1;
+    case VfSettings::LinkState::kEnable:
+      return 2;
+    case VfSettings::LinkState::kDisable:
+      return 3;
+  }
+  return 0;
+}
+
+absl::StatusOr<VfSettings::LinkState> LinkStateFromNumber(int64_t number) {
+  using State = VfSettings::LinkState;
+  for (State state : {State::kAuto, State::kEnable, State::kDisable}) {
+    if (LinkStateNumber(state) == number) return state;
+  }
+  return absl::InvalidArgumentError(absl::StrCat(number, " is no state of a link"));
+}
+
+// Binds parameter after parameter.
+class RowWriter {
+ public:
+  explicit RowWriter(Statement& statement) : statement_(statement) {}
+  void Put(absl::string_view text) { statement_.Bind(++at_, text); }
+  void Put(int64_t number) { statement_.Bind(++at_, number); }
+  // NULL for none.
+  template <typename T>
+  void PutMaybe(const std::optional<T>& value) {
+    if (!value) {
+      statement_.BindNull(++at_);
+    } else if constexpr (std::is_arithmetic_v<T>) {
+      Put(static_cast<int64_t>(*value));
+    } else {
+      Put(absl::string_view(*value));
+    }
+  }
+
+ private:
+  Statement& statement_;
+  int at_ = 0;
+};
+
+// Reads column after column; the first that holds something else than what is asked for is remembered.
+class RowReader {
+ public:
+  explicit RowReader(const Statement& statement) : statement_(statement) {}
+  const absl::Status& status() const { return status_; }
+
+  std::string Text() { return statement_.Text(at_++); }
+  bool Bool() { return Number<uint8_t>(1) != 0; }
+  // 0 to `max`.
+  template <typename T>
+  T Number(T max = std::numeric_limits<T>::max()) {
+    const int64_t number = statement_.Int(at_++);
+    if (number >= 0 && number <= static_cast<int64_t>(max)) return static_cast<T>(number);
+    status_.Update(absl::InvalidArgumentError(absl::StrCat(number, " in column ", at_, " is out of range")));
+    return 0;
+  }
+  template <typename T>
+  std::optional<T> MaybeNumber(T max = std::numeric_limits<T>::max()) {
+    if (SkipNull()) return std::nullopt;
+    return Number<T>(max);
+  }
+  std::optional<std::string> MaybeText() {
+    if (SkipNull()) return std::nullopt;
+    return Text();
+  }
+  std::optional<bool> MaybeBool() {
+    if (SkipNull()) return std::nullopt;
+    return Bool();
+  }
+  // What `parse` makes of the text or number.
+  template <typename T, typename From>
+  T Parsed(absl::StatusOr<T> (*parse)(From), const From& from) {
+    absl::StatusOr<T> value = parse(from);
+    status_.Update(value.status());
+    return value.ok() ? *std::move(value) : T();
+  }
+  // The same of each word of a text.
+  template <typename T>
+  std::vector<T> ParsedList(absl::StatusOr<T> (*parse)(absl::string_view)) {
+    std::vector<T> values;
+    const std::string text = Text();
+    for (absl::string_view word : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
+      values.push_back(Parsed(parse, word));
+    }
+    return values;
+  }
+
+ private:
+  bool SkipNull() {
+    if (!statement_.IsNull(at_)) return false;
+    ++at_;
+    return true;
+  }
+
+  const Statement& statement_;
+  int at_ = 0;
+  absl::Status status_;
+};
+
+constexpr uint16_t kMaxVlan = 4094;
+constexpr uint8_t kMaxQos = 7;
+
+void BindSettings(RowWriter& out, const VfSettings& settings) {
+  std::optional<std::string> mac;
+  if (settings.mac) mac = settings.mac->ToString();
+  out.PutMaybe(mac);
+  const auto of_vlan = [&](auto field) {
+    return settings.vlan ? std::optional<int>((*settings.vlan).*field) : std::nullopt;
+  };
+  out.PutMaybe(of_vlan(&VfSettings::Vlan::id));
+  out.PutMaybe(of_vlan(&VfSettings::Vlan::qos));
+  out.PutMaybe(of_vlan(&VfSettings::Vlan::protocol));
+  out.PutMaybe(settings.spoof_check);
+  out.PutMaybe(settings.trust);
+  out.PutMaybe(settings.link_state ? std::optional<int>(LinkStateNumber(*settings.link_state))
+                                   : std::nullopt);
+  out.PutMaybe(settings.min_tx_rate);
+  out.PutMaybe(settings.max_tx_rate);
+}
+
+VfSettings ReadSettings(RowReader& in) {
+  VfSettings settings;
+  if (const auto mac = in.MaybeText())
+    settings.mac = in.Parsed<MacAddress, absl::string_view>(MacAddress::Parse, *mac);
+  const auto id = in.MaybeNumber<uint16_t>(kMaxVlan);
+  const auto qos = in.MaybeNumber<uint8_t>(kMaxQos);
+  const auto protocol = in.MaybeNumber<uint16_t>();
+  if (id) {
+    settings.vlan.emplace().id = *id;
+    settings.vlan->qos = qos.value_or(0);
+    settings.vlan->protocol = protocol.value_or(settings.vlan->protocol);
+  }
+  settings.spoof_check = in.MaybeBool();
+  settings.trust = in.MaybeBool();
+  if (const auto state = in.MaybeNumber<int64_t>()) {
+    settings.link_state = in.Parsed(LinkStateFromNumber, *state);
+  }
+  settings.min_tx_rate = in.MaybeNumber<uint32_t>();
+  settings.max_tx_rate = in.MaybeNumber<uint32_t>();
+  return settings;
+}
+
 void BindRow(Statement& statement, const ClaimRow& row) {
   const Attachment attachment = row.attachment.value_or(Attachment());
   const auto to_string = [](std::string* out, const auto& value) { out->append(value.ToString()); };
-  statement.Bind(1, row.function.ToString());
-  statement.Bind(2, row.claim);
-  statement.Bind(3, static_cast<int64_t>(StateNumber(row.state)));
-  statement.Bind(4, row.card);
-  statement.Bind(5, row.port);
-  statement.Bind(6, row.host_ifname);
-  statement.Bind(7, row.host_mac.ToString());
-  statement.Bind(8, static_cast<int64_t>(row.host_mtu));
-  statement.Bind(9, row.mac.ToString());
-  statement.Bind(10, static_cast<int64_t>(row.known_by_alias));
-  if (row.attachment) {
-    statement.Bind(11, attachment.container_id);
-  } else {
-    statement.BindNull(11);
+  RowWriter out(statement);
+  out.Put(row.function.ToString());
+  out.Put(row.claim);
+  out.Put(StateNumber(row.state));
+  out.Put(row.card);
+  out.Put(row.port);
+  out.Put(row.host_ifname);
+  out.Put(row.host_mac.ToString());
+  out.Put(row.host_mtu);
+  out.Put(row.mac.ToString());
+  out.Put(row.known_by_alias);
+  out.PutMaybe(row.attachment ? std::optional<std::string>(attachment.container_id) : std::nullopt);
+  out.Put(attachment.ifname);
+  out.Put(attachment.netns);
+  out.Put(attachment.pod_namespace);
+  out.Put(attachment.pod_name);
+  out.Put(attachment.cni_network);
+  out.Put(attachment.network_namespace);
+  out.Put(attachment.network);
+  out.Put(row.confirmed);
+  out.Put(absl::StrJoin(row.addresses, " ", to_string));
+  out.Put(absl::StrJoin(row.gateways, " ", to_string));
+  out.Put(row.mtu);
+  out.Put(row.host_pending);
+  out.Put(row.dpu_pending);
+  out.Put(row.vfio);
+  BindSettings(out, row.settings_before);
+  out.PutMaybe(attachment.vlan);
+  for (std::string IpamCall::*field :
+       {&IpamCall::type, &IpamCall::path, &IpamCall::args, &IpamCall::config}) {
+    out.PutMaybe(row.ipam ? std::optional<std::string>((*row.ipam).*field) : std::nullopt);
   }
-  statement.Bind(12, attachment.ifname);
-  statement.Bind(13, attachment.netns);
-  statement.Bind(14, attachment.pod_namespace);
-  statement.Bind(15, attachment.pod_name);
-  statement.Bind(16, attachment.cni_network);
-  statement.Bind(17, attachment.network_namespace);
-  statement.Bind(18, attachment.network);
-  statement.Bind(19, static_cast<int64_t>(row.confirmed));
-  statement.Bind(20, absl::StrJoin(row.addresses, " ", to_string));
-  statement.Bind(21, absl::StrJoin(row.gateways, " ", to_string));
-  statement.Bind(22, static_cast<int64_t>(row.mtu));
-  statement.Bind(23, static_cast<int64_t>(row.host_pending));
-  statement.Bind(24, static_cast<int64_t>(row.dpu_pending));
+  out.Put(row.ipam_pending);
+  out.Put(row.result);
 }
 
 absl::StatusOr<ClaimRow> ReadRow(const Statement& statement) {
+  RowReader in(statement);
   ClaimRow row;
-  XPU_ASSIGN_OR_RETURN(row.function, FunctionId::Parse(statement.Text(0)));
-  row.claim = statement.Int(1);
-  XPU_ASSIGN_OR_RETURN(row.state, StateFromNumber(statement.Int(2)));
-  row.card = statement.Text(3);
-  row.port = statement.Text(4);
-  row.host_ifname = statement.Text(5);
-  XPU_ASSIGN_OR_RETURN(row.host_mac, MacAddress::Parse(statement.Text(6)));
-  row.host_mtu = static_cast<uint32_t>(statement.Int(7));
-  XPU_ASSIGN_OR_RETURN(row.mac, MacAddress::Parse(statement.Text(8)));
-  row.known_by_alias = statement.Int(9) != 0;
-  if (!statement.IsNull(10)) {
-    row.attachment = Attachment{.container_id = statement.Text(10),
-                                .ifname = statement.Text(11),
-                                .netns = statement.Text(12),
-                                .pod_namespace = statement.Text(13),
-                                .pod_name = statement.Text(14),
-                                .cni_network = statement.Text(15),
-                                .network_namespace = statement.Text(16),
-                                .network = statement.Text(17)};
-  }
-  row.confirmed = statement.Int(18) != 0;
-  for (absl::string_view text : absl::StrSplit(statement.Text(19), ' ', absl::SkipEmpty())) {
-    XPU_ASSIGN_OR_RETURN(row.addresses.emplace_back(), InterfaceAddress::Parse(text));
-  }
-  for (absl::string_view text : absl::StrSplit(statement.Text(20), ' ', absl::SkipEmpty())) {
-    XPU_ASSIGN_OR_RETURN(row.gateways.emplace_back(), IpAddress::Parse(text));
-  }
-  row.mtu = static_cast<uint32_t>(statement.Int(21));
-  row.host_pending = statement.Int(22) != 0;
-  row.dpu_pending = statement.Int(23) != 0;
+  const auto parse_mac = [&in] {
+    return in.Parsed<MacAddress, absl::string_view>(MacAddress::Parse, in.Text());
+  };
+  row.function = in.Parsed<FunctionId, absl::string_view>(FunctionId::Parse, in.Text());
+  row.claim = in.Number<int64_t>();
+  row.state = in.Parsed(StateFromNumber, in.Number<int64_t>());
+  row.card = in.Text();
+  row.port = in.Text();
+  row.host_ifname = in.Text();
+  row.host_mac = parse_mac();
+  row.host_mtu = in.Number<uint32_t>();
+  row.mac = parse_mac();
+  row.known_by_alias = in.Bool();
+  const std::optional<std::string> container_id = in.MaybeText();
+  Attachment attachment;
+  attachment.container_id = container_id.value_or("");
+  attachment.ifname = in.Text();
+  attachment.netns = in.Text();
+  attachment.pod_namespace = in.Text();
+  attachment.pod_name = in.Text();
+  attachment.cni_network = in.Text();
+  attachment.network_namespace = in.Text();
+  attachment.network = in.Text();
+  row.confirmed = in.Bool();
+  row.addresses = in.ParsedList(InterfaceAddress::Parse);
+  row.gateways = in.ParsedList(IpAddress::Parse);
+  row.mtu = in.Number<uint32_t>();
+  row.host_pending = in.Bool();
+  row.dpu_pending = in.Bool();
+  row.vfio = in.Bool();
+  row.settings_before = ReadSettings(in);
+  attachment.vlan = in.MaybeNumber<uint16_t>(kMaxVlan);
+  if (container_id) row.attachment = std::move(attachment);
+  const std::optional<std::string> ipam_type = in.MaybeText();
+  IpamCall ipam{.type = ipam_type.value_or(""), .path = in.Text(), .args = in.Text(), .config = in.Text()};
+  if (ipam_type) row.ipam = std::move(ipam);
+  row.ipam_pending = in.Bool();
+  row.result = in.Text();
+  XPU_RETURN_IF_ERROR(in.status());
   return row;
 }
 
@@ -170,7 +362,7 @@ class ResetAfter {
   Statement& statement_;
 };
 
-// "?1, ?2, … ?24" of as many columns as there are.
+// "?1, ?2, …" of as many columns as there are.
 std::string Parameters() {
   std::vector<std::string> parameters;
   for (size_t i = 1; i <= std::vector<std::string>(absl::StrSplit(kColumns, ", ")).size(); ++i) {
@@ -183,7 +375,7 @@ std::string Parameters() {
 
 absl::StatusOr<std::unique_ptr<SqliteJournal>> SqliteJournal::Open(const std::string& path, Clock& clock) {
   XPU_ASSIGN_OR_RETURN(UniqueFd file, LockFile(path));
-  XPU_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path, {kSchema}));
+  XPU_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path, {kSchemaV1, kSchemaV2}));
   XPU_ASSIGN_OR_RETURN(Statement load, database->Prepare(absl::StrCat("SELECT ", kColumns, " FROM claims")));
   XPU_ASSIGN_OR_RETURN(Statement last_claim,
                        database->Prepare("SELECT claim FROM last_claims WHERE function = ?1"));

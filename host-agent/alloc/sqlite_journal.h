@@ -17,9 +17,9 @@ namespace xpu {
 // what covers a loss of power.
 class SqliteJournal : public Journal {
  public:
-  // Opens or makes the file; its folder must be there. Errors as of Database::Open; FailedPrecondition if
-  // another process has it, so that no two agents ever act on the same functions; DataLoss if a row cannot be
-  // read.
+  // Opens or makes the file, or brings one of an older version up to date; its folder must be there. Errors
+  // as of Database::Open; FailedPrecondition if another process has it, so that no two agents ever act on the
+  // same functions; DataLoss if a row cannot be read.
   static absl::StatusOr<std::unique_ptr<SqliteJournal>> Open(const std::string& path,
                                                              Clock& clock = Clock::Real());
 

@@ -138,8 +138,8 @@ absl::StatusOr<ClaimRow> Attacher::AttachNow(const AttachRequest& request) {
   row.addresses = AsSingleAddresses(request.addresses);
   row.attachment = request.attachment;
   if (const std::optional<ClaimRow> claimed = parts_.allocator.Find(request.function)) {
-    XPU_ASSIGN_OR_RETURN(row, parts_.allocator.Attach(request.function, claimed->claim, request.attachment,
-                                                      row.mac, row.addresses));
+    row.claim = claimed->claim;
+    XPU_ASSIGN_OR_RETURN(row, parts_.allocator.Attach(row));
   } else {
     XPU_ASSIGN_OR_RETURN(row, parts_.allocator.Begin(row));
   }
@@ -252,7 +252,8 @@ Attacher::Undone Attacher::Undo(const ClaimRow& claimed) {
     stuck = absl::StrCat("its port could not be taken back at the card: ", undone.card.message());
   }
   if (!stuck.empty()) spdlog::warn("function {} is not free yet: {}", row->function.ToString(), stuck);
-  undone.journal = parts_.allocator.Undone(row->function, row->claim, undone.host_restored, undone.card.ok());
+  undone.journal = parts_.allocator.Undone(row->function, row->claim,
+                                           {.host = undone.host_restored, .dpu = undone.card.ok()});
   // After the row: who hears that nothing is in the way any more must find the function free.
   SetStuck(row->function, stuck);
   // What only the journal or the card stands in the way of is tried again; for the interface there is an

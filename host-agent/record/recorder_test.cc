@@ -79,7 +79,7 @@ class RecorderTest : public ::testing::Test {
   }
   void Free(const ClaimRow& row) {
     ASSERT_TRUE(allocator_->Undo(row.function, row.claim).ok());
-    ASSERT_TRUE(allocator_->Undone(row.function, row.claim, true, true).ok());
+    ASSERT_TRUE(allocator_->Undone(row.function, row.claim, {.host = true, .dpu = true}).ok());
   }
   static std::function<bool(const StoreView::Objects&)> Exactly(const std::vector<ResourceName>& names) {
     return [names](const StoreView::Objects& objects) {
@@ -141,7 +141,9 @@ TEST_F(RecorderTest, TheRecordMovesToTheNamespaceOfTheNetwork) {
   StartRecorder();
   const ClaimRow row = *allocator_->Begin(Draft(2));
   ASSERT_TRUE(view.WaitFor(Exactly({Named(2, "default")})));
-  ASSERT_TRUE(allocator_->Attach(row.function, row.claim, ForPod("web"), row.mac, {}).ok());
+  ClaimRow attached = row;
+  attached.attachment = ForPod("web");
+  ASSERT_TRUE(allocator_->Attach(attached).ok());
   ASSERT_TRUE(allocator_->Confirm(row.function, row.claim, {}).ok());
   EXPECT_TRUE(view.WaitFor(Exactly({Named(2, "tenant")})));
 }
