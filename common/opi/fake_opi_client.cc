@@ -25,7 +25,21 @@ void FakeOpiClient::SetConnected(bool connected) {
   absl::MutexLock lock(&mu_);
   if (connected_ == connected) return;
   connected_ = connected;
-  if (observer_) news_.push_back(connected);
+  if (observer_) news_.push_back([observer = observer_, connected] { observer(connected); });
+  TellPorts();
+}
+
+void FakeOpiClient::SetPortStates(const agent::v1::PortStates& states) {
+  absl::MutexLock lock(&mu_);
+  port_states_ = states;
+  if (connected_) TellPorts();
+}
+
+void FakeOpiClient::TellPorts() {
+  if (port_observer_ == nullptr) return;
+  absl::StatusOr<agent::v1::PortStates> states = port_states_;
+  if (!connected_) states = absl::UnavailableError("no connection to the xPU agent (fake)");
+  port_news_.push_back([observer = port_observer_, states = std::move(states)] { observer(states); });
 }
 
 void FakeOpiClient::BlockCalls(const std::string& method) {
@@ -156,26 +170,41 @@ absl::StatusOr<std::vector<agent::v1::PortBinding>> FakeOpiClient::ListPortBindi
 
 void FakeOpiClient::ObserveConnection(std::function<void(bool connected)> changed) {
   absl::MutexLock lock(&mu_);
-  news_.clear();
-  observer_ = nullptr;
-  auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !notifying_; };
-  mu_.Await(absl::Condition(&idle));
+  Drop(&news_);
   observer_ = std::move(changed);
-  if (observer_) news_ = {connected_};
+  if (observer_) news_.push_back([observer = observer_, connected = connected_] { observer(connected); });
+}
+
+void FakeOpiClient::WatchPorts(
+    std::function<void(const absl::StatusOr<agent::v1::PortStates>& states)> changed) {
+  absl::MutexLock lock(&mu_);
+  Drop(&port_news_);
+  port_observer_ = std::move(changed);
+  TellPorts();
+}
+
+void FakeOpiClient::Drop(std::list<std::function<void()>>* news) {
+  news->clear();
+  auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !notifying_; };
+  // An observer may take itself away.
+  if (std::this_thread::get_id() != notifier_.get_id()) mu_.Await(absl::Condition(&idle));
+  news->clear();
 }
 
 void FakeOpiClient::Notify() {
   absl::MutexLock lock(&mu_);
   while (true) {
-    auto due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return stop_ || !news_.empty(); };
+    auto due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+      return stop_ || !news_.empty() || !port_news_.empty();
+    };
     mu_.Await(absl::Condition(&due));
     if (stop_) return;
-    bool connected = news_.front();
-    news_.pop_front();
-    std::function<void(bool)> observer = observer_;
+    auto& news = news_.empty() ? port_news_ : news_;
+    const std::function<void()> tell = std::move(news.front());
+    news.pop_front();
     notifying_ = true;
     mu_.Unlock();
-    observer(connected);
+    tell();
     mu_.Lock();
     notifying_ = false;
   }

@@ -42,6 +42,8 @@ class FakeOpiClient : public OpiClient {
   int Calls(const std::string& method) const;
   // BindPort of this port id is NotFound: the card has no such function.
   void RemoveFunction(const std::string& port_id);
+  // What WatchPorts() tells; empty to begin with.
+  void SetPortStates(const agent::v1::PortStates& states);
   // The agent forgets everything, as if its disk had been lost.
   void ForgetAll();
 
@@ -60,6 +62,8 @@ class FakeOpiClient : public OpiClient {
   absl::Status UnbindPort(const agent::v1::UnbindPortRequest& request) override;
   absl::StatusOr<std::vector<agent::v1::PortBinding>> ListPortBindings() override;
   void ObserveConnection(std::function<void(bool connected)> changed) override;
+  // A silent agent is one that is not connected.
+  void WatchPorts(std::function<void(const absl::StatusOr<agent::v1::PortStates>& states)> changed) override;
 
  private:
   struct Fault {
@@ -81,10 +85,17 @@ class FakeOpiClient : public OpiClient {
   std::map<std::string, int> held_ ABSL_GUARDED_BY(mu_);
   bool connected_ ABSL_GUARDED_BY(mu_) = true;
 
+  void TellPorts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Empties a list of news, and waits for the call that an observer may be in.
+  void Drop(std::list<std::function<void()>>* news) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  agent::v1::PortStates port_states_ ABSL_GUARDED_BY(mu_);
   bool stop_ ABSL_GUARDED_BY(mu_) = false;
   std::function<void(bool)> observer_ ABSL_GUARDED_BY(mu_);
-  // What the observer has yet to be told.
-  std::list<bool> news_ ABSL_GUARDED_BY(mu_);
+  std::function<void(const absl::StatusOr<agent::v1::PortStates>&)> port_observer_ ABSL_GUARDED_BY(mu_);
+  // What the observers have yet to be told.
+  std::list<std::function<void()>> news_ ABSL_GUARDED_BY(mu_);
+  std::list<std::function<void()>> port_news_ ABSL_GUARDED_BY(mu_);
   bool notifying_ ABSL_GUARDED_BY(mu_) = false;
   std::thread notifier_;
 };

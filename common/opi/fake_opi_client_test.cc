@@ -3,6 +3,7 @@
 #include <memory>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "common/opi/opi_client_contract.h"
 #include "gtest/gtest.h"
 
@@ -11,12 +12,32 @@ namespace {
 
 class FakeHarness : public OpiClientHarness {
  public:
-  FakeHarness() { client_.RemoveFunction("host0-99"); }
+  FakeHarness() {
+    client_.RemoveFunction("host0-99");
+    for (int vf = 0; vf < 8; ++vf) {
+      agent::v1::PortState& state = *states_.add_ports();
+      state.set_port(absl::StrCat("host0-", vf));
+      state.set_healthy(true);
+    }
+    client_.SetPortStates(states_);
+  }
   OpiClient& client() override { return client_; }
   void Disconnect() override { client_.SetConnected(false); }
   void Reconnect() override { client_.SetConnected(true); }
+  void RemoveRepresentor(const std::string& port_id) override { SetReason(port_id, "it is gone"); }
+  void AddRepresentor(const std::string& port_id) override { SetReason(port_id, ""); }
 
  private:
+  void SetReason(const std::string& port_id, const std::string& why) {
+    for (agent::v1::PortState& state : *states_.mutable_ports()) {
+      if (state.port() != port_id) continue;
+      state.set_healthy(why.empty());
+      state.set_reason(why);
+    }
+    client_.SetPortStates(states_);
+  }
+
+  agent::v1::PortStates states_;
   FakeOpiClient client_;
 };
 

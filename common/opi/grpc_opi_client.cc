@@ -13,10 +13,11 @@
 namespace xpu {
 
 struct GrpcOpiClient::State {
-  State(std::string address_in, absl::Duration deadline_in, std::shared_ptr<grpc::Channel> channel)
+  State(std::string address_in, const Options& options, const std::shared_ptr<grpc::Channel>& channel)
       : address(std::move(address_in)),
-        deadline(deadline_in),
+        deadline(options.deadline),
         watch(channel),
+        port_watch(channel, address, options.port_watch),
         bridges(evpn::LogicalBridgeService::NewStub(channel)),
         ports(evpn::BridgePortService::NewStub(channel)),
         bindings(agent::v1::PortService::NewStub(channel)) {}
@@ -40,6 +41,7 @@ struct GrpcOpiClient::State {
   const absl::Duration deadline;
   // Destroyed last, as it wants the last reference to the channel.
   ConnectionWatch watch;
+  PortWatch port_watch;
   std::unique_ptr<evpn::LogicalBridgeService::Stub> bridges;
   std::unique_ptr<evpn::BridgePortService::Stub> ports;
   std::unique_ptr<agent::v1::PortService::Stub> bindings;
@@ -49,7 +51,7 @@ absl::StatusOr<std::unique_ptr<GrpcOpiClient>> GrpcOpiClient::Make(const std::st
                                                                    const Options& options) {
   XPU_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel, MakeChannel(address, options.tls));
   return std::unique_ptr<GrpcOpiClient>(
-      new GrpcOpiClient(std::make_unique<State>(address, options.deadline, std::move(channel))));
+      new GrpcOpiClient(std::make_unique<State>(address, options, channel)));
 }
 
 absl::StatusOr<std::unique_ptr<GrpcOpiClient>> GrpcOpiClient::Make(const std::string& address) {
@@ -163,6 +165,11 @@ absl::StatusOr<std::vector<agent::v1::PortBinding>> GrpcOpiClient::ListPortBindi
 
 void GrpcOpiClient::ObserveConnection(std::function<void(bool connected)> changed) {
   state_->watch.Observe(std::move(changed));
+}
+
+void GrpcOpiClient::WatchPorts(
+    std::function<void(const absl::StatusOr<agent::v1::PortStates>& states)> changed) {
+  state_->port_watch.Observe(std::move(changed));
 }
 
 }  // namespace xpu

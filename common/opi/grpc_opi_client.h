@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/opi/opi_client.h"
+#include "common/opi/port_watch.h"
 #include "common/rpc/rpc.h"
 
 namespace xpu {
@@ -19,6 +20,8 @@ class GrpcOpiClient : public OpiClient {
     TlsFiles tls;
     // Of each call; lists have it for each page.
     absl::Duration deadline = absl::Seconds(10);
+    // Of WatchPorts().
+    PortWatch::Options port_watch = {};
   };
   // `address` as MakeChannel() takes it. Makes the channel but does not wait for a connection.
   static absl::StatusOr<std::unique_ptr<GrpcOpiClient>> Make(const std::string& address,
@@ -42,6 +45,7 @@ class GrpcOpiClient : public OpiClient {
   absl::Status UnbindPort(const agent::v1::UnbindPortRequest& request) override;
   absl::StatusOr<std::vector<agent::v1::PortBinding>> ListPortBindings() override;
   void ObserveConnection(std::function<void(bool connected)> changed) override;
+  void WatchPorts(std::function<void(const absl::StatusOr<agent::v1::PortStates>& states)> changed) override;
 
  private:
   struct State;

@@ -54,6 +54,13 @@ class OpiClient {
   // soon after the call, on a thread of the client's. At most one observer; null removes it, and when that
   // returns no call is running any more. Does not poll.
   virtual void ObserveConnection(std::function<void(bool connected)> changed) = 0;
+
+  // Calls `changed` with how the representors of the card's functions are, with each new list; and with
+  // Unavailable once the agent is gone or has said nothing for 900 ms (it is asked for a word every 300 ms),
+  // after which the next list tells that it is back. Goes on by itself. The observer as with
+  // ObserveConnection(), and it must not block.
+  virtual void WatchPorts(
+      std::function<void(const absl::StatusOr<agent::v1::PortStates>& states)> changed) = 0;
 };
 
 }  // namespace xpu

@@ -27,6 +27,54 @@ class OpiClientHarness {
   // Takes the agent away and brings it back with all that it had.
   virtual void Disconnect() = 0;
   virtual void Reconnect() = 0;
+  // The representor of this port goes and comes back.
+  virtual void RemoveRepresentor(const std::string& port_id) = 0;
+  virtual void AddRepresentor(const std::string& port_id) = 0;
+};
+
+// What an observer of WatchPorts() hears.
+class PortNews {
+ public:
+  auto Observer() {
+    return [this](const absl::StatusOr<agent::v1::PortStates>& states) {
+      absl::MutexLock lock(&mu_);
+      heard_.push_back(states);
+    };
+  }
+  // Waits until the last that was heard is that the agent is gone.
+  bool AwaitGone() {
+    return Await([](const auto& states) { return absl::IsUnavailable(states.status()); });
+  }
+  // Waits until the last that was heard is a list that says this of the port.
+  bool AwaitPort(const std::string& port, bool healthy) {
+    return Await([&](const absl::StatusOr<agent::v1::PortStates>& states) {
+      if (!states.ok()) return false;
+      for (const agent::v1::PortState& state : states->ports()) {
+        if (state.port() == port) return state.healthy() == healthy && state.reason().empty() == healthy;
+      }
+      return false;
+    });
+  }
+  size_t count() const {
+    absl::MutexLock lock(&mu_);
+    return heard_.size();
+  }
+  absl::StatusOr<agent::v1::PortStates> last() const {
+    absl::MutexLock lock(&mu_);
+    return heard_.back();
+  }
+
+ private:
+  bool Await(const std::function<bool(const absl::StatusOr<agent::v1::PortStates>&)>& wanted) {
+    absl::MutexLock lock(&mu_);
+    auto is_wanted = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+      return !heard_.empty() && wanted(heard_.back());
+    };
+    return mu_.AwaitWithTimeout(absl::Condition(&is_wanted), absl::Seconds(20));
+  }
+
+  mutable absl::Mutex mu_;
+  std::vector<absl::StatusOr<agent::v1::PortStates>> heard_ ABSL_GUARDED_BY(mu_);
 };
 
 using OpiClientHarnessFactory = std::unique_ptr<OpiClientHarness> (*)();
@@ -513,6 +561,52 @@ TEST_P(OpiClientContract, TheObserverIsToldOfTheConnectionComingAndGoing) {
   harness_->Disconnect();
   EXPECT_CODE(opi().ListBridgePorts().status(), kUnavailable);
   EXPECT_EQ(seen.size(), told);
+}
+
+TEST_P(OpiClientContract, TheWatcherIsToldHowAllRepresentorsAre) {
+  PortNews news;
+  opi().WatchPorts(news.Observer());
+  ASSERT_TRUE(news.AwaitPort("host0-7", true));
+  const auto all = news.last();
+  ASSERT_TRUE(all.ok());
+  EXPECT_EQ(all->ports_size(), 8);
+  harness_->RemoveRepresentor("host0-3");
+  EXPECT_TRUE(news.AwaitPort("host0-3", false));
+  EXPECT_TRUE(news.AwaitPort("host0-4", true));
+  harness_->AddRepresentor("host0-3");
+  EXPECT_TRUE(news.AwaitPort("host0-3", true));
+  opi().WatchPorts(nullptr);
+}
+
+TEST_P(OpiClientContract, TheWatcherIsToldThatTheAgentIsGoneAndHowItIsOnceBack) {
+  PortNews news;
+  opi().WatchPorts(news.Observer());
+  ASSERT_TRUE(news.AwaitPort("host0-0", true));
+  harness_->Disconnect();
+  EXPECT_TRUE(news.AwaitGone());
+  harness_->RemoveRepresentor("host0-3");
+  harness_->Reconnect();
+  EXPECT_TRUE(news.AwaitPort("host0-0", true));
+  opi().WatchPorts(nullptr);
+}
+
+TEST_P(OpiClientContract, AnotherWatcherTakesThePlaceOfTheFirst) {
+  PortNews first, second;
+  opi().WatchPorts(first.Observer());
+  ASSERT_TRUE(first.AwaitPort("host0-0", true));
+  opi().WatchPorts(second.Observer());
+  EXPECT_TRUE(second.AwaitPort("host0-0", true));
+  const size_t heard = first.count();
+  opi().WatchPorts(nullptr);
+  const size_t heard_second = second.count();
+  PortNews third;
+  opi().WatchPorts(third.Observer());
+  EXPECT_TRUE(third.AwaitPort("host0-0", true));
+  harness_->RemoveRepresentor("host0-3");
+  EXPECT_TRUE(third.AwaitPort("host0-3", false));
+  EXPECT_EQ(first.count(), heard);
+  EXPECT_EQ(second.count(), heard_second);
+  opi().WatchPorts(nullptr);
 }
 
 #undef EXPECT_CODE

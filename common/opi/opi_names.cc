@@ -57,17 +57,39 @@ absl::StatusOr<PortFunction> PortFunction::FromPortId(absl::string_view id) {
   absl::string_view rest = id;
   PortFunction function;
   if (absl::ConsumePrefix(&rest, "host")) {
-    size_t dash = rest.find('-');
-    if (dash != absl::string_view::npos && ParseIndex(rest.substr(0, dash), &function.pf) &&
-        ParseIndex(rest.substr(dash + 1), &function.vf)) {
-      return function;
+    const size_t dash = rest.find('-');
+    if (dash != absl::string_view::npos && ParseIndex(rest.substr(0, dash), &function.pf)) {
+      rest.remove_prefix(dash + 1);
+      function.is_subfunction = absl::ConsumePrefix(&rest, "sf");
+      if (ParseIndex(rest, &function.index)) return function;
     }
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("\"", id, "\" names no function; write \"host<PF>-<VF>\", e.g. \"host0-3\""));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "\"", id, "\" names no function; write \"host<PF>-<VF>\", e.g. \"host0-3\", or \"host<PF>-sf<N>\""));
 }
 
-std::string PortFunction::ToPortId() const { return absl::StrCat("host", pf, "-", vf); }
-std::string PortFunction::ToPhysPortName() const { return absl::StrCat("pf", pf, "vf", vf); }
+absl::StatusOr<PortFunction> PortFunction::FromPhysPortName(absl::string_view name) {
+  absl::string_view rest = name;
+  PortFunction function;
+  if (absl::ConsumePrefix(&rest, "pf")) {
+    const size_t end = rest.find_first_not_of("0123456789");
+    if (end != absl::string_view::npos && ParseIndex(rest.substr(0, end), &function.pf)) {
+      rest.remove_prefix(end);
+      function.is_subfunction = absl::ConsumePrefix(&rest, "sf");
+      if ((function.is_subfunction || absl::ConsumePrefix(&rest, "vf")) &&
+          ParseIndex(rest, &function.index)) {
+        return function;
+      }
+    }
+  }
+  return absl::InvalidArgumentError(absl::StrCat("\"", name, "\" is not the port of a function"));
+}
+
+std::string PortFunction::ToPortId() const {
+  return absl::StrCat("host", pf, is_subfunction ? "-sf" : "-", index);
+}
+std::string PortFunction::ToPhysPortName() const {
+  return absl::StrCat("pf", pf, is_subfunction ? "sf" : "vf", index);
+}
 
 }  // namespace xpu

@@ -27,13 +27,18 @@ absl::Status CheckOpiId(absl::string_view id);
 // Which function of a card's host a bridge port stands for.
 struct PortFunction {
   int pf = 0;
-  int vf = 0;
+  // Of the virtual function, or the number of the subfunction.
+  int index = 0;
+  bool is_subfunction = false;
 
-  // Both counted from 0. InvalidArgument for an id of another form than "host<PF>-<VF>".
+  // PF and VF are counted from 0. InvalidArgument for an id of another form than "host<PF>-<VF>" or
+  // "host<PF>-sf<N>".
   static absl::StatusOr<PortFunction> FromPortId(absl::string_view id);
-  // "host0-3".
+  // InvalidArgument for another port than a function's: the uplink's "p0", the physical function's "pf0".
+  static absl::StatusOr<PortFunction> FromPhysPortName(absl::string_view name);
+  // "host0-3", "host0-sf88".
   std::string ToPortId() const;
-  // What the kernel calls the port of this function's representor in sysfs: "pf0vf3".
+  // What the kernel calls the port of this function's representor in sysfs: "pf0vf3", "pf0sf88".
   std::string ToPhysPortName() const;
   friend auto operator<=>(const PortFunction&, const PortFunction&) = default;
 };

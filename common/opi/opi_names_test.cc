@@ -36,11 +36,25 @@ TEST(PortFunction, IsReadFromAPortsId) {
   EXPECT_EQ(*PortFunction::FromPortId("host1-127"), (PortFunction{1, 127}));
   EXPECT_EQ((PortFunction{1, 127}).ToPortId(), "host1-127");
   EXPECT_EQ((PortFunction{0, 3}).ToPhysPortName(), "pf0vf3");
+  EXPECT_EQ(*PortFunction::FromPortId("host0-sf88"), (PortFunction{0, 88, true}));
+}
+
+TEST(PortFunction, IsReadFromThePortsNameInSysfs) {
+  for (const char* name : {"pf0vf3", "pf12vf127", "pf1sf88"}) {
+    absl::StatusOr<PortFunction> function = PortFunction::FromPhysPortName(name);
+    ASSERT_EQ(function.status(), absl::OkStatus());
+    EXPECT_EQ(function->ToPhysPortName(), name);
+    EXPECT_EQ(*PortFunction::FromPortId(function->ToPortId()), *function);
+  }
+  for (const char* name : {"", "p0", "pf0", "pf0vf", "pfvf0", "pf0vf03", "pf0vf3x", "c1pf0vf3", "pf0 vf3"}) {
+    EXPECT_EQ(PortFunction::FromPhysPortName(name).status().code(), absl::StatusCode::kInvalidArgument)
+        << name;
+  }
 }
 
 TEST(PortFunction, RefusesOtherIds) {
   for (const char* id : {"", "host", "host0", "host0-", "host-1", "host0-03", "host0--1", "host0-1-2",
-                         "Host0-1", "host0-65536", "host0-4294967297", "uplink"}) {
+                         "Host0-1", "host0-65536", "host0-4294967297", "host0-sf", "uplink"}) {
     EXPECT_EQ(PortFunction::FromPortId(id).status().code(), absl::StatusCode::kInvalidArgument) << id;
   }
 }

@@ -90,7 +90,22 @@ class FaultyPciBus final : public PciBus {
   absl::StatusOr<PciFunction> Get(const PciAddress& address) override {
     return point_.Do<absl::StatusOr<PciFunction>>("Get", [&] { return bus_.Get(address); });
   }
+  absl::StatusOr<std::vector<Subfunction>> Subfunctions(const PciAddress& parent) override {
+    return point_.Do<absl::StatusOr<std::vector<Subfunction>>>("Subfunctions",
+                                                               [&] { return bus_.Subfunctions(parent); });
+  }
+  absl::StatusOr<std::vector<std::string>> Netdevs(const FunctionId& function) override {
+    return point_.Do<absl::StatusOr<std::vector<std::string>>>("Netdevs",
+                                                               [&] { return bus_.Netdevs(function); });
+  }
   absl::Status SetNumVfs(const PciAddress& pf, int count) override { return bus_.SetNumVfs(pf, count); }
+  absl::Status BindDriver(const PciAddress& address, const std::string& driver) override {
+    return point_.Do<absl::Status>("BindDriver", [&] { return bus_.BindDriver(address, driver); });
+  }
+  absl::StatusOr<std::unique_ptr<Monitor>> MonitorFunctions(
+      EventLoop& loop, std::function<void(const PciAddress& address, bool gone)> changed) override {
+    return bus_.MonitorFunctions(loop, std::move(changed));
+  }
 
  private:
   FaultPoint& point_;
@@ -174,6 +189,9 @@ class FaultyOpiClient final : public OpiClient {
   }
   void ObserveConnection(std::function<void(bool)> changed) override {
     client_.ObserveConnection(std::move(changed));
+  }
+  void WatchPorts(std::function<void(const absl::StatusOr<agent::v1::PortStates>&)> changed) override {
+    client_.WatchPorts(std::move(changed));
   }
 
  private:

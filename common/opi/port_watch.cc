@@ -1,0 +1,141 @@
+#include "common/opi/port_watch.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/rpc/rpc.h"
+#include "xpu/agent/v1/port_service.grpc.pb.h"
+
+namespace xpu {
+
+// One call of WatchPorts. gRPC's threads only carry its words to the loop. Deleted on the loop, after gRPC is
+// done with it.
+class PortWatch::Stream : public grpc::ClientReadReactor<agent::v1::WatchPortsResponse> {
+ public:
+  Stream(PortWatch& watch, const std::shared_ptr<grpc::Channel>& channel)
+      : watch_(watch), loop_(watch.loop_), stub_(agent::v1::PortService::NewStub(channel)) {
+    // The channel comes back by itself.
+    context_.set_wait_for_ready(true);
+    request_.set_heartbeat_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(watch.options_.heartbeat)));
+    stub_->async()->WatchPorts(&context_, &request_, this);
+    StartRead(&message_);
+    StartCall();
+  }
+  void Cancel() { context_.TryCancel(); }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    loop_->Post([&watch = watch_, message = std::move(message_)] { watch.OnMessage(message); });
+    message_.Clear();
+    StartRead(&message_);
+  }
+  void OnDone(const grpc::Status& status) override {
+    // The loop deletes this object, maybe before Post() is back.
+    const std::shared_ptr<EventLoop> loop = loop_;
+    loop->Post([&watch = watch_, status = FromGrpc(status)] { watch.OnEnd(status); });
+  }
+
+ private:
+  PortWatch& watch_;
+  const std::shared_ptr<EventLoop> loop_;
+  const std::unique_ptr<agent::v1::PortService::Stub> stub_;
+  grpc::ClientContext context_;
+  agent::v1::WatchPortsRequest request_;
+  agent::v1::WatchPortsResponse message_;
+};
+
+PortWatch::PortWatch(std::shared_ptr<grpc::Channel> channel, std::string address, const Options& options)
+    : address_(std::move(address)),
+      options_(options),
+      channel_(std::move(channel)),
+      backoff_(options.backoff, reinterpret_cast<uintptr_t>(this)) {}
+
+PortWatch::~PortWatch() {
+  absl::MutexLock lock(&start_mu_);
+  if (!thread_.joinable()) return;
+  loop_->PostAndWait([this] {
+    closing_ = true;
+    observer_ = nullptr;
+    silence_.Cancel();
+    reopen_.Cancel();
+    // The end of the stream stops the loop.
+    stream_ == nullptr ? loop_->Stop() : stream_->Cancel();
+  });
+  thread_.join();
+}
+
+void PortWatch::Observe(std::function<void(const absl::StatusOr<agent::v1::PortStates>& states)> changed) {
+  if (!loop_->InLoop()) {
+    absl::MutexLock lock(&start_mu_);
+    if (!thread_.joinable()) {
+      if (changed == nullptr) return;
+      thread_ = std::thread([loop = loop_] { loop->Run(); });
+    }
+  }
+  loop_->PostAndWait([this, &changed] {
+    observer_ = std::move(changed);
+    if (observer_ == nullptr) {
+      silence_.Cancel();
+      reopen_.Cancel();
+      gone_ = absl::OkStatus();
+      if (stream_ != nullptr && !std::exchange(cancelled_, true)) stream_->Cancel();
+    } else if (!gone_.ok()) {
+      Tell(gone_);
+    } else if (stream_ == nullptr) {
+      Open();
+    } else if (states_.has_value() && !cancelled_) {
+      Tell(*states_);
+    }
+  });
+}
+
+void PortWatch::Open() {
+  states_.reset();
+  heard_ = false;
+  cancelled_ = false;
+  stream_ = std::make_unique<Stream>(*this, channel_);
+  silence_ = loop_->After(options_.silence, [this] { OnSilence(); });
+}
+
+void PortWatch::OnMessage(const agent::v1::WatchPortsResponse& message) {
+  if (cancelled_ || closing_) return;
+  heard_ = true;
+  backoff_.Reset();
+  silence_ = loop_->After(options_.silence, [this] { OnSilence(); });
+  const bool was_gone = !gone_.ok();
+  if (message.has_states()) states_ = message.states();
+  if (!states_.has_value()) return;
+  gone_ = absl::OkStatus();
+  if (message.has_states() || was_gone) Tell(*states_);
+}
+
+void PortWatch::OnEnd(const absl::Status& status) {
+  const bool was_cancelled = cancelled_;
+  stream_.reset();
+  states_.reset();
+  silence_.Cancel();
+  if (closing_) return loop_->Stop();
+  if (!was_cancelled) SetGone(absl::StrCat("the watch of its ports ended: ", status.ToString()));
+  // An observer may have gone, or come, in that call.
+  if (observer_ == nullptr || stream_ != nullptr) return;
+  if (heard_ || was_cancelled) return Open();
+  reopen_ = loop_->After(backoff_.Next(), [this] { Open(); });
+}
+
+void PortWatch::OnSilence() {
+  SetGone(absl::StrCat("nothing came from it for ", absl::FormatDuration(options_.silence)));
+}
+
+void PortWatch::SetGone(const std::string& why) {
+  if (!gone_.ok()) return;
+  gone_ = absl::UnavailableError(absl::StrCat("the xPU agent at ", address_, " is out of reach: ", why));
+  Tell(gone_);
+}
+
+void PortWatch::Tell(const absl::StatusOr<agent::v1::PortStates>& states) {
+  // A copy: the observer may take itself away.
+  const auto observer = observer_;
+  if (observer != nullptr) observer(states);
+}
+
+}  // namespace xpu
