@@ -4,9 +4,9 @@
 # a library that names one of a higher layer, or one that does not exist yet, is refused when CMake
 # configures. As a library must exist before it is named, there are no cycles either.
 #
-#   layer 0  proto/, common/base, common/log     words of the project, no I/O
+#   layer 0  proto/, common/base, common/json, common/log  words of the project, no I/O
 #   layer 1  common/sys, common/sqlite, common/api   the kernel, files, kinds
-#   layer 2  common/rpc, common/kube, common/opi, common/ctrl   talking to others
+#   layer 2  common/http, common/rpc, common/kube, common/opi, common/ctrl   talking to others
 #   layer 3  models, planners, journals, inventories  what a process knows
 #   layer 4  services, controllers, attach, sessions  what a process does
 #   layer 5  the processes (RunX)

@@ -1,13 +1,16 @@
 #include "control-plane/apiserver/api_server.h"
 
 #include "common/base/status_macros.h"
+#include "common/http/http_server.h"
 #include "common/log/log.h"
-#include "control-plane/apiserver/http/http_server.h"
 #include "control-plane/apiserver/http/rest_api.h"
 #include "control-plane/apiserver/http/watch_hub.h"
 
 namespace xpu::apiserver {
 namespace {
+
+// Above what the API takes, so that the API can answer a body that is too large in its own words.
+constexpr size_t kMaxBodyBytes = size_t{16} << 20;
 
 class ApiServerImpl : public ApiServer {
  public:
@@ -15,7 +18,8 @@ class ApiServerImpl : public ApiServer {
       : store_(std::move(store)),
         watches_(loop, *store_),
         api_(*store_, watches_),
-        http_(loop, [this](HttpRequest request) { return api_.Handle(std::move(request)); }) {}
+        http_(loop, {.max_body_bytes = kMaxBodyBytes},
+              [this](HttpRequest request) { return api_.Handle(std::move(request)); }) {}
 
   absl::Status Listen(const std::vector<std::string>& endpoints) {
     if (endpoints.empty()) return absl::InvalidArgumentError("no address to listen on; give --listen");

@@ -18,7 +18,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/base/unique_fd.h"
-#include "control-plane/apiserver/test_http.h"
+#include "common/http/test_http.h"
+#include "control-plane/apiserver/test_watch.h"
 
 namespace xpu::apiserver {
 namespace {

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "common/http/test_http.h"
 #include "control-plane/apiserver/test_api_server.h"
-#include "control-plane/apiserver/test_http.h"
 
 namespace xpu::apiserver {
 namespace {

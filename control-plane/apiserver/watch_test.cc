@@ -7,8 +7,9 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "common/http/test_http.h"
 #include "control-plane/apiserver/test_api_server.h"
-#include "control-plane/apiserver/test_http.h"
+#include "control-plane/apiserver/test_watch.h"
 
 namespace xpu::apiserver {
 namespace {

@@ -1,9 +1,7 @@
 #include "control-plane/apiserver/http/body.h"
 
-#include <set>
-#include <vector>
-
 #include "absl/strings/str_cat.h"
+#include "common/json/strict_json.h"
 #include "control-plane/apiserver/store/api_error.h"
 
 namespace xpu::apiserver {
@@ -12,49 +10,6 @@ namespace {
 using nlohmann::json;
 
 constexpr size_t kMaxBytes = 3 << 20;
-constexpr int kMaxDepth = 64;
-
-// Goes through the text without building anything, and stops at what may not be.
-class Checker : public nlohmann::json_sax<json> {
- public:
-  const std::string& error() const { return error_; }
-
-  bool null() override { return true; }
-  bool boolean(bool) override { return true; }
-  bool number_integer(number_integer_t) override { return true; }
-  bool number_unsigned(number_unsigned_t) override { return true; }
-  bool number_float(number_float_t, const string_t&) override { return true; }
-  bool string(string_t&) override { return true; }
-  bool binary(binary_t&) override { return true; }
-  bool start_object(std::size_t) override { return Open(); }
-  bool end_object() override { return Close(); }
-  bool start_array(std::size_t) override { return Open(); }
-  bool end_array() override { return Close(); }
-  bool key(string_t& name) override {
-    if (names_.back().insert(name).second) return true;
-    error_ = absl::StrCat("the name ", json(name).dump(), " is there twice in one object");
-    return false;
-  }
-  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& e) override {
-    error_ = absl::StrCat("at octet ", position, ": ", e.what());
-    return false;
-  }
-
- private:
-  bool Open() {
-    names_.emplace_back();
-    if (names_.size() <= kMaxDepth) return true;
-    error_ = absl::StrCat("nested more than ", kMaxDepth, " levels deep");
-    return false;
-  }
-  bool Close() {
-    names_.pop_back();
-    return true;
-  }
-
-  std::vector<std::set<std::string>> names_;
-  std::string error_;
-};
 
 }  // namespace
 
@@ -62,10 +17,9 @@ absl::StatusOr<json> ParseBody(const std::string& body) {
   if (body.size() > kMaxBytes) {
     return RequestTooLarge(absl::StrCat("the body has ", body.size(), " octets; at most ", kMaxBytes));
   }
-  Checker checker;
-  if (!json::sax_parse(body, &checker))
-    return BadRequest(absl::StrCat("the body is not JSON: ", checker.error()));
-  return json::parse(body, nullptr, /*allow_exceptions=*/false);
+  absl::StatusOr<json> parsed = ParseStrictJson(body);
+  if (!parsed.ok()) return BadRequest(absl::StrCat("the body is not JSON: ", parsed.status().message()));
+  return parsed;
 }
 
 }  // namespace xpu::apiserver

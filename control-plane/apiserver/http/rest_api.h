@@ -1,7 +1,7 @@
 #pragma once
 
 #include "absl/status/statusor.h"
-#include "control-plane/apiserver/http/http_server.h"
+#include "common/http/http_server.h"
 #include "control-plane/apiserver/http/route.h"
 #include "control-plane/apiserver/http/watch_hub.h"
 #include "control-plane/apiserver/store/object_store.h"

@@ -12,7 +12,7 @@
 #include "common/api/kinds.h"
 #include "common/api/selector.h"
 #include "common/base/event_loop.h"
-#include "control-plane/apiserver/http/http_server.h"
+#include "common/http/http_server.h"
 #include "control-plane/apiserver/store/object_store.h"
 
 namespace xpu::apiserver {

@@ -1,4 +1,4 @@
-#include "control-plane/apiserver/http/listener.h"
+#include "common/http/listener.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -10,7 +10,7 @@
 
 #include "absl/strings/match.h"
 
-namespace xpu::apiserver {
+namespace xpu {
 namespace {
 
 class ListenerTest : public ::testing::Test {
@@ -74,4 +74,4 @@ TEST_F(ListenerTest, AnythingElseIsRefused) {
 }
 
 }  // namespace
-}  // namespace xpu::apiserver
+}  // namespace xpu

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
@@ -11,7 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "common/base/event_loop.h"
 
-namespace xpu::apiserver {
+namespace xpu {
 
 struct HttpRequest {
   std::string method;  // "GET", "POST", ...
@@ -37,20 +38,38 @@ class HttpStream {
   virtual void SetCallbacks(std::function<void()> drained, std::function<void()> gone) = 0;
 };
 
+struct HttpReply;
+
+// Where the reply to a request goes that takes its time. Destroyed without Send, it replies 500. Only for use
+// on the server's loop; it may outlive the server, and the client.
+class HttpPending {
+ public:
+  virtual ~HttpPending() = default;
+  // Once. `reply` must be a whole one.
+  virtual void Send(const HttpReply& reply) = 0;
+};
+
+// A whole reply, or how it will come.
 struct HttpReply {
   int code = 200;
   std::string content_type = "application/json";
   std::string body;
   // Where set, the reply is a stream: called with it once, at once.
   std::function<void(std::unique_ptr<HttpStream>)> stream;
+  // Where set, the reply comes later: called with where to, once, at once.
+  std::function<void(std::unique_ptr<HttpPending>)> later;
 };
 
 // HTTP/1.1 on unix sockets and loopback addresses, by libevent, on the thread of `loop`.
 class HttpServer {
  public:
   using Handler = std::function<HttpReply(HttpRequest)>;
+  struct Options {
+    // A larger one is answered with 413, unseen by the handler.
+    size_t max_body_bytes = size_t{16} << 20;
+  };
   // The loop must outlive the server; both are used from one thread only.
-  HttpServer(EventLoop& loop, Handler handler);
+  HttpServer(EventLoop& loop, Options options, Handler handler);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
@@ -65,4 +84,4 @@ class HttpServer {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace xpu::apiserver
+}  // namespace xpu

@@ -1,4 +1,4 @@
-#include "control-plane/apiserver/http/http_server.h"
+#include "common/http/http_server.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -14,14 +14,12 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
 #include "common/base/status_macros.h"
-#include "control-plane/apiserver/http/listener.h"
+#include "common/http/listener.h"
 
-namespace xpu::apiserver {
+namespace xpu {
 namespace {
 
 constexpr size_t kMaxHeaderBytes = 64 << 10;
-// Above what the API takes, so that the API can answer a body that is too large in its own words.
-constexpr size_t kMaxBodyBytes = 16 << 20;
 
 struct BufferDeleter {
   void operator()(evbuffer* buffer) const { evbuffer_free(buffer); }
@@ -90,28 +88,69 @@ HttpRequest ReadRequest(evhttp_request* request) {
   return out;
 }
 
-// Lives as long as its owner wants; the request under it may go before, when the client does.
+void AddHeaders(evhttp_request* request, const HttpReply& reply) {
+  evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", reply.content_type.c_str());
+}
+
+// A request that is still to be answered. Lives as long as its owner wants; the request under it may go
+// before, when the client or the server does.
+class OpenRequest {
+ public:
+  // `gone` is called when it does; the object may be destroyed from there.
+  OpenRequest(evhttp_request* request, std::function<void()> gone)
+      : request_(request), gone_(std::move(gone)) {
+    evhttp_connection_set_closecb(evhttp_request_get_connection(request_), &OpenRequest::Closed, this);
+  }
+  ~OpenRequest() { Take(); }
+  OpenRequest(const OpenRequest&) = delete;
+  OpenRequest& operator=(const OpenRequest&) = delete;
+
+  // Null when it has gone.
+  evhttp_request* get() const { return request_; }
+  // For the last thing that is done with it; null when it has gone.
+  evhttp_request* Take() {
+    if (request_ != nullptr) {
+      evhttp_connection_set_closecb(evhttp_request_get_connection(request_), nullptr, nullptr);
+    }
+    return std::exchange(request_, nullptr);
+  }
+
+ private:
+  // The connection is about to go. If it has given the request up before, nobody else frees it.
+  static void Closed(evhttp_connection*, void* arg) {
+    auto* self = static_cast<OpenRequest*>(arg);
+    evhttp_request* request = std::exchange(self->request_, nullptr);
+    if (evhttp_request_get_connection(request) == nullptr) evhttp_send_reply_end(request);
+    std::function<void()> gone = std::move(self->gone_);
+    if (gone) gone();
+  }
+
+  evhttp_request* request_;
+  std::function<void()> gone_;
+};
+
 class EvStream : public HttpStream {
  public:
-  explicit EvStream(evhttp_request* request) : request_(request) {
-    evhttp_connection* connection = evhttp_request_get_connection(request_);
-    evhttp_connection_set_closecb(connection, &EvStream::Closed, this);
-    evhttp_send_reply_start(request_, HTTP_OK, "OK");
+  explicit EvStream(evhttp_request* request)
+      : request_(request, [this] {
+          std::function<void()> gone = std::move(gone_);
+          if (gone) gone();
+        }) {
+    evhttp_send_reply_start(request, HTTP_OK, "OK");
     // A watch may be silent for as long as nothing happens.
-    bufferevent_set_timeouts(evhttp_connection_get_bufferevent(connection), nullptr, nullptr);
+    bufferevent_set_timeouts(evhttp_connection_get_bufferevent(evhttp_request_get_connection(request)),
+                             nullptr, nullptr);
   }
   ~EvStream() override {
-    if (request_ == nullptr) return;
-    evhttp_connection_set_closecb(evhttp_request_get_connection(request_), nullptr, nullptr);
-    evhttp_send_reply_end(request_);
+    if (evhttp_request* request = request_.Take()) evhttp_send_reply_end(request);
   }
   void Write(const std::string& chunk) override {
-    if (request_ == nullptr) return;
-    evhttp_send_reply_chunk_with_cb(request_, MakeBuffer(chunk).get(), &EvStream::Drained, this);
+    if (request_.get() == nullptr) return;
+    evhttp_send_reply_chunk_with_cb(request_.get(), MakeBuffer(chunk).get(), &EvStream::Drained, this);
   }
   size_t pending() const override {
-    if (request_ == nullptr) return 0;
-    bufferevent* events = evhttp_connection_get_bufferevent(evhttp_request_get_connection(request_));
+    if (request_.get() == nullptr) return 0;
+    bufferevent* events = evhttp_connection_get_bufferevent(evhttp_request_get_connection(request_.get()));
     return evbuffer_get_length(bufferevent_get_output(events));
   }
   void SetCallbacks(std::function<void()> drained, std::function<void()> gone) override {
@@ -124,18 +163,25 @@ class EvStream : public HttpStream {
     auto* self = static_cast<EvStream*>(arg);
     if (self->drained_) self->drained_();
   }
-  // The connection is about to go. If it has given the request up before, nobody else frees it.
-  static void Closed(evhttp_connection*, void* arg) {
-    auto* self = static_cast<EvStream*>(arg);
-    evhttp_request* request = std::exchange(self->request_, nullptr);
-    if (evhttp_request_get_connection(request) == nullptr) evhttp_send_reply_end(request);
-    std::function<void()> gone = std::move(self->gone_);
-    if (gone) gone();
-  }
 
-  evhttp_request* request_;
   std::function<void()> drained_;
   std::function<void()> gone_;
+  OpenRequest request_;
+};
+
+class EvPending : public HttpPending {
+ public:
+  explicit EvPending(evhttp_request* request) : request_(request, nullptr) {}
+  ~EvPending() override { Send({.code = 500, .content_type = "text/plain", .body = "there is no answer\n"}); }
+  void Send(const HttpReply& reply) override {
+    evhttp_request* request = request_.Take();
+    if (request == nullptr) return;
+    AddHeaders(request, reply);
+    evhttp_send_reply(request, reply.code, nullptr, MakeBuffer(reply.body).get());
+  }
+
+ private:
+  OpenRequest request_;
 };
 
 }  // namespace
@@ -148,18 +194,18 @@ struct HttpServer::State {
 
   static void Handle(evhttp_request* request, void* arg) {
     HttpReply reply = static_cast<State*>(arg)->handler(ReadRequest(request));
-    evkeyvalq* headers = evhttp_request_get_output_headers(request);
-    evhttp_add_header(headers, "Content-Type", reply.content_type.c_str());
+    if (reply.later) return reply.later(std::make_unique<EvPending>(request));
+    AddHeaders(request, reply);
     if (reply.stream) return reply.stream(std::make_unique<EvStream>(request));
     evhttp_send_reply(request, reply.code, nullptr, MakeBuffer(reply.body).get());
   }
 };
 
-HttpServer::HttpServer(EventLoop& loop, Handler handler)
+HttpServer::HttpServer(EventLoop& loop, Options options, Handler handler)
     : state_(std::make_unique<State>(State{loop, std::move(handler)})) {
   state_->http = evhttp_new(loop.base());
   evhttp_set_max_headers_size(state_->http, kMaxHeaderBytes);
-  evhttp_set_max_body_size(state_->http, kMaxBodyBytes);
+  evhttp_set_max_body_size(state_->http, static_cast<ev_ssize_t>(options.max_body_bytes));
   evhttp_set_allowed_methods(state_->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
                                                EVHTTP_REQ_DELETE | EVHTTP_REQ_PATCH | EVHTTP_REQ_HEAD |
                                                EVHTTP_REQ_OPTIONS);
@@ -185,4 +231,4 @@ absl::StatusOr<std::string> HttpServer::Listen(const std::string& endpoint) {
   return socket.endpoint;
 }
 
-}  // namespace xpu::apiserver
+}  // namespace xpu

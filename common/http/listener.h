@@ -5,7 +5,7 @@
 #include "absl/status/statusor.h"
 #include "common/base/unique_fd.h"
 
-namespace xpu::apiserver {
+namespace xpu {
 
 struct ListeningSocket {
   UniqueFd fd;
@@ -18,4 +18,4 @@ struct ListeningSocket {
 // A non-blocking socket that listens; see HttpServer::Listen.
 absl::StatusOr<ListeningSocket> OpenListener(const std::string& endpoint);
 
-}  // namespace xpu::apiserver
+}  // namespace xpu

@@ -1,4 +1,4 @@
-#include "control-plane/apiserver/http/listener.h"
+#include "common/http/listener.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -16,7 +16,7 @@
 #include "common/base/ip_address.h"
 #include "common/base/status_macros.h"
 
-namespace xpu::apiserver {
+namespace xpu {
 namespace {
 
 constexpr int kBacklog = 128;
@@ -126,4 +126,4 @@ absl::StatusOr<ListeningSocket> OpenListener(const std::string& endpoint) {
   return ListenTcp(endpoint);
 }
 
-}  // namespace xpu::apiserver
+}  // namespace xpu
