@@ -4,6 +4,9 @@
 # tables only (-g1) keep links short and stack traces readable.
 set(CMAKE_C_FLAGS_DEV "-O0 -g1")
 set(CMAKE_CXX_FLAGS_DEV "-O0 -g1")
+# A fuzzer's worth is in its executions a second.
+set(CMAKE_C_FLAGS_FUZZ "-O1 -g1")
+set(CMAKE_CXX_FLAGS_FUZZ "-O1 -g1")
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
 if(NOT CMAKE_BUILD_TYPE)
@@ -22,8 +25,10 @@ endif()
 if(XPU_SANITIZE)
   add_compile_options(-fsanitize=${XPU_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${XPU_SANITIZE})
-  # GCC's flow analysis reports false positives in instrumented library headers.
-  add_compile_options(-Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # Its flow analysis reports false positives in instrumented library headers.
+    add_compile_options(-Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds)
+  endif()
   if(XPU_SANITIZE MATCHES "thread")
     add_compile_options(-Wno-tsan)
   endif()
