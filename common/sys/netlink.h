@@ -13,6 +13,7 @@
 #include "common/base/ip_address.h"
 #include "common/base/mac_address.h"
 #include "common/sys/net_namespaces.h"
+#include "common/sys/vf_settings.h"
 
 namespace xpu {
 
@@ -38,10 +39,32 @@ struct Link {
   int lower_nsid = -1;
 };
 
+// A unicast route. What is not set the kernel chooses.
 struct Route {
   IpPrefix destination;  // length 0: default route
-  std::optional<IpAddress> gateway;
+  std::optional<IpAddress> gateway = std::nullopt;
+  // RTA_PREFSRC.
+  std::optional<IpAddress> source = std::nullopt;
+  // RT_SCOPE_*; by itself universe with a gateway and link without. IPv6 knows none and reports universe (0).
+  std::optional<uint8_t> scope = std::nullopt;
+  // RTA_PRIORITY; of two routes to a destination the one with the lower metric is taken. By itself 0 for
+  // IPv4, 1024 for IPv6.
+  std::optional<uint32_t> metric = std::nullopt;
+  // RTA_TABLE; by itself the main one, 254.
+  std::optional<uint32_t> table = std::nullopt;
+  // RTAX_MTU and RTAX_ADVMSS, bytes.
+  std::optional<uint32_t> mtu = std::nullopt;
+  std::optional<uint32_t> advmss = std::nullopt;
+
+  friend bool operator==(const Route&, const Route&) = default;
 };
+
+// The same with the scope, metric and table that the kernel chooses where they are not set.
+Route WithDefaults(const Route& route);
+
+// Whether `there`, as ListRoutes reports it, is what AddRoute made of `wanted`: all that is set in `wanted`
+// is so, and what is not set is as the kernel chooses.
+bool IsRoute(const Route& there, const Route& wanted);
 
 // Several changes of one interface that the kernel makes in one request. Fields that are not set stay.
 struct LinkChange {
@@ -83,8 +106,28 @@ class Netlink {
   virtual absl::Status DeleteAddress(int ifindex, const InterfaceAddress& address) = 0;
   // Global addresses only; link-local ones are left out.
   virtual absl::StatusOr<std::vector<InterfaceAddress>> ListAddresses(int ifindex) = 0;
-  // Adding what is there is OK; AlreadyExists if another route holds the destination.
+  // Adding what is there is OK; AlreadyExists if another route holds the destination, with the same metric in
+  // the same table.
   virtual absl::Status AddRoute(int ifindex, const Route& route) = 0;
+  // Removes a route to `route.destination` that has all that is set in `route`, from the main table if none
+  // is set. Removing what is not there is OK.
+  virtual absl::Status DeleteRoute(int ifindex, const Route& route) = 0;
+  // The routes that leave through the interface, of every table but the local one, with each field set that
+  // the kernel tells. Those that the kernel made by itself (for the prefix of an address) are left out.
+  // NotFound if the interface is gone.
+  virtual absl::StatusOr<std::vector<Route>> ListRoutes(int ifindex) = 0;
+
+  // What the physical function whose interface is `pf_ifindex` keeps for virtual function `vf`; with each
+  // field set that its driver tells.
+  //   NotFound       no such interface, or the function has not so many VFs
+  //   Unimplemented  the driver tells nothing of its VFs
+  virtual absl::StatusOr<VfSettings> GetVf(int pf_ifindex, int vf) = 0;
+  // Sets what is set in `settings`. All or nothing: if the driver refuses one of them, those before it are
+  // put back, as far as GetVf told them.
+  //   Unimplemented      the driver, or who has power over the card, does not take one of them; names it
+  //   InvalidArgument    a value that cannot be, or that the driver does not like
+  //   NotFound           as GetVf
+  virtual absl::Status SetVf(int pf_ifindex, int vf, const VfSettings& settings) = 0;
 
   // Calls `changed` on the loop for each interface that appears, changes or vanishes (then with `gone` true),
   // beginning with those that are there. After an overrun of the kernel's buffer every interface is told

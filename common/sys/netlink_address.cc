@@ -33,40 +33,6 @@ NetlinkMessage AddressMessage(int type, int flags, int ifindex, const InterfaceA
   return request;
 }
 
-NetlinkMessage RouteMessage(int ifindex, const Route& route) {
-  rtmsg header{};
-  header.rtm_family = FamilyOf(route.destination.address());
-  header.rtm_dst_len = static_cast<uint8_t>(route.destination.length());
-  header.rtm_table = RT_TABLE_MAIN;
-  header.rtm_protocol = RTPROT_STATIC;
-  header.rtm_scope = route.gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
-  header.rtm_type = RTN_UNICAST;
-  NetlinkMessage request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, header);
-  if (route.destination.length() > 0) request.PutBytes(RTA_DST, route.destination.address().ToBytes());
-  if (route.gateway) request.PutBytes(RTA_GATEWAY, route.gateway->ToBytes());
-  request.PutU32(RTA_OIF, static_cast<uint32_t>(ifindex));
-  return request;
-}
-
-// Whether exactly this route is in the main table.
-absl::StatusOr<bool> HasRoute(NetlinkSocket& socket, int ifindex, const Route& route) {
-  rtmsg header{};
-  header.rtm_family = FamilyOf(route.destination.address());
-  NetlinkMessage request(RTM_GETROUTE, 0, header);
-  bool found = false;
-  XPU_RETURN_IF_ERROR(socket.Dump(request, [&](const nlmsghdr* message) {
-    const auto* entry = static_cast<const rtmsg*>(nlmsg_data(message));
-    const NetlinkAttributes<RTA_MAX> attributes(message, sizeof(rtmsg));
-    const std::string destination =
-        route.destination.length() > 0 ? route.destination.address().ToBytes() : std::string();
-    const std::string gateway = route.gateway ? route.gateway->ToBytes() : std::string();
-    found |= entry->rtm_table == RT_TABLE_MAIN && entry->rtm_dst_len == route.destination.length() &&
-             attributes.Bytes(RTA_DST) == destination && attributes.Bytes(RTA_GATEWAY) == gateway &&
-             static_cast<int>(attributes.U32(RTA_OIF)) == ifindex;
-  }));
-  return found;
-}
-
 }  // namespace
 
 absl::Status AddAddress(NetlinkSocket& socket, int ifindex, const InterfaceAddress& address) {
@@ -102,18 +68,6 @@ absl::StatusOr<std::vector<InterfaceAddress>> DumpAddresses(NetlinkSocket& socke
   }));
   std::sort(addresses.begin(), addresses.end());
   return addresses;
-}
-
-absl::Status AddRoute(NetlinkSocket& socket, int ifindex, const Route& route) {
-  if (route.gateway && route.gateway->family() != route.destination.family()) {
-    return absl::InvalidArgumentError("the gateway is of another address family than the destination");
-  }
-  NetlinkMessage request = RouteMessage(ifindex, route);
-  const absl::Status status = socket.Execute(request);
-  if (!absl::IsAlreadyExists(status)) return status;
-  XPU_ASSIGN_OR_RETURN(const bool found, HasRoute(socket, ifindex, route));
-  if (found) return absl::OkStatus();
-  return absl::AlreadyExistsError("another route holds this destination; remove that first");
 }
 
 }  // namespace xpu

@@ -9,12 +9,11 @@
 
 namespace xpu {
 
-// Addresses and routes over rtnetlink(7), with the promises of Netlink's methods of the same names. Errors do
+// Addresses over rtnetlink(7), with the promises of Netlink's methods of the same names. Errors do
 // not say which interface was meant.
 
 absl::Status AddAddress(NetlinkSocket& socket, int ifindex, const InterfaceAddress& address);
 absl::Status DeleteAddress(NetlinkSocket& socket, int ifindex, const InterfaceAddress& address);
 absl::StatusOr<std::vector<InterfaceAddress>> DumpAddresses(NetlinkSocket& socket, int ifindex);
-absl::Status AddRoute(NetlinkSocket& socket, int ifindex, const Route& route);
 
 }  // namespace xpu

@@ -5,14 +5,16 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/strings/string_view.h"
 
 namespace xpu {
 
-// One request to rtnetlink, built part by part (libnl's nlmsg).
+// One request to rtnetlink or generic netlink, built part by part (libnl's nlmsg).
 class NetlinkMessage {
  public:
   // `flags` are NLM_F_*; NLM_F_REQUEST goes without saying.
@@ -21,7 +23,14 @@ class NetlinkMessage {
     nlmsg_append(message_.get(), const_cast<Header*>(&header), sizeof(header), NLMSG_ALIGNTO);
   }
 
+  void PutU8(int attribute, uint8_t value);
+  void PutU16(int attribute, uint16_t value);
   void PutU32(int attribute, uint32_t value);
+  // A structure of the kernel's.
+  template <class Struct>
+  void PutStruct(int attribute, const Struct& value) {
+    PutBytes(attribute, {reinterpret_cast<const char*>(&value), sizeof(value)});
+  }
   // With the closing zero.
   void PutString(int attribute, const std::string& text);
   void PutBytes(int attribute, absl::string_view bytes);
@@ -55,6 +64,21 @@ class NetlinkAttributes {
   // Zero or empty if the attribute is missing or too short.
   uint32_t U32(int number) const {
     return Has(number) && nla_len(Get(number)) >= 4 ? nla_get_u32(Get(number)) : 0;
+  }
+  uint16_t U16(int number) const {
+    return Has(number) && nla_len(Get(number)) >= 2 ? nla_get_u16(Get(number)) : 0;
+  }
+  uint8_t U8(int number) const {
+    return Has(number) && nla_len(Get(number)) >= 1 ? nla_get_u8(Get(number)) : 0;
+  }
+  // A structure of the kernel's; nothing if the attribute is missing or too short.
+  template <class Struct>
+  std::optional<Struct> Value(int number) const {
+    const absl::string_view bytes = Bytes(number);
+    if (bytes.size() < sizeof(Struct)) return std::nullopt;
+    Struct value;
+    std::memcpy(&value, bytes.data(), sizeof(value));
+    return value;
   }
   absl::string_view Bytes(int number) const {
     if (!Has(number)) return {};

@@ -8,7 +8,9 @@
 #include "common/sys/netlink_address.h"
 #include "common/sys/netlink_link.h"
 #include "common/sys/netlink_monitor.h"
+#include "common/sys/netlink_route.h"
 #include "common/sys/netlink_socket.h"
+#include "common/sys/netlink_vf.h"
 
 namespace xpu {
 namespace {
@@ -24,6 +26,16 @@ std::string Describe(int ifindex, const LinkChange& change) {
   if (change.alias) absl::StrAppend(&text, " alias ", *change.alias);
   if (change.up) absl::StrAppend(&text, *change.up ? " up" : " down");
   return text;
+}
+
+std::string Describe(int ifindex, const Route& route) {
+  return absl::StrCat("route to ", route.destination.ToString(),
+                      route.gateway ? absl::StrCat(" via ", route.gateway->ToString()) : "", " on interface ",
+                      ifindex);
+}
+
+std::string DescribeVf(int pf_ifindex, int vf) {
+  return absl::StrCat("VF ", vf, " of interface ", pf_ifindex);
 }
 
 // The change that leads back to `before` from any state that a part of `change` leads to.
@@ -115,10 +127,31 @@ class NetlinkReal final : public Netlink {
 
   absl::Status AddRoute(int ifindex, const Route& route) override {
     absl::MutexLock lock(&mu_);
-    return Annotate(xpu::AddRoute(socket_, ifindex, route),
-                    absl::StrCat("route to ", route.destination.ToString(),
-                                 route.gateway ? absl::StrCat(" via ", route.gateway->ToString()) : "",
-                                 " on interface ", ifindex));
+    return Annotate(xpu::AddRoute(socket_, ifindex, route), Describe(ifindex, route));
+  }
+
+  absl::Status DeleteRoute(int ifindex, const Route& route) override {
+    absl::MutexLock lock(&mu_);
+    return Annotate(xpu::DeleteRoute(socket_, ifindex, route), "removal of " + Describe(ifindex, route));
+  }
+
+  absl::StatusOr<std::vector<Route>> ListRoutes(int ifindex) override {
+    absl::MutexLock lock(&mu_);
+    auto routes = DumpRoutes(socket_, ifindex);
+    if (!routes.ok()) return Annotate(routes.status(), absl::StrCat("routes of interface ", ifindex));
+    return routes;
+  }
+
+  absl::StatusOr<VfSettings> GetVf(int pf_ifindex, int vf) override {
+    absl::MutexLock lock(&mu_);
+    auto settings = QueryVf(socket_, pf_ifindex, vf);
+    if (!settings.ok()) return Annotate(settings.status(), DescribeVf(pf_ifindex, vf));
+    return settings;
+  }
+
+  absl::Status SetVf(int pf_ifindex, int vf, const VfSettings& settings) override {
+    absl::MutexLock lock(&mu_);
+    return Annotate(ChangeVf(socket_, pf_ifindex, vf, settings), DescribeVf(pf_ifindex, vf));
   }
 
   absl::StatusOr<std::unique_ptr<Monitor>> MonitorLinks(

@@ -49,10 +49,12 @@ absl::Status StatusOf(const nlmsghdr* header) {
 
 }  // namespace
 
-absl::StatusOr<NetlinkSocket> NetlinkSocket::Open(const std::shared_ptr<NetNamespace>& ns) {
+static_assert(NETLINK_ROUTE == 0, "the default of Open");
+
+absl::StatusOr<NetlinkSocket> NetlinkSocket::Open(const std::shared_ptr<NetNamespace>& ns, int protocol) {
   UniqueFd fd;
   XPU_RETURN_IF_ERROR(InNamespace(ns, [&]() -> absl::Status {
-    fd.Reset(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+    fd.Reset(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
     return fd ? absl::OkStatus() : absl::ErrnoToStatus(errno, "cannot open a netlink socket");
   }));
   const int on = 1;

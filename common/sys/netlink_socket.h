@@ -13,13 +13,13 @@
 
 namespace xpu {
 
-// A NETLINK_ROUTE socket of one network namespace (netlink(7)). Not thread-safe.
+// A netlink socket of one network namespace (netlink(7)). Not thread-safe.
 class NetlinkSocket {
  public:
   using Receiver = absl::FunctionRef<void(const nlmsghdr* message)>;
 
-  // Null: the calling thread's namespace.
-  static absl::StatusOr<NetlinkSocket> Open(const std::shared_ptr<NetNamespace>& ns);
+  // Null: the calling thread's namespace. `protocol` is NETLINK_*; by itself NETLINK_ROUTE.
+  static absl::StatusOr<NetlinkSocket> Open(const std::shared_ptr<NetNamespace>& ns, int protocol = 0);
 
   // Sends a request and waits until the kernel has done it. An error has the code of the kernel's errno and
   // the kernel's own words where it gives any.

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -44,6 +45,69 @@ absl::StatusOr<UniqueFd> OpenLog(const std::string& path) {
   return fd;
 }
 
+// What a program is to read. A file in memory, so that nobody has to write while it reads.
+absl::StatusOr<UniqueFd> OpenInput(const std::string& input) {
+  if (input.empty()) {
+    UniqueFd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (!null) return absl::ErrnoToStatus(errno, "cannot open /dev/null");
+    return null;
+  }
+  UniqueFd fd(memfd_create("xpu-input", MFD_CLOEXEC));
+  if (!fd) return absl::ErrnoToStatus(errno, "memfd_create");
+  for (absl::string_view rest = input; !rest.empty();) {
+    const ssize_t written = write(fd.get(), rest.data(), rest.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return absl::ErrnoToStatus(errno, "cannot hand a program its input");
+    rest.remove_prefix(static_cast<size_t>(written));
+  }
+  if (lseek(fd.get(), 0, SEEK_SET) != 0) return absl::ErrnoToStatus(errno, "lseek");
+  return fd;
+}
+
+// The reading end of a program's output.
+class OutputPipe {
+ public:
+  static absl::StatusOr<OutputPipe> Make() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
+    OutputPipe made(ends[0], ends[1]);
+    if (fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0) return absl::ErrnoToStatus(errno, "fcntl");
+    return made;
+  }
+  int write_end() const { return write_end_.get(); }
+  // Once the program has its own.
+  void CloseWriteEnd() { write_end_.Reset(); }
+  // -1 when there is no more to come.
+  int read_end() const { return read_end_.get(); }
+  std::string TakeText() { return std::move(text_); }
+
+  // Reads what is there; ResourceExhausted if that makes it more than `max` bytes.
+  absl::Status Drain(size_t max) {
+    char buffer[16384];
+    while (read_end_) {
+      const ssize_t got = read(read_end_.get(), buffer, sizeof buffer);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0 && errno == EAGAIN) return absl::OkStatus();
+      if (got < 0) return absl::ErrnoToStatus(errno, "cannot read what a program writes");
+      if (got == 0) {
+        read_end_.Reset();
+        return absl::OkStatus();
+      }
+      text_.append(buffer, static_cast<size_t>(got));
+      if (text_.size() > max) {
+        return absl::ResourceExhaustedError(absl::StrCat("it wrote more than ", max, " bytes"));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  OutputPipe(int read_end, int write_end) : read_end_(read_end), write_end_(write_end) {}
+  UniqueFd read_end_;
+  UniqueFd write_end_;
+  std::string text_;
+};
+
 // What the child needs, all made before the fork: after it only async-signal-safe calls are allowed.
 struct Prepared {
   std::string program;
@@ -53,6 +117,9 @@ struct Prepared {
   UniqueFd input;
   UniqueFd output;  // none: the caller's
   UniqueFd errors;
+  // The same, or the caller's; -1: the child keeps what it inherits.
+  int output_fd = -1;
+  int errors_fd = -1;
   int net_namespace = -1;
   bool new_session = false;
 };
@@ -75,10 +142,12 @@ absl::Status Prepare(const SpawnOptions& options, Prepared& prepared) {
   for (const std::string& argument : options.argv)
     prepared.argv.push_back(const_cast<char*>(argument.c_str()));
   prepared.argv.push_back(nullptr);
-  prepared.input.Reset(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  XPU_ASSIGN_OR_RETURN(prepared.input, OpenInput(options.input));
   XPU_ASSIGN_OR_RETURN(prepared.errors, OpenLog(options.log_file));
   XPU_ASSIGN_OR_RETURN(prepared.output,
                        OpenLog(options.output_file.empty() ? options.log_file : options.output_file));
+  prepared.output_fd = options.output_fd >= 0 ? options.output_fd : prepared.output.get();
+  prepared.errors_fd = options.errors_fd >= 0 ? options.errors_fd : prepared.errors.get();
   if (options.net_namespace != nullptr) prepared.net_namespace = options.net_namespace->fd();
   prepared.new_session = options.new_session;
   return absl::OkStatus();
@@ -93,8 +162,8 @@ absl::Status Prepare(const SpawnOptions& options, Prepared& prepared) {
   bool ok = !prepared.new_session || setsid() >= 0;
   ok = ok && (prepared.net_namespace < 0 || setns(prepared.net_namespace, CLONE_NEWNET) == 0);
   ok = ok && dup2(prepared.input.get(), STDIN_FILENO) >= 0;
-  ok = ok && (!prepared.output.valid() || dup2(prepared.output.get(), STDOUT_FILENO) >= 0);
-  ok = ok && (!prepared.errors.valid() || dup2(prepared.errors.get(), STDERR_FILENO) >= 0);
+  ok = ok && (prepared.output_fd < 0 || dup2(prepared.output_fd, STDOUT_FILENO) >= 0);
+  ok = ok && (prepared.errors_fd < 0 || dup2(prepared.errors_fd, STDERR_FILENO) >= 0);
   if (ok) execve(prepared.program.c_str(), prepared.argv.data(), prepared.envp.data());
   const int error = errno;
   const ssize_t ignored = write(report, &error, sizeof(error));
@@ -212,6 +281,40 @@ absl::StatusOr<std::string> RunProgram(const SpawnOptions& options, absl::Time d
                                             ReadTrimmed(with_files.log_file).value_or("")));
   }
   return ReadFile(with_files.output_file);
+}
+
+absl::StatusOr<ProgramEnd> RunToEnd(const SpawnOptions& options, absl::Time deadline, size_t max_output) {
+  XPU_ASSIGN_OR_RETURN(OutputPipe output, OutputPipe::Make());
+  XPU_ASSIGN_OR_RETURN(OutputPipe errors, OutputPipe::Make());
+  SpawnOptions with_pipes = options;
+  with_pipes.new_session = true;
+  with_pipes.output_fd = output.write_end();
+  with_pipes.errors_fd = errors.write_end();
+  XPU_ASSIGN_OR_RETURN(Process process, Process::Spawn(with_pipes));
+  output.CloseWriteEnd();
+  errors.CloseWriteEnd();
+
+  const auto drain = [&] {
+    absl::Status status = output.Drain(max_output);
+    status.Update(errors.Drain(max_output));
+    return status;
+  };
+  absl::Status status;
+  bool ended = false;
+  while (status.ok() && !ended) {
+    // Not until the pipes close: what it has started in the background may hold them for ever.
+    pollfd events[] = {
+        {process.pidfd(), POLLIN, 0}, {output.read_end(), POLLIN, 0}, {errors.read_end(), POLLIN, 0}};
+    status = PollUntil(events, 3, deadline, "the end of a program");
+    ended = status.ok() && events[0].revents != 0;
+    if (status.ok()) status = drain();
+  }
+  if (!status.ok()) {
+    kill(-process.pid(), SIGKILL);
+    return Annotate(status, options.argv[0]);
+  }
+  XPU_ASSIGN_OR_RETURN(const ExitStatus exit, process.Wait(deadline));
+  return ProgramEnd{.status = exit, .output = output.TakeText(), .errors = errors.TakeText()};
 }
 
 }  // namespace xpu

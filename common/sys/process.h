@@ -38,11 +38,16 @@ struct SpawnOptions {
   std::string log_file;
   // Standard output is appended to this one instead.
   std::string output_file;
+  // What it reads on standard input; empty: that is /dev/null.
+  std::string input;
+  // Standard output and error are these descriptors instead, which stay the caller's; -1: as above.
+  int output_fd = -1;
+  int errors_fd = -1;
   // In a session of its own, so that a Ctrl-C at the terminal does not reach it.
   bool new_session = true;
 };
 
-// A child process. Standard input is /dev/null. Not thread-safe, but Signal() and the pidfd may be used from
+// A child process. Not thread-safe, but Signal() and the pidfd may be used from
 // any thread. When it goes away the process is killed (SIGKILL) and waited for, unless it was released.
 class Process {
  public:
@@ -78,6 +83,18 @@ class Process {
 // Runs a program to its end and gives what it wrote to standard output. Internal, with its standard error, if
 // it fails; DeadlineExceeded, after a SIGKILL, if it takes longer.
 absl::StatusOr<std::string> RunProgram(const SpawnOptions& options, absl::Time deadline);
+
+// What a program has left at its end.
+struct ProgramEnd {
+  ExitStatus status;
+  std::string output;
+  std::string errors;
+};
+
+// Runs a program to its end, whatever that is, in a session of its own. DeadlineExceeded if it takes longer,
+// ResourceExhausted if it writes more than `max_output` bytes to standard output or error: then all processes
+// of its group have been killed. Errors of Process::Spawn.
+absl::StatusOr<ProgramEnd> RunToEnd(const SpawnOptions& options, absl::Time deadline, size_t max_output);
 
 // Waits until a process that need not be a child has ended. OK if it has, or was never there;
 // DeadlineExceeded.

@@ -1,20 +1,27 @@
 #include "common/sys/sysfs_pci_bus.h"
 
+#include <linux/magic.h>
+#include <net/if_arp.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/base/status_macros.h"
 #include "common/sys/files.h"
+#include "common/sys/pci_monitor.h"
 #include "common/sys/vpd.h"
 
 namespace xpu {
 namespace {
 
-constexpr uint32_t kEthernetClass = 0x0200;
+// What driver_override says when there is none.
+constexpr absl::string_view kNoOverride = "(null)";
 
 // An attribute like "0x15b3".
 absl::StatusOr<uint32_t> ReadHex(const std::string& path) {
@@ -53,12 +60,55 @@ int FindVfIndex(const std::string& pf, const std::string& address) {
   return -1;
 }
 
+// The names in a folder that may be missing.
+std::vector<std::string> Names(const std::string& folder) {
+  return ListDirectory(folder).value_or(std::vector<std::string>());
+}
+
+std::string LinkType(const std::string& folder, const std::vector<std::string>& netdevs) {
+  for (const std::string& netdev : netdevs) {
+    switch (ReadIntOr(absl::StrCat(folder, "/net/", netdev, "/type"), -1)) {
+      case ARPHRD_ETHER:
+        return "ether";
+      case ARPHRD_INFINIBAND:
+        return "infiniband";
+      default:
+        break;
+    }
+  }
+  return "";
+}
+
+std::string VfioNode(const std::string& folder, const PciFunction& function) {
+  if (function.iommu_group.empty() || !function.driver.starts_with("vfio")) return "";
+  // Without an IOMMU vfio makes groups of its own, with other nodes.
+  const bool noiommu = ReadTrimmed(folder + "/iommu_group/name").value_or("") == "vfio-noiommu";
+  return absl::StrCat("/dev/vfio/", noiommu ? "noiommu-" : "", function.iommu_group);
+}
+
 absl::Status NoFunction(const PciAddress& address, const std::string& folder) {
   return absl::NotFoundError(
       absl::StrCat("there is no PCI function ", address.ToString(), " (no ", folder, ")"));
 }
 
 }  // namespace
+
+absl::StatusOr<std::string> SysfsPciBus::FolderOf(const PciAddress& address) const {
+  std::string folder = absl::StrCat(devices_, "/", address.ToString());
+  if (access(folder.c_str(), F_OK) != 0) return NoFunction(address, folder);
+  return folder;
+}
+
+absl::StatusOr<std::string> SysfsPciBus::FolderOf(const FunctionId& subfunction) const {
+  XPU_ASSIGN_OR_RETURN(const std::string parent, FolderOf(subfunction.pci));
+  const std::string number = absl::StrCat(*subfunction.sf);
+  for (const std::string& name : Names(parent)) {
+    std::string folder = absl::StrCat(parent, "/", name);
+    if (ReadTrimmed(folder + "/sfnum").value_or("") == number) return folder;
+  }
+  return absl::NotFoundError(
+      absl::StrCat("there is no active subfunction ", subfunction.ToString(), " in ", parent));
+}
 
 absl::StatusOr<PciFunction> SysfsPciBus::Get(const PciAddress& address) {
   const std::string folder = absl::StrCat(devices_, "/", address.ToString());
@@ -80,16 +130,61 @@ absl::StatusOr<PciFunction> SysfsPciBus::Get(const PciAddress& address) {
     XPU_ASSIGN_OR_RETURN(function.physical_function, PciAddress::Parse(pf));
     function.vf_index = FindVfIndex(folder + "/physfn", address.ToString());
   }
-  XPU_ASSIGN_OR_RETURN(function.netdevs, Netdevs(address));
+  function.netdevs = Names(folder + "/net");
+  function.link_type = LinkType(folder, function.netdevs);
+  function.iommu_group = LinkedName(folder + "/iommu_group");
+  function.vfio_node = VfioNode(folder, function);
+  function.rdma_devices = Names(folder + "/infiniband");
+  function.rdma_nodes = RdmaNodes(folder);
   return function;
 }
 
-absl::StatusOr<std::vector<std::string>> SysfsPciBus::Netdevs(const PciAddress& address) {
-  const std::string folder = absl::StrCat(devices_, "/", address.ToString());
+absl::StatusOr<std::vector<Subfunction>> SysfsPciBus::Subfunctions(const PciAddress& parent) {
+  XPU_ASSIGN_OR_RETURN(const std::string folder, FolderOf(parent));
+  std::vector<Subfunction> found;
+  for (const std::string& name : Names(folder)) {
+    const std::string device = absl::StrCat(folder, "/", name);
+    // The auxiliary devices of a driver's own parts have no number, nor has anything else in the folder.
+    Subfunction subfunction;
+    if (!absl::SimpleAtoi(ReadTrimmed(device + "/sfnum").value_or(""), &subfunction.number)) continue;
+    subfunction.auxiliary_device = name;
+    subfunction.driver = LinkedName(device + "/driver");
+    subfunction.netdevs = Names(device + "/net");
+    subfunction.rdma_devices = Names(device + "/infiniband");
+    subfunction.rdma_nodes = RdmaNodes(device);
+    found.push_back(std::move(subfunction));
+  }
+  std::sort(found.begin(), found.end(),
+            [](const Subfunction& a, const Subfunction& b) { return a.number < b.number; });
+  return found;
+}
+
+std::vector<std::string> SysfsPciBus::RdmaNodes(const std::string& folder) const {
+  std::vector<std::string> nodes;
+  // Verbs, and the management datagrams of umad and issm.
+  for (const char* kind : {"infiniband_verbs", "infiniband_mad"}) {
+    for (const std::string& name : Names(absl::StrCat(folder, "/", kind))) {
+      nodes.push_back("/dev/infiniband/" + name);
+    }
+  }
+  // The connection manager is one for all devices.
+  if (!nodes.empty() && access((root_ + "/class/misc/rdma_cm").c_str(), F_OK) == 0) {
+    nodes.emplace_back("/dev/infiniband/rdma_cm");
+  }
+  std::sort(nodes.begin(), nodes.end());
+  return nodes;
+}
+
+absl::StatusOr<std::vector<std::string>> SysfsPciBus::Netdevs(const FunctionId& function) {
+  if (function.sf) {
+    XPU_ASSIGN_OR_RETURN(const std::string folder, FolderOf(function));
+    return Names(folder + "/net");
+  }
+  const std::string folder = absl::StrCat(devices_, "/", function.pci.ToString());
   auto netdevs = ListDirectory(folder + "/net");
   if (netdevs.ok()) return netdevs;
-  if (access(folder.c_str(), F_OK) != 0) return NoFunction(address, folder);
   // There is no net/ while no driver is bound.
+  XPU_RETURN_IF_ERROR(FolderOf(function.pci).status());
   return std::vector<std::string>();
 }
 
@@ -106,7 +201,7 @@ absl::StatusOr<std::vector<PciFunction>> SysfsPciBus::List() {
     auto pci_class = ReadHex(absl::StrCat(devices_, "/", name, "/class"));
     if (absl::IsNotFound(pci_class.status())) continue;
     if (!pci_class.ok()) return pci_class.status();
-    if (*pci_class >> 8 != kEthernetClass) continue;
+    if (!IsNetworkClass(*pci_class)) continue;
     auto function = Get(*address);
     if (absl::IsNotFound(function.status())) continue;
     if (!function.ok()) return function.status();
@@ -134,6 +229,54 @@ absl::Status SysfsPciBus::SetNumVfs(const PciAddress& physical_function, int cou
                                                       count));
   }
   return written;
+}
+
+absl::Status SysfsPciBus::BindDriver(const PciAddress& address, const std::string& driver) {
+  XPU_ASSIGN_OR_RETURN(const std::string folder, FolderOf(address));
+  const std::string what =
+      absl::StrCat(driver.empty() ? "no driver" : "driver " + driver, " for ", address.ToString());
+  auto overridden = ReadTrimmed(folder + "/driver_override");
+  if (!overridden.ok()) {
+    return absl::UnimplementedError(absl::StrCat(what, ": ", overridden.status().message()));
+  }
+  const std::string before = *overridden == kNoOverride ? "" : *overridden;
+  const std::string current = LinkedName(folder + "/driver");
+  if (current == driver && (!driver.empty() || before.empty())) return absl::OkStatus();
+  if (!driver.empty() && access(absl::StrCat(bus_, "/drivers/", driver).c_str(), F_OK) != 0) {
+    return absl::NotFoundError(absl::StrCat(what, ": it is not loaded; load its module"));
+  }
+  // The override first: once the function is free, any driver that is loaded at that moment may take it.
+  absl::Status status = WriteExisting(folder + "/driver_override", driver + "\n");
+  if (status.ok()) status = Rebind(address, folder, driver);
+  if (status.ok()) return status;
+  absl::Status undone = WriteExisting(folder + "/driver_override", before + "\n");
+  if (undone.ok() && !current.empty()) undone = Rebind(address, folder, current);
+  if (!undone.ok()) {
+    status = absl::Status(status.code(), absl::StrCat(status.message(), "; and the one before, ", current,
+                                                      ", does not have it again: ", undone.message()));
+  }
+  return Annotate(status, what);
+}
+
+absl::Status SysfsPciBus::Rebind(const PciAddress& address, const std::string& folder,
+                                 const std::string& driver) const {
+  const std::string bound = LinkedName(folder + "/driver");
+  if (bound == driver) return absl::OkStatus();
+  if (!bound.empty()) XPU_RETURN_IF_ERROR(WriteExisting(folder + "/driver/unbind", address.ToString()));
+  if (driver.empty()) return absl::OkStatus();
+  const absl::Status probed = WriteExisting(bus_ + "/drivers_probe", address.ToString());
+  if (LinkedName(folder + "/driver") == driver) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("it did not take the function", probed.ok() ? "" : ": ",
+                                                    probed.message(), "; the kernel's log may say why"));
+}
+
+absl::StatusOr<std::unique_ptr<PciBus::Monitor>> SysfsPciBus::MonitorFunctions(
+    EventLoop& loop, std::function<void(const PciAddress& address, bool gone)> changed) {
+  struct statfs about {};
+  if (statfs(root_.c_str(), &about) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot watch ", root_));
+  }
+  return PciMonitor::Start(devices_, about.f_type == SYSFS_MAGIC, loop, std::move(changed));
 }
 
 }  // namespace xpu

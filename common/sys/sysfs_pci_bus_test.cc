@@ -83,16 +83,18 @@ TEST_F(SysfsPciBusTest, ReadsAllThatSysfsSays) {
   EXPECT_THAT(vf->netdevs, ::testing::ElementsAre("p0v0"));
 }
 
-TEST_F(SysfsPciBusTest, ListsOnlyEthernetAndInOrder) {
+TEST_F(SysfsPciBusTest, ListsEthernetAndInfinibandOnlyAndInOrder) {
   Add("0000:81:00.0", "0x020000\n");
   Add("0000:03:00.0", "0x020000\n");
   Add("0000:00:1f.2", "0x010601\n");
   Add("0000:04:00.0", "0x020700\n");
+  Add("0000:05:00.0", "0x028000\n");
   auto functions = Bus().List();
   ASSERT_TRUE(functions.ok());
-  ASSERT_EQ(functions->size(), 2u);
+  ASSERT_EQ(functions->size(), 3u);
   EXPECT_EQ((*functions)[0].address.ToString(), "0000:03:00.0");
-  EXPECT_EQ((*functions)[1].address.ToString(), "0000:81:00.0");
+  EXPECT_EQ((*functions)[1].address.ToString(), "0000:04:00.0");
+  EXPECT_EQ((*functions)[2].address.ToString(), "0000:81:00.0");
 }
 
 TEST_F(SysfsPciBusTest, AFunctionThatIsVanishingIsLeftOut) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "absl/status/status.h"
 #include "common/base/mac_address.h"
 
 namespace xpu {
@@ -33,5 +34,9 @@ struct VfSettings {
   bool empty() const { return *this == VfSettings(); }
   friend bool operator==(const VfSettings&, const VfSettings&) = default;
 };
+
+// InvalidArgument, naming the value, for settings that no driver can take. An address of zeros takes the
+// administrative one away.
+absl::Status CheckVfSettings(const VfSettings& settings);
 
 }  // namespace xpu

@@ -62,7 +62,17 @@ class VethBus final : public PciBus {
     }
     return function;
   }
+  absl::StatusOr<std::vector<Subfunction>> Subfunctions(const PciAddress&) override {
+    return std::vector<Subfunction>();
+  }
   absl::Status SetNumVfs(const PciAddress&, int) override { return absl::UnimplementedError("fixed"); }
+  absl::Status BindDriver(const PciAddress&, const std::string&) override {
+    return absl::UnimplementedError("fixed");
+  }
+  absl::StatusOr<std::unique_ptr<Monitor>> MonitorFunctions(
+      EventLoop&, std::function<void(const PciAddress& address, bool gone)>) override {
+    return absl::UnimplementedError("fixed");
+  }
 
  private:
   NetlinkFactory& netlinks_;

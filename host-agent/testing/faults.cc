@@ -44,6 +44,19 @@ class FaultyNetlink final : public Netlink {
   absl::Status AddRoute(int ifindex, const Route& route) override {
     return point_.Do<absl::Status>("AddRoute", [&] { return netlink_->AddRoute(ifindex, route); });
   }
+  absl::Status DeleteRoute(int ifindex, const Route& route) override {
+    return point_.Do<absl::Status>("DeleteRoute", [&] { return netlink_->DeleteRoute(ifindex, route); });
+  }
+  absl::StatusOr<std::vector<Route>> ListRoutes(int ifindex) override {
+    return point_.Do<absl::StatusOr<std::vector<Route>>>("ListRoutes",
+                                                         [&] { return netlink_->ListRoutes(ifindex); });
+  }
+  absl::StatusOr<VfSettings> GetVf(int pf_ifindex, int vf) override {
+    return point_.Do<absl::StatusOr<VfSettings>>("GetVf", [&] { return netlink_->GetVf(pf_ifindex, vf); });
+  }
+  absl::Status SetVf(int pf_ifindex, int vf, const VfSettings& settings) override {
+    return point_.Do<absl::Status>("SetVf", [&] { return netlink_->SetVf(pf_ifindex, vf, settings); });
+  }
   absl::StatusOr<std::unique_ptr<Monitor>> MonitorLinks(
       EventLoop& loop, std::function<void(const Link& link, bool gone)> changed) override {
     return netlink_->MonitorLinks(loop, std::move(changed));

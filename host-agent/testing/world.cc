@@ -60,6 +60,18 @@ class WithoutParent final : public Netlink {
   absl::Status AddRoute(int ifindex, const Route& route) override {
     return netlink_->AddRoute(ifindex, route);
   }
+  absl::Status DeleteRoute(int ifindex, const Route& route) override {
+    return netlink_->DeleteRoute(ifindex, route);
+  }
+  absl::StatusOr<std::vector<Route>> ListRoutes(int ifindex) override {
+    return netlink_->ListRoutes(ifindex);
+  }
+  absl::StatusOr<VfSettings> GetVf(int pf_ifindex, int vf) override {
+    return netlink_->GetVf(pf_ifindex, vf);
+  }
+  absl::Status SetVf(int pf_ifindex, int vf, const VfSettings& settings) override {
+    return netlink_->SetVf(pf_ifindex, vf, settings);
+  }
   absl::StatusOr<std::unique_ptr<Monitor>> MonitorLinks(
       EventLoop& loop, std::function<void(const Link& link, bool gone)> changed) override {
     return netlink_->MonitorLinks(loop, [changed = std::move(changed)](Link link, bool gone) {

@@ -7,19 +7,11 @@
 #include "common/sys/fake/fake_state.h"
 
 namespace xpu {
-namespace {
-
-// Locally administered, different for each number.
-MacAddress MacFor(int number) {
-  return MacAddress({0x02, 0xfa, 0xce, static_cast<uint8_t>(number >> 16), static_cast<uint8_t>(number >> 8),
-                     static_cast<uint8_t>(number)});
-}
-
-}  // namespace
 
 FakeKernel::FakeKernel() : state_(std::make_shared<State>()) {
   absl::MutexLock lock(&state_->mu);
   state_->AddNamespaceLocked();
+  state_->drivers.insert("vfio-pci");
 }
 
 FakeKernel::~FakeKernel() = default;
@@ -80,15 +72,11 @@ void FakeKernel::UnplugLink(const MacAddress& mac) {
 
 void FakeKernel::AddPciFunction(const PciFunction& function) {
   absl::MutexLock lock(&state_->mu);
-  state_->functions[function.address] = function;
-  for (const std::string& name : function.netdevs) {
-    Link link;
-    link.name = name;
-    link.mac = MacFor(state_->next_link);
-    link.mtu = 1500;
-    link.parent_device = function.address.ToString();
-    state_->AddLinkLocked(State::kRoot, link, function.address);
-  }
+  FakeNative native{function.driver, {}};
+  for (const std::string& name : function.netdevs) native.links.emplace_back(name, state_->NewMacLocked());
+  PciFunction added = function;
+  if (added.link_type.empty()) added.link_type = "ether";
+  state_->AddFunctionLocked(added, std::move(native));
 }
 
 void FakeKernel::AddCard(const PciAddress& address, const std::string& pf_name, int total_vfs) {
@@ -101,15 +89,41 @@ void FakeKernel::AddCard(const PciAddress& address, const std::string& pf_name, 
   pf.total_vfs = total_vfs;
   pf.serial = absl::StrCat("FAKE-", address.ToString());
   pf.netdevs = {pf_name};
+  {
+    absl::MutexLock lock(&state_->mu);
+    state_->pf_names[address] = pf_name;
+    state_->max_subfunctions[address] = 64;
+  }
   AddPciFunction(pf);
+}
+
+void FakeKernel::SetMaxSubfunctions(const PciAddress& physical_function, int count) {
   absl::MutexLock lock(&state_->mu);
-  state_->pf_names[address] = pf_name;
+  state_->max_subfunctions[physical_function] = count;
+}
+
+void FakeKernel::ChangePciFunction(const PciAddress& address,
+                                   const std::function<void(PciFunction&)>& change) {
+  absl::MutexLock lock(&state_->mu);
+  const auto found = state_->functions.find(address);
+  if (found == state_->functions.end()) return;
+  change(found->second);
+  state_->TellLocked(address);
 }
 
 void FakeKernel::RemovePciFunction(const PciAddress& address) {
   absl::MutexLock lock(&state_->mu);
-  state_->RemoveLinksOfLocked(address);
-  state_->functions.erase(address);
+  state_->RemoveFunctionLocked(address);
+}
+
+void FakeKernel::AddDriver(const std::string& driver) {
+  absl::MutexLock lock(&state_->mu);
+  state_->drivers.insert(driver);
+}
+
+void FakeKernel::RefuseVfSettings(const PciAddress& physical_function, std::set<std::string> names) {
+  absl::MutexLock lock(&state_->mu);
+  state_->refused_settings[physical_function] = std::move(names);
 }
 
 std::vector<Route> FakeKernel::Routes(const std::shared_ptr<NetNamespace>& ns, const std::string& name) {
@@ -141,71 +155,6 @@ absl::StatusOr<std::shared_ptr<NetNamespace>> FakeNetNamespaces::Open(const std:
 absl::StatusOr<std::shared_ptr<NetNamespace>> FakeNetNamespaces::Current() {
   if (absl::Status status = kernel_.faults_.Check("Current"); !status.ok()) return status;
   return kernel_.root();
-}
-
-absl::StatusOr<std::vector<PciFunction>> FakePciBus::List() {
-  if (absl::Status status = kernel_.faults_.Check("List"); !status.ok()) return status;
-  absl::MutexLock lock(&kernel_.state_->mu);
-  std::vector<PciFunction> functions;
-  for (const auto& [address, function] : kernel_.state_->functions) {
-    if (function.pci_class >> 8 == 0x0200) functions.push_back(kernel_.state_->ViewLocked(function));
-  }
-  return functions;
-}
-
-absl::StatusOr<PciFunction> FakePciBus::Get(const PciAddress& address) {
-  if (absl::Status status = kernel_.faults_.Check("Get"); !status.ok()) return status;
-  absl::MutexLock lock(&kernel_.state_->mu);
-  const auto found = kernel_.state_->functions.find(address);
-  if (found == kernel_.state_->functions.end()) {
-    return absl::NotFoundError(absl::StrCat("there is no PCI function ", address.ToString()));
-  }
-  return kernel_.state_->ViewLocked(found->second);
-}
-
-absl::Status FakePciBus::SetNumVfs(const PciAddress& physical_function, int count) {
-  if (absl::Status status = kernel_.faults_.Check("SetNumVfs"); !status.ok()) return status;
-  FakeKernel::State& state = *kernel_.state_;
-  absl::MutexLock lock(&state.mu);
-  const std::string name = physical_function.ToString();
-  const auto found = state.functions.find(physical_function);
-  if (found == state.functions.end() || found->second.total_vfs == 0) {
-    return absl::NotFoundError(absl::StrCat(name, " is not there or can have no virtual functions"));
-  }
-  PciFunction& pf = found->second;
-  if (count < 0 || count > pf.total_vfs) {
-    return absl::OutOfRangeError(absl::StrCat(name, " can have 0 to ", pf.total_vfs, " virtual functions"));
-  }
-  if (count == pf.num_vfs) return absl::OkStatus();
-  if (count != 0 && pf.num_vfs != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(name, " has ", pf.num_vfs, " virtual functions already"));
-  }
-  for (int i = 0; i < pf.num_vfs; ++i) {
-    const PciAddress address = VirtualFunctionAddress(physical_function, 2, 1, i);
-    state.RemoveLinksOfLocked(address);
-    state.functions.erase(address);
-  }
-  for (int i = 0; i < count; ++i) {
-    PciFunction vf;
-    vf.address = VirtualFunctionAddress(physical_function, 2, 1, i);
-    vf.vendor = pf.vendor;
-    vf.device = 0x101e;
-    vf.pci_class = pf.pci_class;
-    vf.driver = pf.driver;
-    vf.numa_node = pf.numa_node;
-    vf.physical_function = physical_function;
-    vf.vf_index = i;
-    state.functions[vf.address] = vf;
-    Link link;
-    link.name = absl::StrCat(state.pf_names[physical_function], "v", i);
-    link.mac = MacFor(state.next_link);
-    link.mtu = 1500;
-    link.parent_device = vf.address.ToString();
-    state.AddLinkLocked(FakeKernel::State::kRoot, link, vf.address);
-  }
-  pf.num_vfs = count;
-  return absl::OkStatus();
 }
 
 }  // namespace xpu

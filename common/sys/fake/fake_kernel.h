@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "common/base/event_loop.h"
+#include "common/sys/devlink.h"
 #include "common/sys/fake/fault_plan.h"
 #include "common/sys/net_namespaces.h"
 #include "common/sys/netlink.h"
@@ -18,12 +20,13 @@
 
 namespace xpu {
 
-// One world in memory behind FakeNetNamespaces, FakeNetlinkFactory and FakePciBus: namespaces with
-// interfaces, and PCI functions that own some of them. It begins with one namespace, the process's own
-// ("root"), which holds only "lo". Must outlive every fake that stands on it. Safe from any thread.
+// One world in memory behind FakeNetNamespaces, FakeNetlinkFactory, FakePciBus and FakeDevlink: namespaces
+// with interfaces, and PCI functions and subfunctions that own some of them. It begins with one namespace,
+// the process's own ("root"), which holds only "lo". Must outlive every fake that stands on it. Safe from any
+// thread.
 //
-// faults() knows the methods "Open" and "Current" (namespaces), those of Netlink, and "List", "Get" and
-// "SetNumVfs" (PCI).
+// faults() knows the methods "Open" and "Current" (namespaces), and those of Netlink, PciBus and Devlink by
+// their names.
 class FakeKernel {
  public:
   // The insides, for the fakes only.
@@ -55,13 +58,24 @@ class FakeKernel {
               bool up = false);
   // Removes an interface wherever it is, as when hardware is unplugged.
   void UnplugLink(const MacAddress& mac);
-  // Adds a function to the PCI bus with its netdevs (function.netdevs, in the root namespace).
+  // Plugs a function into the PCI bus, with its netdevs (function.netdevs, in the root namespace), which are
+  // there whenever its driver (function.driver) holds it.
   void AddPciFunction(const PciFunction& function);
-  // Adds a card: a physical function with one interface, that may have `total_vfs` virtual ones at the
-  // following addresses, with interfaces "<pf_name>v0" and on.
+  // Plugs in a card: a physical function with one interface, that may have `total_vfs` virtual ones at the
+  // following addresses, with interfaces "<pf_name>v0" and on, each in an IOMMU group of its own; and as many
+  // subfunctions as SetMaxSubfunctions allows (at first 64), with interfaces "<pf_name>s<number>".
   void AddCard(const PciAddress& address, const std::string& pf_name, int total_vfs);
-  // The function vanishes, with its interfaces.
+  // 0: the card makes no subfunctions.
+  void SetMaxSubfunctions(const PciAddress& physical_function, int count);
+  // Changes what sysfs says of a function, e.g. its RDMA devices, and tells the monitors. Not its address.
+  void ChangePciFunction(const PciAddress& address, const std::function<void(PciFunction&)>& change);
+  // The function vanishes as when it is pulled, with its virtual functions, subfunctions and interfaces.
   void RemovePciFunction(const PciAddress& address);
+  // Drivers that are loaded: those of the functions that were added, "vfio-pci", and this one.
+  void AddDriver(const std::string& driver);
+  // The driver of a physical function takes none of these for its VFs, and does not tell them: of "mac",
+  // "vlan", "spoofchk", "trust", "link_state" and "rate".
+  void RefuseVfSettings(const PciAddress& physical_function, std::set<std::string> names);
 
   // --- Looking at it.
 
@@ -79,6 +93,7 @@ class FakeKernel {
   friend class FakeNetlink;
   friend class FakeNetlinkFactory;
   friend class FakePciBus;
+  friend class FakeDevlink;
   FaultPlan faults_;
   std::shared_ptr<State> state_;
 };
@@ -108,7 +123,25 @@ class FakePciBus final : public PciBus {
   explicit FakePciBus(FakeKernel& kernel) : kernel_(kernel) {}
   absl::StatusOr<std::vector<PciFunction>> List() override;
   absl::StatusOr<PciFunction> Get(const PciAddress& address) override;
+  absl::StatusOr<std::vector<Subfunction>> Subfunctions(const PciAddress& parent) override;
+  absl::StatusOr<std::vector<std::string>> Netdevs(const FunctionId& function) override;
   absl::Status SetNumVfs(const PciAddress& physical_function, int count) override;
+  absl::Status BindDriver(const PciAddress& address, const std::string& driver) override;
+  absl::StatusOr<std::unique_ptr<Monitor>> MonitorFunctions(
+      EventLoop& loop, std::function<void(const PciAddress& address, bool gone)> changed) override;
+
+ private:
+  FakeKernel& kernel_;
+};
+
+class FakeDevlink final : public Devlink {
+ public:
+  explicit FakeDevlink(FakeKernel& kernel) : kernel_(kernel) {}
+  absl::StatusOr<std::vector<DevlinkSf>> ListSfs(const PciAddress& parent) override;
+  absl::Status AddSf(const PciAddress& parent, uint32_t number) override;
+  absl::Status ConfigureSf(const PciAddress& parent, uint32_t number, const MacAddress& mac) override;
+  absl::Status ActivateSf(const PciAddress& parent, uint32_t number) override;
+  absl::Status RemoveSf(const PciAddress& parent, uint32_t number) override;
 
  private:
   FakeKernel& kernel_;

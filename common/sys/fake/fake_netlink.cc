@@ -151,8 +151,12 @@ class FakeNetlink final : public Netlink {
     for (const auto& [number, other] : state_->links) {
       if (other.ns != link->ns) continue;
       for (const Route& there : other.routes) {
-        if (there.destination != route.destination) continue;
-        if (&other == link && there.gateway == route.gateway) return absl::OkStatus();
+        const Route have = WithDefaults(there);
+        const Route want = WithDefaults(route);
+        if (have.destination != want.destination || have.metric != want.metric || have.table != want.table) {
+          continue;
+        }
+        if (&other == link && IsRoute(there, route)) return absl::OkStatus();
         return absl::AlreadyExistsError("another route holds this destination");
       }
     }
@@ -160,6 +164,77 @@ class FakeNetlink final : public Netlink {
       return absl::FailedPreconditionError("no address of the interface reaches the gateway");
     }
     link->routes.push_back(route);
+    return absl::OkStatus();
+  }
+
+  absl::Status DeleteRoute(int ifindex, const Route& route) override {
+    XPU_RETURN_IF_ERROR(faults_.Check("DeleteRoute"));
+    absl::MutexLock lock(&state_->mu);
+    FakeLink* link = state_->ByIndexLocked(ns_->inode(), ifindex);
+    if (link == nullptr) return absl::OkStatus();
+    const auto found = std::find_if(link->routes.begin(), link->routes.end(), [&](const Route& there) {
+      const Route have = WithDefaults(there);
+      return have.destination == route.destination && have.table == WithDefaults(route).table &&
+             (!route.gateway || have.gateway == route.gateway) &&
+             (!route.metric || have.metric == route.metric) && (!route.scope || have.scope == route.scope) &&
+             (!route.source || have.source == route.source);
+    });
+    if (found != link->routes.end()) link->routes.erase(found);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::vector<Route>> ListRoutes(int ifindex) override {
+    XPU_RETURN_IF_ERROR(faults_.Check("ListRoutes"));
+    absl::MutexLock lock(&state_->mu);
+    XPU_ASSIGN_OR_RETURN(const FakeLink* link, Find(ifindex));
+    std::vector<Route> routes;
+    for (const Route& route : link->routes) routes.push_back(WithDefaults(route));
+    return routes;
+  }
+
+  absl::StatusOr<VfSettings> GetVf(int pf_ifindex, int vf) override {
+    XPU_RETURN_IF_ERROR(faults_.Check("GetVf"));
+    absl::MutexLock lock(&state_->mu);
+    XPU_ASSIGN_OR_RETURN(const Vf found, FindVf(pf_ifindex, vf));
+    if (found.refused.size() == 6) return absl::UnimplementedError("the driver tells nothing of its VFs");
+    VfSettings told = *found.settings;
+    if (found.refused.contains("mac")) told.mac.reset();
+    if (found.refused.contains("vlan")) told.vlan.reset();
+    if (found.refused.contains("spoofchk")) told.spoof_check.reset();
+    if (found.refused.contains("trust")) told.trust.reset();
+    if (found.refused.contains("link_state")) told.link_state.reset();
+    if (found.refused.contains("rate")) {
+      told.min_tx_rate.reset();
+      told.max_tx_rate.reset();
+    }
+    return told;
+  }
+
+  absl::Status SetVf(int pf_ifindex, int vf, const VfSettings& settings) override {
+    XPU_RETURN_IF_ERROR(faults_.Check("SetVf"));
+    XPU_RETURN_IF_ERROR(CheckVfSettings(settings));
+    absl::MutexLock lock(&state_->mu);
+    XPU_ASSIGN_OR_RETURN(const Vf found, FindVf(pf_ifindex, vf));
+    VfSettings changed = *found.settings;
+    absl::Status status;
+    const auto set = [&](const auto& wanted, auto& have, const char* name) {
+      if (!wanted || !status.ok()) return;
+      if (found.refused.contains(name)) {
+        status = absl::UnimplementedError(absl::StrCat("the driver takes no ", name, " for a VF"));
+        return;
+      }
+      have = wanted;
+    };
+    set(settings.mac, changed.mac, "mac");
+    set(settings.vlan, changed.vlan, "vlan");
+    set(settings.min_tx_rate, changed.min_tx_rate, "rate");
+    set(settings.max_tx_rate, changed.max_tx_rate, "rate");
+    set(settings.spoof_check, changed.spoof_check, "spoofchk");
+    set(settings.link_state, changed.link_state, "link_state");
+    set(settings.trust, changed.trust, "trust");
+    XPU_RETURN_IF_ERROR(status);
+    XPU_RETURN_IF_ERROR(CheckVfSettings(changed));
+    *found.settings = changed;
     return absl::OkStatus();
   }
 
@@ -174,6 +249,20 @@ class FakeNetlink final : public Netlink {
     FakeLink* link = state_->ByIndexLocked(ns_->inode(), ifindex);
     if (link == nullptr) return absl::NotFoundError(absl::StrCat("interface ", ifindex, ": No such device"));
     return link;
+  }
+
+  struct Vf {
+    VfSettings* settings;
+    std::set<std::string> refused;
+  };
+  absl::StatusOr<Vf> FindVf(int pf_ifindex, int vf) ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mu) {
+    XPU_ASSIGN_OR_RETURN(const FakeLink* link, Find(pf_ifindex));
+    for (auto& [address, function] : state_->functions) {
+      if (!link->owner || !function.physical_function || function.vf_index != vf) continue;
+      if (*link->owner != FunctionId(*function.physical_function)) continue;
+      return Vf{&state_->vf_settings[address], state_->refused_settings[*function.physical_function]};
+    }
+    return absl::NotFoundError(absl::StrCat("interface ", pf_ifindex, " has no VF ", vf));
   }
 
   static bool Reaches(const FakeLink& link, const IpAddress& gateway) {

@@ -41,7 +41,7 @@ void FakeKernel::State::ReapLocked(uint64_t inode) {
     const auto found = links.find(number);
     if (found == links.end()) continue;  // the peer of one before
     FakeLink& link = found->second;
-    if (!link.pci) {
+    if (!link.owner) {
       RemoveLinkLocked(number);
       continue;
     }
@@ -51,11 +51,11 @@ void FakeKernel::State::ReapLocked(uint64_t inode) {
   }
 }
 
-int FakeKernel::State::AddLinkLocked(uint64_t ns, const Link& link, std::optional<PciAddress> pci) {
+int FakeKernel::State::AddLinkLocked(uint64_t ns, const Link& link, std::optional<FunctionId> owner) {
   const int number = next_link++;
   FakeLink& added = links[number];
   added.link = link;
-  added.pci = pci;
+  added.owner = owner;
   added.ns = 0;
   int ifindex = 1;
   while (ByIndexLocked(ns, ifindex) != nullptr) ++ifindex;
@@ -99,10 +99,10 @@ void FakeKernel::State::RemoveLinkLocked(int number) {
   if (removed.peer != 0) RemoveLinkLocked(removed.peer);
 }
 
-void FakeKernel::State::RemoveLinksOfLocked(const PciAddress& address) {
+void FakeKernel::State::RemoveLinksOfLocked(const FunctionId& owner) {
   std::vector<int> numbers;
   for (const auto& [number, link] : links) {
-    if (link.pci == address) numbers.push_back(number);
+    if (link.owner == owner) numbers.push_back(number);
   }
   for (const int number : numbers) RemoveLinkLocked(number);
 }
@@ -133,12 +133,97 @@ void FakeKernel::State::TellLocked(const FakeLink& link, bool gone) {
 
 PciFunction FakeKernel::State::ViewLocked(const PciFunction& function) {
   PciFunction view = function;
-  view.netdevs.clear();
-  for (const auto& [number, link] : links) {
-    if (link.pci == function.address && link.ns == kRoot) view.netdevs.push_back(link.link.name);
+  view.netdevs = NetdevsLocked(function.address);
+  if (view.netdevs.empty()) view.link_type.clear();
+  if (view.driver.starts_with("vfio") && !view.iommu_group.empty()) {
+    view.vfio_node = "/dev/vfio/" + view.iommu_group;
   }
-  std::sort(view.netdevs.begin(), view.netdevs.end());
+  if (view.driver != natives[function.address].driver) {
+    view.rdma_devices.clear();
+    view.rdma_nodes.clear();
+  }
   return view;
+}
+
+std::vector<std::string> FakeKernel::State::NetdevsLocked(const FunctionId& owner) {
+  std::vector<std::string> names;
+  for (const auto& [number, link] : links) {
+    if (link.owner == owner && link.ns == kRoot) names.push_back(link.link.name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+void FakeKernel::State::AddFunctionLocked(const PciFunction& function, FakeNative native) {
+  functions[function.address] = function;
+  drivers.insert(native.driver);
+  if (function.driver == native.driver) {
+    for (const auto& [name, mac] : native.links) AddLinkOfLocked(function.address, name, mac);
+  }
+  natives[function.address] = std::move(native);
+  TellLocked(function.address);
+}
+
+void FakeKernel::State::AddLinkOfLocked(const FunctionId& owner, const std::string& name,
+                                        const MacAddress& mac) {
+  Link link;
+  link.name = ByNameLocked(kRoot, name) == nullptr ? name : absl::StrCat("dev", next_link);
+  link.mac = mac;
+  link.mtu = 1500;
+  link.parent_device = owner.pci.ToString();
+  if (owner.sf) link.parent_device = subfunctions[owner.pci][*owner.sf].auxiliary_device;
+  AddLinkLocked(kRoot, link, owner);
+}
+
+void FakeKernel::State::RemoveFunctionLocked(const PciAddress& address) {
+  std::vector<PciAddress> virtual_functions;
+  for (const auto& [other, function] : functions) {
+    if (function.physical_function == address) virtual_functions.push_back(other);
+  }
+  for (const PciAddress& other : virtual_functions) RemoveFunctionLocked(other);
+  for (const auto& [number, subfunction] : subfunctions[address]) {
+    RemoveLinksOfLocked(FunctionId(address, number));
+  }
+  subfunctions.erase(address);
+  RemoveLinksOfLocked(address);
+  functions.erase(address);
+  natives.erase(address);
+  vf_settings.erase(address);
+  TellLocked(address);
+}
+
+void FakeKernel::State::TellLocked(const PciAddress& address) {
+  const auto found = functions.find(address);
+  if (found != functions.end() && !IsNetworkClass(found->second.pci_class)) return;
+  for (FakeFunctionMonitor* monitor : function_monitors) monitor->Tell(address, found == functions.end());
+}
+
+MacAddress FakeKernel::State::NewMacLocked() {
+  const int number = next_mac++;
+  return MacAddress({0x02, 0xfa, 0xce, static_cast<uint8_t>(number >> 16), static_cast<uint8_t>(number >> 8),
+                     static_cast<uint8_t>(number)});
+}
+
+FakeFunctionMonitor::FakeFunctionMonitor(std::shared_ptr<FakeKernel::State> state, EventLoop& loop,
+                                         Changed changed)
+    : state_(std::move(state)), loop_(loop), changed_(std::make_shared<Changed>(std::move(changed))) {
+  absl::MutexLock lock(&state_->mu);
+  state_->function_monitors.push_back(this);
+  for (const auto& [address, function] : state_->functions) {
+    if (IsNetworkClass(function.pci_class)) Tell(address, false);
+  }
+}
+
+FakeFunctionMonitor::~FakeFunctionMonitor() {
+  absl::MutexLock lock(&state_->mu);
+  state_->function_monitors.remove(this);
+}
+
+void FakeFunctionMonitor::Tell(const PciAddress& address, bool gone) {
+  // The loop may get to it after the monitor has gone; then nobody must hear of it.
+  loop_.Post([weak = std::weak_ptr(changed_), address, gone] {
+    if (auto changed = weak.lock()) (*changed)(address, gone);
+  });
 }
 
 FakeNetNamespace::~FakeNetNamespace() {
