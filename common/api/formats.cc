@@ -2,6 +2,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
+#include "common/base/function_id.h"
 #include "common/base/ip_address.h"
 #include "common/base/mac_address.h"
 #include "common/base/pci_address.h"
@@ -54,6 +55,14 @@ std::string CheckFormat(v1alpha1::Format format, absl::string_view text) {
                  : "an address with the length of its prefix, such as \"10.0.0.5/24\"";
     case v1alpha1::FORMAT_PCI_ADDRESS:
       return PciAddress::Parse(text).ok() ? "" : "a PCI address such as \"0000:03:00.2\"";
+    case v1alpha1::FORMAT_FUNCTION_ID:
+      return FunctionId::Parse(text).ok()
+                 ? ""
+                 : "a PCI address such as \"0000:03:00.2\", or a subfunction such as \"0000:03:00.0-sf88\"";
+    case v1alpha1::FORMAT_IP_MAYBE_WITH_LENGTH:
+      return IpAddress::Parse(text).ok() || InterfaceAddress::Parse(text).ok()
+                 ? ""
+                 : "an address such as \"10.0.0.5\", or with the length of its prefix \"10.0.0.5/24\"";
     case v1alpha1::FORMAT_DNS_LABEL:
       return IsDnsLabel(text) ? ""
                               : "at most 63 lower-case letters, digits and '-', beginning and ending with a "

@@ -134,6 +134,7 @@ TEST(ValidateTest, FieldsOfAFunctionHaveTheirFormats) {
   const KindInfo& kind = KindOf<v1alpha1::Netdev>();
   for (auto [pointer, value] :
        std::initializer_list<std::pair<const char*, const char*>>{{"/spec/function", "03:00.2"},
+                                                                  {"/spec/function", "0000:03:00.0-sf088"},
                                                                   {"/spec/function", "0000:03:20.0"},
                                                                   {"/spec/host", "Node_1"},
                                                                   {"/spec/port", "host0.0"},
@@ -143,6 +144,15 @@ TEST(ValidateTest, FieldsOfAFunctionHaveTheirFormats) {
     EXPECT_EQ(Validate(kind, With(Function(), pointer, value), nullptr).size(), 1u)
         << pointer << " " << value;
   }
+  EXPECT_THAT(Texts(Validate(kind, With(Function(), "/spec/function", "0000:03:00.0-sf88"), nullptr)),
+              IsEmpty());
+  EXPECT_THAT(Texts(Validate(kind, With(Function(), "/spec/addresses", {"10.0.0.5", "fd00::5/64"}), nullptr)),
+              IsEmpty());
+  EXPECT_THAT(Texts(Validate(kind, With(Function(), "/spec/addresses", {"10.0.0.5/99"}), nullptr)),
+              ElementsAre(HasSubstr("spec.addresses[0]")));
+  EXPECT_THAT(Texts(Validate(kind, With(Function(), "/spec/vlan", 0), nullptr)), IsEmpty());
+  EXPECT_THAT(Texts(Validate(kind, With(Function(), "/spec/vlan", 4095), nullptr)),
+              ElementsAre(HasSubstr("spec.vlan")));
   json twice = With(Function(), "/spec/addresses", {"10.0.0.1", "10.0.0.1"});
   EXPECT_THAT(Texts(Validate(kind, twice, nullptr)),
               ElementsAre(HasSubstr("FieldValueDuplicate spec.addresses[1]")));

@@ -11,7 +11,7 @@ namespace {
 
 using api::v1alpha1::Netdev;
 
-constexpr char kNamespaceWhileClaimed[] = "default";
+constexpr char kNamespaceWithoutNetwork[] = "default";
 
 nlohmann::json SpecOf(const Resource& resource) {
   const auto spec = resource.find("spec");
@@ -40,11 +40,16 @@ std::optional<Resource> NetdevFor(const std::string& host, const ClaimRow& row) 
   spec.set_port(row.port);
   spec.set_claim(row.claim);
   if (row.mac.IsUnicast()) spec.set_mac(row.mac.ToString());
-  ResourceName name{kNamespaceWhileClaimed, NetdevName(host, row.function)};
+  ResourceName name{kNamespaceWithoutNetwork, NetdevName(host, row.function)};
+  spec.set_vfio(row.vfio);
   if (row.attachment) {
-    name.ns = row.attachment->network_namespace;
+    if (!row.attachment->network_namespace.empty()) name.ns = row.attachment->network_namespace;
     spec.set_network(row.attachment->network);
-    for (const InterfaceAddress& address : row.addresses) spec.add_addresses(address.address.ToString());
+    const bool own_lengths = row.attachment->vlan.has_value();
+    if (own_lengths) spec.set_vlan(*row.attachment->vlan);
+    for (const InterfaceAddress& address : row.addresses) {
+      spec.add_addresses(own_lengths ? address.ToString() : address.address.ToString());
+    }
     spec.mutable_pod()->set_namespace_(row.attachment->pod_namespace);
     spec.mutable_pod()->set_name(row.attachment->pod_name);
     spec.mutable_pod()->set_container_id(row.attachment->container_id);

@@ -13,11 +13,11 @@ namespace xpu {
 // kube-apiserver that offers the field.)
 inline constexpr char kHostLabel[] = "xpu.opiproject.org/host";
 
-// "<host>-0000-03-00-2".
+// "<host>-0000-03-00-2", or "<host>-0000-03-00-0-sf88" for a subfunction.
 std::string NetdevName(const std::string& host, const FunctionId& function);
 
-// The Netdev that records a row: in the namespace of its network, or in "default" while the function is only
-// claimed. Nothing for a claim that is being undone: the record's end asks the xPU agent to give the port
+// The Netdev that records a row: in the namespace of its Network, or in "default" if it is in none: claimed
+// only, or in the network of a VLAN. Nothing for a claim that is being undone: the record's end asks the xPU agent to give the port
 // back.
 std::optional<Resource> NetdevFor(const std::string& host, const ClaimRow& row);
 

@@ -127,6 +127,30 @@ TEST_F(RecorderTest, AnAttachmentIsRecordedWithItsNetwork) {
   EXPECT_EQ(netdev->spec().pod().container_id(), "c-web");
 }
 
+TEST_F(RecorderTest, ASubfunctionInTheNetworkOfAVlanIsRecordedInTheDefaultNamespace) {
+  StoreView view(store_, Kind());
+  StartRecorder();
+  ClaimRow draft = Draft(0);
+  draft.function = FunctionId(PciAddress{0, 3, 0, 0}, 88);
+  draft.vfio = true;
+  draft.attachment = ForPod("web", "");
+  draft.attachment->network.clear();
+  draft.attachment->vlan = 0;
+  const ClaimRow row = *allocator_->Begin(draft);
+  ASSERT_TRUE(
+      allocator_->Confirm(row.function, row.claim, {{*InterfaceAddress::Parse("10.0.0.5/24")}, {}, 1500})
+          .ok());
+  ASSERT_TRUE(view.WaitFor(Exactly({{"default", "node1-0000-03-00-0-sf88"}})));
+  const auto netdev = api::Decode<api::v1alpha1::Netdev>(view.Get().begin()->second);
+  ASSERT_TRUE(netdev.ok()) << netdev.status();
+  EXPECT_EQ(netdev->spec().function(), "0000:03:00.0-sf88");
+  EXPECT_EQ(netdev->spec().network(), "");
+  EXPECT_TRUE(netdev->spec().has_vlan());
+  EXPECT_EQ(netdev->spec().vlan(), 0);
+  EXPECT_TRUE(netdev->spec().vfio());
+  EXPECT_THAT(netdev->spec().addresses(), ::testing::ElementsAre("10.0.0.5/24"));
+}
+
 TEST_F(RecorderTest, WhatIsUndoneIsRecordedNoMore) {
   StoreView view(store_, Kind());
   StartRecorder();

@@ -75,7 +75,8 @@ absl::Status NetdevController::Realize(Resource object) {
 }
 
 NetdevController::Outcome NetdevController::Act(const Resource& object, const Netdev& netdev) {
-  Outcome outcome = netdev.spec().network().empty() ? Isolate(netdev) : Bind(object, netdev);
+  const bool isolated = netdev.spec().network().empty() && !netdev.spec().has_vlan();
+  Outcome outcome = isolated ? Isolate(netdev) : Bind(object, netdev);
   // A newer claim holds the port, or this one is over: the resource that says so is on its way.
   if (absl::IsAborted(outcome.status)) return {};
   return outcome;
@@ -106,7 +107,7 @@ NetdevController::Outcome NetdevController::Isolate(const Netdev& netdev) {
 
 NetdevController::Outcome NetdevController::Bind(const Resource& object, const Netdev& netdev) {
   const ResourceName network = NetworkOf(object);
-  if (!deps_.has_bridge(network)) {
+  if (!netdev.spec().has_vlan() && !deps_.has_bridge(network)) {
     const std::optional<Resource> resource = deps_.get_network(network);
     if (!resource) {
       return {absl::NotFoundError(absl::StrCat("there is no Network ", network.ToString(), "; create it")),
@@ -123,7 +124,11 @@ NetdevController::Outcome NetdevController::Bind(const Resource& object, const N
   if (!mac.ok()) return {Annotate(mac.status(), "spec.mac"), kFailed};
   agent::v1::BindPortRequest request;
   request.set_bridge_port(BridgePortName(netdev.spec().port()));
-  request.set_logical_bridge(LogicalBridgeName(NetworkController::BridgeId(network)));
+  if (netdev.spec().has_vlan()) {
+    request.set_vlan(netdev.spec().vlan());
+  } else {
+    request.set_logical_bridge(LogicalBridgeName(NetworkController::BridgeId(network)));
+  }
   request.set_mac_address(mac->ToBytes());
   for (const std::string& address : netdev.spec().addresses()) request.add_addresses(address);
   request.set_claim(netdev.spec().claim());

@@ -54,6 +54,13 @@ void SetTextRules(json* schema, const FieldDescriptor& field) {
     case v1alpha1::FORMAT_PCI_ADDRESS:
       SetPattern(schema, "[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[01][0-9a-fA-F]\\.[0-7]", may_be_empty);
       break;
+    case v1alpha1::FORMAT_FUNCTION_ID:
+      SetPattern(schema, "[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[01][0-9a-fA-F]\\.[0-7](-sf(0|[1-9][0-9]{0,9}))?",
+                 may_be_empty);
+      break;
+    case v1alpha1::FORMAT_IP_MAYBE_WITH_LENGTH:
+      SetFormats(schema, {"ipv4", "ipv6", "cidr"}, may_be_empty);
+      break;
     case v1alpha1::FORMAT_DNS_LABEL:
       SetPattern(schema, kLabel, may_be_empty);
       (*schema)["maxLength"] = 63;

@@ -49,6 +49,10 @@ std::string FormatInWords(v1alpha1::Format format) {
       return "address with the length of its prefix";
     case v1alpha1::FORMAT_PCI_ADDRESS:
       return "PCI address";
+    case v1alpha1::FORMAT_FUNCTION_ID:
+      return "PCI address, or that of the parent and `-sf` with the subfunction's number";
+    case v1alpha1::FORMAT_IP_MAYBE_WITH_LENGTH:
+      return "address, with the length of its prefix or without";
     case v1alpha1::FORMAT_DNS_LABEL:
       return "DNS label";
     case v1alpha1::FORMAT_DNS_SUBDOMAIN:
