@@ -15,15 +15,32 @@ using hostagent::v1::HostAgentService;
 using hostagent::v1::WatchFunctionsRequest;
 using hostagent::v1::WatchFunctionsResponse;
 
-PluginDevices ToDevices(const WatchFunctionsResponse& response) {
-  PluginDevices devices;
+PluginFunctions ToFunctions(const WatchFunctionsResponse& response) {
+  PluginFunctions functions;
+  functions.reserve(static_cast<size_t>(response.functions_size()));
   for (const hostagent::v1::Function& function : response.functions()) {
-    devices.push_back({.id = function.id(),
-                       .healthy = function.healthy(),
-                       .numa_node = function.numa_node(),
-                       .physical_function = function.pf_address()});
+    functions.push_back({
+        .id = function.id(),
+        .kind = function.kind() == hostagent::v1::Function::KIND_SF ? PluginFunction::Kind::kSf
+                                                                    : PluginFunction::Kind::kVf,
+        .pf_address = function.pf_address(),
+        .pf_name = function.pf_name(),
+        .card = function.card(),
+        .index = function.index(),
+        .numa_node = function.numa_node(),
+        .healthy = function.healthy(),
+        .reason = function.reason(),
+        .vendor = function.vendor(),
+        .device = function.device(),
+        .driver = function.driver(),
+        .link_type = function.link_type(),
+        .vfio_node = function.vfio_node(),
+        .auxiliary_device = function.auxiliary_device(),
+        .rdma_devices = {function.rdma_devices().begin(), function.rdma_devices().end()},
+        .rdma_nodes = {function.rdma_nodes().begin(), function.rdma_nodes().end()},
+    });
   }
-  return devices;
+  return functions;
 }
 
 }  // namespace
@@ -48,7 +65,9 @@ class FunctionWatch::Stream : public grpc::ClientReadReactor<WatchFunctionsRespo
 
   void OnReadDone(bool ok) override {
     if (!ok) return;
-    post_([watch = watch_, devices = ToDevices(response_)]() mutable { watch->OnList(std::move(devices)); });
+    post_([watch = watch_, functions = ToFunctions(response_), claims = response_.claims()]() mutable {
+      watch->OnList(std::move(functions), claims);
+    });
     StartRead(&response_);
   }
   void OnDone(const grpc::Status& status) override {
@@ -71,13 +90,12 @@ class FunctionWatch::Stream : public grpc::ClientReadReactor<WatchFunctionsRespo
 };
 
 FunctionWatch::FunctionWatch(EventLoop& loop, std::shared_ptr<grpc::Channel> channel, std::string address,
-                             const Options& options, DeviceBoard& board, std::function<void()> listed)
+                             const Options& options, Events events)
     : loop_(loop),
       channel_(std::move(channel)),
       address_(std::move(address)),
       options_(options),
-      board_(board),
-      listed_(std::move(listed)),
+      events_(std::move(events)),
       backoff_(options.backoff, std::random_device()()),
       inbox_(loop) {
   Open();
@@ -93,16 +111,15 @@ void FunctionWatch::Open() {
   stream_->Start();
 }
 
-void FunctionWatch::OnList(PluginDevices devices) {
+void FunctionWatch::OnList(PluginFunctions functions, int claims) {
   if (!connected_) {
-    spdlog::info("host agent at {}: {} functions", address_, devices.size());
+    spdlog::info("host agent at {}: {} functions", address_, functions.size());
     connected_ = true;
     grace_runs_ = false;
     grace_timer_.Cancel();
     backoff_.Reset();
   }
-  board_.Replace(std::move(devices));
-  if (listed_ != nullptr) std::exchange(listed_, nullptr)();
+  events_.listed(std::move(functions), claims);
 }
 
 void FunctionWatch::OnEnd(const std::string& why) {
@@ -115,7 +132,7 @@ void FunctionWatch::OnEnd(const std::string& why) {
       spdlog::error(
           "host agent at {} stays away: its devices are unhealthy; start it (systemctl start xpu-host-agent)",
           address_);
-      board_.MarkAllUnhealthy();
+      events_.lost();
     });
   }
   retry_timer_ = loop_.After(backoff_.Next(), [this] { Open(); });

@@ -7,8 +7,8 @@
 #include "absl/time/time.h"
 #include "common/base/backoff.h"
 #include "common/base/event_loop.h"
-#include "device-plugin/device_board.h"
 #include "device-plugin/loop_inbox.h"
+#include "device-plugin/plugin_function.h"
 
 namespace grpc {
 class Channel;
@@ -16,13 +16,13 @@ class Channel;
 
 namespace xpu {
 
-// Keeps a board in step with the functions that the host agent tells of. Lives on the loop's thread.
+// Hears of the functions that the host agent tells of. Lives on the loop's thread.
 //
-// While the host agent is away the board stays as it is for a while: an agent that is restarted or updated is
-// back in a second or two, and to tell the kubelet in between that every device is unhealthy would take the
-// node out of the scheduler's choice, reject pods that are on their way, and mark running ones. Only an agent
-// that stays away makes the devices unhealthy. Nothing goes wrong meanwhile: without the agent no Allocate
-// succeeds.
+// While the host agent is away the devices stay as they are for a while: an agent that is restarted or
+// updated is back in a second or two, and to tell the kubelet in between that every device is unhealthy would
+// take the node out of the scheduler's choice, reject pods that are on their way, and mark running ones. Only
+// an agent that stays away makes the devices unhealthy. Nothing goes wrong meanwhile: without the agent no
+// Allocate succeeds.
 class FunctionWatch {
  public:
   struct Options {
@@ -32,24 +32,31 @@ class FunctionWatch {
     Backoff::Options backoff;
   };
 
-  // `listed` is called once, with the first list. `address` is for messages.
+  // Called on the loop.
+  struct Events {
+    // A list, the same as before or another, and how many functions containers hold.
+    std::function<void(PluginFunctions functions, int claims)> listed;
+    // The host agent has been away for longer than the grace; a list ends that.
+    std::function<void()> lost;
+  };
+
+  // `address` is for messages.
   FunctionWatch(EventLoop& loop, std::shared_ptr<grpc::Channel> channel, std::string address,
-                const Options& options, DeviceBoard& board, std::function<void()> listed);
+                const Options& options, Events events);
   ~FunctionWatch();
 
  private:
   class Stream;
 
   void Open();
-  void OnList(PluginDevices devices);
+  void OnList(PluginFunctions functions, int claims);
   void OnEnd(const std::string& why);
 
   EventLoop& loop_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::string address_;
   const Options options_;
-  DeviceBoard& board_;
-  std::function<void()> listed_;
+  const Events events_;
   Backoff backoff_;
   // Whether the current stream has brought a list.
   bool connected_ = false;

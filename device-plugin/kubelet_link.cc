@@ -69,8 +69,7 @@ absl::Status KubeletLink::ServeAnew() {
 }
 
 void KubeletLink::Enable() {
-  enabled_ = true;
-  Register();
+  if (!std::exchange(enabled_, true)) Register();
 }
 
 void KubeletLink::OnUnwatched() {

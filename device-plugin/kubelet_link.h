@@ -10,9 +10,10 @@
 #include "absl/time/time.h"
 #include "common/base/backoff.h"
 #include "common/base/event_loop.h"
+#include "common/base/folder_watch.h"
 #include "common/base/unique_fd.h"
-#include "device-plugin/folder_watch.h"
 #include "device-plugin/loop_inbox.h"
+#include "device-plugin/plugin_link.h"
 
 namespace xpu {
 
@@ -25,7 +26,7 @@ namespace xpu {
 //
 // The kubelet is registered with once for each of its lives, not again for good measure: older kubelets, when
 // the stream of an earlier registration ends, drop the newest one of that resource.
-class KubeletLink {
+class KubeletLink : public PluginLink {
  public:
   struct Options {
     // The kubelet's plugin folder.
@@ -46,12 +47,11 @@ class KubeletLink {
   // Serves. NotFound if there is no such folder, and whatever `serve` returns.
   static absl::StatusOr<std::unique_ptr<KubeletLink>> Start(EventLoop& loop, const Options& options,
                                                             Serve serve, Fail fail);
-  ~KubeletLink();
+  ~KubeletLink() override;
 
-  // From now on the kubelet may know of the plugin.
-  void Enable();
-  // The kubelet has ended its last stream. If it is still there it has forgotten the plugin.
-  void OnUnwatched();
+  void Enable() override;
+  // If the kubelet is still there it has forgotten the plugin.
+  void OnUnwatched() override;
 
  private:
   struct Registration;

@@ -1,6 +1,8 @@
 #include "device-plugin/plugin_service.h"
 
 #include <atomic>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -8,10 +10,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
+#include "common/base/status_macros.h"
 #include "common/rpc/rpc.h"
+#include "device-plugin/container_answer.h"
 #include "device-plugin/list_and_watch.h"
 #include "device-plugin/preferred_allocation.h"
-#include "device-plugin/resource_name.h"
 #include "grpcpp/grpcpp.h"
 #include "kubelet/deviceplugin/v1beta1/api.grpc.pb.h"
 #include "spdlog/spdlog.h"
@@ -21,6 +24,9 @@ namespace xpu {
 namespace {
 
 using hostagent::v1::HostAgentService;
+
+// "cdi.k8s.io/" and what tells it from the annotations of other plugins.
+constexpr char kCdiAnnotation[] = "cdi.k8s.io/xpu.opiproject.org_function";
 
 // What calls use; each keeps it alive, as gRPC may be done with a call only after its server has gone.
 struct Shared {
@@ -93,8 +99,58 @@ class AllocateCall : public grpc::ServerUnaryReactor {
     spdlog::info("allocated {}", addresses);
     auto& envs = *response_.add_container_responses()->mutable_envs();
     for (const auto& [name, value] : call->response.envs()) envs[name] = value;
-    envs[DeviceVariableName(options_.resource)] = addresses;
+    if (const absl::Status filled = Fill(call->request, *response_.mutable_container_responses()->rbegin());
+        !filled.ok()) {
+      spdlog::error("{}", std::string(filled.message()));
+      return Finish(ToGrpc(filled));
+    }
     Next();
+  }
+
+  // What the container gets beside what the host agent has said.
+  absl::Status Fill(const hostagent::v1::AllocateRequest& request,
+                    v1beta1::ContainerAllocateResponse& out) const {
+    const std::shared_ptr<const PoolMembers> members = shared_->board->Members();
+    std::vector<const PoolMember*> chosen;
+    for (const std::string& id : request.functions()) {
+      const PoolMember* member = members == nullptr ? nullptr : FindMember(*members, id);
+      if (member == nullptr) {
+        return absl::NotFoundError(
+            absl::StrCat("cannot allocate ", id, ": it is no longer in the pool ", options_.pool.resource));
+      }
+      chosen.push_back(member);
+    }
+    for (auto& [name, value] : ContainerVariables(options_.pool, chosen)) (*out.mutable_envs())[name] = value;
+    if (options_.use_cdi) return FillCdiNames(chosen, out);
+    std::set<std::string> paths;
+    for (const PoolMember* member : chosen) {
+      for (const DeviceNode& node : DeviceNodes(*member)) {
+        if (!paths.insert(node.host_path).second) continue;
+        v1beta1::DeviceSpec* device = out.add_devices();
+        device->set_host_path(node.host_path);
+        device->set_container_path(node.container_path);
+        device->set_permissions("rw");
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status FillCdiNames(const std::vector<const PoolMember*>& members,
+                            v1beta1::ContainerAllocateResponse& out) const {
+    if (const absl::Status written = options_.files->cdi_status(); !written.ok()) {
+      return Annotate(written, absl::StrCat("cannot allocate from ", options_.pool.resource,
+                                            " while its CDI specification cannot be written"));
+    }
+    std::vector<std::string> names;
+    for (const PoolMember* member : members) {
+      // Who needs no device node is in no specification.
+      if (DeviceNodes(*member).empty()) continue;
+      names.push_back(CdiDeviceName(member->function.id));
+      out.add_cdi_devices()->set_name(names.back());
+    }
+    // For kubelets that do not pass on the names; runtimes take what is named twice once.
+    if (!names.empty()) (*out.mutable_annotations())[kCdiAnnotation] = absl::StrJoin(names, ",");
+    return absl::OkStatus();
   }
 
   const std::shared_ptr<Shared> shared_;
@@ -129,10 +185,10 @@ class PluginService : public v1beta1::DevicePlugin::CallbackService {
   grpc::ServerUnaryReactor* GetPreferredAllocation(grpc::CallbackServerContext* context,
                                                    const v1beta1::PreferredAllocationRequest* request,
                                                    v1beta1::PreferredAllocationResponse* response) override {
-    const std::shared_ptr<const PluginDevices> devices = shared_->board->Devices();
+    const std::shared_ptr<const PoolMembers> members = shared_->board->Members();
     for (const v1beta1::ContainerPreferredAllocationRequest& container : request->container_requests()) {
       auto preferred = PreferAllocation(
-          devices == nullptr ? PluginDevices() : *devices,
+          members == nullptr ? PoolMembers() : *members, shared_->options.pool.allocate_policy,
           {container.available_deviceids().begin(), container.available_deviceids().end()},
           {container.must_include_deviceids().begin(), container.must_include_deviceids().end()},
           container.allocation_size());

@@ -57,11 +57,8 @@ std::string PluginSocketName(absl::string_view resource) {
 }
 
 std::string DeviceVariableName(absl::string_view resource) {
-  std::string name = absl::StrCat("PCIDEVICE_", absl::AsciiStrToUpper(resource));
-  for (char& c : name) {
-    if (!absl::ascii_isalnum(c)) c = '_';
-  }
-  return name;
+  return absl::StrCat("PCIDEVICE_",
+                      absl::AsciiStrToUpper(absl::StrReplaceAll(resource, {{"/", "_"}, {".", "_"}})));
 }
 
 }  // namespace xpu

@@ -16,7 +16,7 @@ absl::Status CheckResourceName(absl::string_view name);
 std::string PluginSocketName(absl::string_view resource);
 
 // The variable in which SR-IOV workloads look for the addresses of their functions:
-// "PCIDEVICE_XPU_OPIPROJECT_ORG_VF".
+// "PCIDEVICE_XPU_OPIPROJECT_ORG_VF". A hyphen stays one, as it does with sriov-network-device-plugin.
 std::string DeviceVariableName(absl::string_view resource);
 
 }  // namespace xpu

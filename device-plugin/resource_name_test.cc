@@ -35,7 +35,7 @@ TEST(ResourceNameTest, WhatTheKubeletRefusesIsRefused) {
 TEST(ResourceNameTest, NamesDerivedFromIt) {
   EXPECT_EQ(PluginSocketName("xpu.opiproject.org/vf"), "xpu-xpu.opiproject.org_vf.sock");
   EXPECT_EQ(DeviceVariableName("xpu.opiproject.org/vf"), "PCIDEVICE_XPU_OPIPROJECT_ORG_VF");
-  EXPECT_EQ(DeviceVariableName("intel.com/sriov-net_1"), "PCIDEVICE_INTEL_COM_SRIOV_NET_1");
+  EXPECT_EQ(DeviceVariableName("intel.com/sriov-net_1"), "PCIDEVICE_INTEL_COM_SRIOV-NET_1");
 }
 
 }  // namespace

@@ -131,7 +131,8 @@ std::vector<ProcessSpec> SandboxProcesses(const SandboxOptions& options) {
   all.push_back(
       {.name = "xpu-device-plugin",
        .argv = {bin + "/xpu-device-plugin", "--host-agent", layout.host_agent(), "--plugin-dir",
-                layout.plugin_dir(), "--resource", layout.resource_name(), "--log-level", options.log_level},
+                layout.plugin_dir(), "--resource", layout.resource_name(), "--cdi-dir", layout.dir() + "/cdi",
+                "--device-info-dir", layout.dir() + "/devinfo", "--log-level", options.log_level},
        .netns = "host"});
   return all;
 }

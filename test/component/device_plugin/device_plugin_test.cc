@@ -73,8 +73,12 @@ class DevicePluginTest : public ::testing::Test {
     char folder[] = "/tmp/device-plugin-XXXXXX";
     folder_ = mkdtemp(folder);
     options_.plugin_dir = folder_ / "plugins";
+    options_.registry_dir = folder_ / "registry";
+    options_.cdi_dir = folder_ / "cdi";
+    options_.device_info_dir = folder_ / "devinfo/dp";
     options_.host_agent = "unix:" + (folder_ / "host-agent.sock").string();
     fs::create_directory(options_.plugin_dir);
+    fs::create_directory(options_.registry_dir);
     agent_.emplace(options_.host_agent);
   }
   ~DevicePluginTest() override {
@@ -357,9 +361,11 @@ TEST_F(DevicePluginTest, WithoutItsFolderItEnds) {
 }
 
 TEST_F(DevicePluginTest, MalformedOptionsAreRefused) {
-  options_.resource = "vf";
+  options_.pools = {{.resource = "vf"}};
   EXPECT_EQ(RunningPlugin(options_).Wait().code(), absl::StatusCode::kInvalidArgument);
-  options_.resource = kVf;
+  options_.pools = {};
+  EXPECT_EQ(RunningPlugin(options_).Wait().code(), absl::StatusCode::kInvalidArgument);
+  options_.pools = {{.resource = kVf}};
   options_.host_agent = "host-agent.sock";
   EXPECT_EQ(RunningPlugin(options_).Wait().code(), absl::StatusCode::kInvalidArgument);
   options_.host_agent = "unix:/run/host-agent.sock";

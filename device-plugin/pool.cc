@@ -1,0 +1,80 @@
+#include "device-plugin/pool.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/rpc/rpc.h"
+#include "device-plugin/kubelet_link.h"
+#include "device-plugin/plugin_service.h"
+#include "device-plugin/registry_link.h"
+#include "device-plugin/resource_name.h"
+#include "grpcpp/grpcpp.h"
+#include "grpcpp/impl/codegen/service_type.h"
+
+namespace xpu {
+
+Pool::Pool(EventLoop& loop, const Options& options, const std::shared_ptr<grpc::Channel>& host_agent)
+    : files_(std::make_shared<PoolFiles>(PoolFiles::Options{.resource = options.config.resource,
+                                                            .cdi_dir = options.cdi_dir,
+                                                            .use_cdi = options.use_cdi,
+                                                            .device_info_dir = options.device_info_dir})),
+      board_(std::make_shared<DeviceBoard>(!options.config.exclude_topology)),
+      inbox_(loop),
+      service_(MakePluginService(
+          board_, host_agent,
+          {.pool = options.config,
+           .use_cdi = options.use_cdi,
+           .files = files_,
+           .host_agent = options.host_agent,
+           .allocate_timeout = options.allocate_timeout,
+           .unwatched = [this, post = inbox_.post()] { post([this] { link_->OnUnwatched(); }); }})) {}
+
+Pool::~Pool() = default;
+
+absl::StatusOr<std::unique_ptr<Pool>> Pool::Start(EventLoop& loop, const Options& options,
+                                                  const std::shared_ptr<grpc::Channel>& host_agent,
+                                                  std::function<void(const absl::Status&)> fail) {
+  const std::string& resource = options.config.resource;
+  XPU_RETURN_IF_ERROR(CheckResourceName(resource));
+  std::unique_ptr<Pool> pool(new Pool(loop, options, host_agent));
+  const std::string socket = PluginSocketName(resource);
+  if (options.registration == PluginRegistration::kWatcher) {
+    const std::string path = absl::StrCat(options.registry_dir, "/", socket);
+    pool->registration_ = MakeRegistrationService(resource, path);
+    XPU_ASSIGN_OR_RETURN(
+        pool->link_,
+        RegistryLink::Start(
+            loop, {.folder = options.registry_dir, .plugin_socket = socket, .resource = resource},
+            [raw = pool.get(), path] { return raw->Serve(path); }, std::move(fail)));
+  } else {
+    const std::string path = absl::StrCat(options.plugin_dir, "/", socket);
+    XPU_ASSIGN_OR_RETURN(
+        pool->link_, KubeletLink::Start(
+                         loop, {.folder = options.plugin_dir, .plugin_socket = socket, .resource = resource},
+                         [raw = pool.get(), path] { return raw->Serve(path); }, std::move(fail)));
+  }
+  return pool;
+}
+
+absl::Status Pool::Serve(const std::string& socket) {
+  // The old one first: when it goes it removes what is at its path.
+  server_ = nullptr;
+  std::vector<grpc::Service*> services = {service_.get()};
+  if (registration_ != nullptr) services.push_back(registration_.get());
+  XPU_ASSIGN_OR_RETURN(server_, RpcServer::Start({absl::StrCat("unix:", socket)}, services));
+  return absl::OkStatus();
+}
+
+void Pool::Replace(PoolMembers members) {
+  files_->Update(members);
+  board_->Replace(std::move(members));
+  link_->Enable();
+}
+
+void Pool::MarkAllUnhealthy() { board_->MarkAllUnhealthy(); }
+
+void Pool::RemoveFiles(bool functions_in_use) { files_->Remove(functions_in_use); }
+
+}  // namespace xpu
