@@ -17,6 +17,7 @@
 #include "nlohmann/json.hpp"
 
 namespace google::protobuf {
+class Descriptor;
 class Message;
 }  // namespace google::protobuf
 
@@ -50,6 +51,11 @@ void ApplyDefaults(const KindInfo& kind, nlohmann::json* object);
 // across fields. `old_object`, if not null, is what it replaces: then also immutable fields that differ. Call
 // it after ApplyDefaults. Empty: the object is valid.
 FieldErrors Validate(const KindInfo& kind, const nlohmann::json& object, const nlohmann::json* old_object);
+
+// All that is wrong with `object` by the declaration of a message that is no kind, such as a configuration
+// file's: unknown and ill-typed fields, and their rules. It has no envelope: apiVersion, kind and metadata are
+// fields like others.
+FieldErrors ValidateMessage(const google::protobuf::Descriptor& type, const nlohmann::json& object);
 
 // Metadata alone, with paths from "metadata": names and label syntax as Kubernetes has them, unknown fields
 // refused. metadata.name may be absent where there is a generateName.

@@ -72,7 +72,7 @@ absl::string_view TypeInWords(const json& value) {
 void Decoder::ReadMessage(const json& in, const std::string& path, const Descriptor& type, Message* out) {
   if (!in.is_object()) return WrongType(path, "an object", in);
   for (const auto& [name, value] : in.items()) {
-    if (path.empty() && IsEnvelope(name)) continue;
+    if (has_envelope_ && path.empty() && IsEnvelope(name)) continue;
     const FieldDescriptor* field = nullptr;
     for (int i = 0; i < type.field_count() && field == nullptr; ++i) {
       if (type.field(i)->json_name() == name) field = type.field(i);

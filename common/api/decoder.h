@@ -14,7 +14,8 @@ namespace xpu::api {
 // Reads JSON by a descriptor and collects what does not fit. With a null message it only looks.
 class Decoder {
  public:
-  // An empty `path` is the object's root, where apiVersion, kind and metadata are left to others.
+  // Whether apiVersion, kind and metadata are left to others at the root, which is where `path` is empty.
+  explicit Decoder(bool has_envelope = true) : has_envelope_(has_envelope) {}
   void ReadMessage(const nlohmann::json& in, const std::string& path,
                    const google::protobuf::Descriptor& type, google::protobuf::Message* out);
   FieldErrors Take() { return std::move(errors_); }
@@ -28,6 +29,7 @@ class Decoder {
                    const google::protobuf::FieldDescriptor& field, google::protobuf::Message* out);
   void WrongType(const std::string& path, absl::string_view wanted, const nlohmann::json& got);
 
+  const bool has_envelope_;
   FieldErrors errors_;
 };
 

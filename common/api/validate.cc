@@ -125,4 +125,12 @@ FieldErrors Validate(const KindInfo& kind, const json& object, const json* old_o
   return errors;
 }
 
+FieldErrors ValidateMessage(const Descriptor& type, const json& object) {
+  Decoder structure(/*has_envelope=*/false);
+  structure.ReadMessage(object, "", type, nullptr);
+  FieldErrors errors = structure.Take();
+  RuleChecker(&errors).Message(type, object, nullptr, "");
+  return errors;
+}
+
 }  // namespace xpu::api

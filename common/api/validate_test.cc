@@ -176,6 +176,15 @@ TEST(ValidateTest, DefaultsFillWhatIsAbsentAndNothingElse) {
   EXPECT_EQ(object["spec"]["mtu"], 9000);
 }
 
+TEST(ValidateTest, AMessageThatIsNoKindHasNoEnvelope) {
+  const auto& type = *v1alpha1::NetworkSpec::descriptor();
+  EXPECT_THAT(Texts(ValidateMessage(type, Blue()["spec"])), IsEmpty());
+  EXPECT_THAT(Texts(ValidateMessage(type, {{"kind", "Network"}, {"vni", 1}, {"prefixes", {"10.0.0.0/24"}}})),
+              ElementsAre(HasSubstr("FieldValueForbidden kind: unknown field")));
+  EXPECT_THAT(Texts(ValidateMessage(type, {{"vni", 0}, {"prefixes", {"10.0.0.0/24"}}})),
+              ElementsAre(HasSubstr("vni: must be between 1 and")));
+}
+
 TEST(ValidateTest, AnyValueIsAnsweredAndNoneCrashes) {
   const std::vector<json> values = {nullptr,
                                     true,
