@@ -36,6 +36,23 @@ const char* NamespacePathError(std::string_view path) {
   return path.front() == '/' ? nullptr : "must be an absolute path";
 }
 
+struct Command {
+  std::string_view name;
+  CniCommand command;
+  // It is about one interface of one container.
+  bool of_an_interface;
+  bool netns_required;
+};
+constexpr Command kCommands[] = {
+    {"ADD", CniCommand::kAdd, true, true},
+    // DEL must work when the namespace has gone, and then it may not be named either.
+    {"DEL", CniCommand::kDel, true, false},
+    {"CHECK", CniCommand::kCheck, true, true},
+    {"GC", CniCommand::kGc, false, false},
+    {"STATUS", CniCommand::kStatus, false, false},
+    {"VERSION", CniCommand::kVersion, false, false},
+};
+
 // Reads variables and gathers what is wrong with them.
 class Reader {
  public:
@@ -77,25 +94,28 @@ class Reader {
 Outcome<CniEnvironment> ReadCniEnvironment(const GetVariable& get) {
   Reader reader(get);
   CniEnvironment environment;
-  const std::string_view command = reader.Read("CNI_COMMAND", /*required=*/true);
-  environment.host_agent = reader.Read("XPU_HOST_AGENT", /*required=*/false);
-  if (command == "VERSION") {
-    environment.command = CniCommand::kVersion;
+  const std::string_view name = reader.Read("CNI_COMMAND", /*required=*/true);
+  const Command* command = nullptr;
+  for (const Command& known : kCommands) {
+    if (known.name == name) command = &known;
+  }
+  if (command == nullptr) {
+    if (!name.empty()) {
+      reader.Complain("CNI_COMMAND",
+                      "is none of the commands of this plugin: ADD, DEL, CHECK, GC, STATUS, VERSION");
+    }
+    // What is wrong beside it is told as if it were the one that asks least of those about an interface.
+    command = &kCommands[1];
+  }
+  environment.command = command->command;
+  if (environment.command == CniCommand::kVersion) {
     if (!reader.ok()) return reader.failure();
     return environment;
   }
-  if (command == "ADD") {
-    environment.command = CniCommand::kAdd;
-  } else if (command == "DEL") {
-    environment.command = CniCommand::kDel;
-  } else if (!command.empty()) {
-    reader.Complain("CNI_COMMAND", "is none of the commands of this plugin: ADD, DEL, VERSION");
-  }
-  const bool add = environment.command == CniCommand::kAdd;
-  environment.container_id = reader.Read("CNI_CONTAINERID", /*required=*/true, &ContainerIdError);
-  // DEL must work when the namespace has gone, and then it may not be named either.
-  environment.netns = reader.Read("CNI_NETNS", /*required=*/add, &NamespacePathError);
-  environment.ifname = reader.Read("CNI_IFNAME", /*required=*/true, &InterfaceNameError);
+  environment.host_agent = reader.Read("XPU_HOST_AGENT", /*required=*/false);
+  environment.container_id = reader.Read("CNI_CONTAINERID", command->of_an_interface, &ContainerIdError);
+  environment.netns = reader.Read("CNI_NETNS", command->netns_required, &NamespacePathError);
+  environment.ifname = reader.Read("CNI_IFNAME", command->of_an_interface, &InterfaceNameError);
   environment.args = reader.Read("CNI_ARGS", /*required=*/false);
   environment.path = reader.Read("CNI_PATH", /*required=*/false);
   if (!reader.ok()) return reader.failure();

@@ -8,9 +8,9 @@
 
 namespace xpu {
 
-enum class CniCommand { kAdd, kDel, kVersion };
+enum class CniCommand { kAdd, kDel, kCheck, kGc, kStatus, kVersion };
 
-// The parameters of a call (CNI specification 1.0.0, section 2, "Parameters"). Views into the environment.
+// The parameters of a call (CNI specification 1.1.0, section 2, "Parameters"). Views into the environment.
 struct CniEnvironment {
   CniCommand command = CniCommand::kVersion;
   std::string_view container_id;

@@ -70,13 +70,35 @@ TEST(CniEnvironmentTest, AnEmptyVariableIsMissing) {
   EXPECT_EQ(environment.failure().details, "CNI_CONTAINERID is missing");
 }
 
+TEST(CniEnvironmentTest, CheckNeedsWhatAddNeeds) {
+  const auto environment = Read(Complete("CHECK"));
+  ASSERT_TRUE(environment.ok());
+  EXPECT_EQ(environment->command, CniCommand::kCheck);
+  EXPECT_EQ(environment->netns, "/run/netns/blue");
+  const auto missing = Read({{"CNI_COMMAND", "CHECK"}});
+  ASSERT_FALSE(missing.ok());
+  EXPECT_EQ(missing.failure().msg,
+            "missing or invalid environment variables: CNI_CONTAINERID, CNI_NETNS, CNI_IFNAME");
+}
+
+TEST(CniEnvironmentTest, GcAndStatusAreAboutNoInterface) {
+  const std::pair<const char*, CniCommand> commands[] = {{"GC", CniCommand::kGc},
+                                                         {"STATUS", CniCommand::kStatus}};
+  for (const auto& [name, command] : commands) {
+    const auto environment = Read({{"CNI_COMMAND", name}, {"CNI_PATH", "/opt/cni/bin"}});
+    ASSERT_TRUE(environment.ok());
+    EXPECT_EQ(environment->command, command);
+    EXPECT_EQ(environment->path, "/opt/cni/bin");
+  }
+}
+
 TEST(CniEnvironmentTest, AnUnknownCommandIsToldTheKnownOnes) {
-  for (const char* command : {"CHECK", "GC", "STATUS", "add", "ADD "}) {
+  for (const char* command : {"UPDATE", "add", "ADD "}) {
     const auto environment = Read(Complete(command));
     ASSERT_FALSE(environment.ok()) << command;
     EXPECT_EQ(environment.failure().code, kCniInvalidEnvironment);
     EXPECT_THAT(environment.failure().msg, HasSubstr("CNI_COMMAND"));
-    EXPECT_THAT(environment.failure().details, HasSubstr("ADD, DEL, VERSION"));
+    EXPECT_THAT(environment.failure().details, HasSubstr("ADD, DEL, CHECK, GC, STATUS, VERSION"));
   }
 }
 

@@ -30,11 +30,12 @@ constexpr std::string_view kAbout =
     "It is run by the container runtime, not by hand. Put it into the runtime's folder of plugins\n"
     "(usually /opt/cni/bin) and name it in a network configuration:\n"
     "\n"
-    "  {\"cniVersion\": \"1.0.0\", \"name\": \"blue\", \"type\": \"xpu-cni\"}\n"
+    "  {\"cniVersion\": \"1.1.0\", \"name\": \"blue\", \"type\": \"xpu-cni\"}\n"
     "\n"
-    "CNI_COMMAND says what to do: ADD, DEL or VERSION. The work is done by xpu-host-agent, which is asked "
-    "on\n"
-    "/run/xpu/host-agent.sock, or where XPU_HOST_AGENT or \"hostAgentSocket\" of the configuration say.\n"
+    "CNI_COMMAND says what to do: ADD, DEL, CHECK, GC, STATUS or VERSION. The work is done by "
+    "xpu-host-agent,\n"
+    "which is asked on /run/xpu/host-agent.sock, or where XPU_HOST_AGENT or \"hostAgentSocket\" of the "
+    "configuration say.\n"
     "Versions of the CNI specification: ";
 
 bool WriteAll(int fd, std::string_view text) {
@@ -50,7 +51,7 @@ std::string ToText(const nlohmann::ordered_json& json) {
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
-// Specification 1.0.0, section 5, "Error".
+// Specification 1.1.0, section 5, "Error".
 std::string ErrorObject(std::string_view cni_version, const CniFailure& failure) {
   nlohmann::ordered_json object{{"cniVersion", cni_version.empty() ? kNewestCniVersion : cni_version},
                                 {"code", failure.code},
@@ -65,10 +66,10 @@ std::string VersionObject(std::string_view cni_version) {
                  {"supportedVersions", kCniVersions}});
 }
 
-// Reads up to the end. `fd` may be closed, which is the same as empty.
-Outcome<std::string> ReadConfig(int fd, steady_clock::time_point deadline) {
+// Reads on up to the end. `fd` may be closed, which is the same as empty.
+Outcome<std::string> ReadConfig(int fd, std::string_view read_before, steady_clock::time_point deadline) {
   const std::string what = "cannot read the network configuration from standard input";
-  std::string config;
+  std::string config(read_before);
   char buffer[8 << 10];
   while (true) {
     pollfd wait{.fd = fd, .events = POLLIN, .revents = 0};
@@ -96,6 +97,23 @@ std::string SocketPath(const CniEnvironment& environment, const ConfigHead& head
   // The other programs of xpu write addresses this way.
   if (socket.starts_with("unix:")) socket.remove_prefix(5);
   return std::string(socket);
+}
+
+const char* MethodOf(CniCommand command) {
+  switch (command) {
+    case CniCommand::kAdd:
+      return "/xpu.hostagent.v1.CniService/Add";
+    case CniCommand::kDel:
+      return "/xpu.hostagent.v1.CniService/Del";
+    case CniCommand::kCheck:
+      return "/xpu.hostagent.v1.CniService/Check";
+    case CniCommand::kGc:
+      return "/xpu.hostagent.v1.CniService/Gc";
+    case CniCommand::kStatus:
+    case CniCommand::kVersion:
+      break;
+  }
+  return "/xpu.hostagent.v1.CniService/Status";
 }
 
 CniFailure ToFailure(const CallReply& reply, const std::string& socket) {
@@ -143,10 +161,14 @@ Outcome<std::string> AskHostAgent(const CniEnvironment& environment, const Confi
   request.set_config(std::move(config));
 
   const std::string socket = SocketPath(environment, head);
-  const char* method = environment.command == CniCommand::kAdd ? "/xpu.hostagent.v1.CniService/Add"
-                                                               : "/xpu.hostagent.v1.CniService/Del";
-  const CallReply reply = CallUnary(socket, method, request.SerializeAsString(), deadline);
-  if (reply.end != CallEnd::kAnswered || reply.status != 0) return ToFailure(reply, socket);
+  const CallReply reply =
+      CallUnary(socket, MethodOf(environment.command), request.SerializeAsString(), deadline);
+  if (reply.end != CallEnd::kAnswered || reply.status != 0) {
+    CniFailure failure = ToFailure(reply, socket);
+    // Whatever the reason, nobody would serve an ADD; what is attached does not need the agent.
+    if (environment.command == CniCommand::kStatus) failure.code = kCniNotAvailable;
+    return failure;
+  }
 
   hostagent::v1::CniResponse response;
   if (!response.ParseFromString(reply.response)) {
@@ -186,7 +208,7 @@ int RunShim(const ShimOptions& options) {
   const Outcome<CniEnvironment> environment = ReadCniEnvironment(options.get_variable);
   if (!environment.ok()) return Fail(options, "", environment.failure());
 
-  Outcome<std::string> config = ReadConfig(options.in, deadline);
+  Outcome<std::string> config = ReadConfig(options.in, options.read_before, deadline);
   if (!config.ok()) return Fail(options, "", config.failure());
   const bool version = environment->command == CniCommand::kVersion;
   ConfigHead head;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <string_view>
 
 #include "cni/environment.h"
 
@@ -14,6 +15,8 @@ struct ShimOptions {
   int in = 0;
   int out = 1;
   int err = 2;
+  // What has been read of `in` already.
+  std::string_view read_before;
   // For the whole call. The kubelet gives up on a container runtime after two minutes, and an answer that
   // tells what is wrong should come before that.
   std::chrono::milliseconds time_allowed = std::chrono::seconds(110);

@@ -75,14 +75,15 @@ const std::map<std::string, std::string> kAdd = {{"CNI_COMMAND", "ADD"},
 TEST(ShimTest, VersionTellsWhatIsSupported) {
   const ShimRun run = RunWith(kVersion, R"({"cniVersion": "0.4.0"})");
   EXPECT_EQ(run.status, 0);
-  EXPECT_EQ(run.Object(),
-            json::parse(R"({"cniVersion": "0.4.0", "supportedVersions": ["0.3.1", "0.4.0", "1.0.0"]})"));
+  EXPECT_EQ(
+      run.Object(),
+      json::parse(R"({"cniVersion": "0.4.0", "supportedVersions": ["0.3.1", "0.4.0", "1.0.0", "1.1.0"]})"));
 }
 
 TEST(ShimTest, VersionNeedsNoConfiguration) {
-  EXPECT_EQ(RunWith(kVersion, "").Object()["cniVersion"], "1.0.0");
-  EXPECT_EQ(RunWith(kVersion, "{}").Object()["cniVersion"], "1.0.0");
-  EXPECT_EQ(RunWith(kVersion, kClosed).Object()["cniVersion"], "1.0.0");
+  EXPECT_EQ(RunWith(kVersion, "").Object()["cniVersion"], "1.1.0");
+  EXPECT_EQ(RunWith(kVersion, "{}").Object()["cniVersion"], "1.1.0");
+  EXPECT_EQ(RunWith(kVersion, kClosed).Object()["cniVersion"], "1.1.0");
 }
 
 TEST(ShimTest, VersionEchoesAVersionThatItDoesNotKnow) {
@@ -93,14 +94,14 @@ TEST(ShimTest, VersionRefusesWhatIsNoJson) {
   const ShimRun run = RunWith(kVersion, "cniVersion: 1.0.0");
   EXPECT_EQ(run.status, 1);
   EXPECT_EQ(run.Object()["code"], 6);
-  EXPECT_EQ(run.Object()["cniVersion"], "1.0.0");
+  EXPECT_EQ(run.Object()["cniVersion"], "1.1.0");
 }
 
 TEST(ShimTest, WithoutACommandItSaysWhatItIs) {
   const ShimRun run = RunWith({}, "");
   EXPECT_EQ(run.status, 1);
-  EXPECT_THAT(run.err,
-              AllOf(HasSubstr("CNI plugin"), HasSubstr("xpu-host-agent"), HasSubstr("0.3.1, 0.4.0, 1.0.0")));
+  EXPECT_THAT(run.err, AllOf(HasSubstr("CNI plugin"), HasSubstr("xpu-host-agent"),
+                             HasSubstr("0.3.1, 0.4.0, 1.0.0, 1.1.0")));
   EXPECT_EQ(run.Object()["code"], 4);
   EXPECT_THAT(run.Object()["msg"].get<std::string>(), HasSubstr("CNI_COMMAND"));
 }
@@ -113,8 +114,8 @@ TEST(ShimTest, MissingVariablesAreNamed) {
               AllOf(HasSubstr("CNI_CONTAINERID"), HasSubstr("CNI_IFNAME")));
 }
 
-TEST(ShimTest, AddAndDelNeedAConfiguration) {
-  for (const char* command : {"ADD", "DEL"}) {
+TEST(ShimTest, AllButVersionNeedAConfiguration) {
+  for (const char* command : {"ADD", "DEL", "CHECK", "GC", "STATUS"}) {
     auto variables = kAdd;
     variables["CNI_COMMAND"] = command;
     for (const char* config : {"", "[]", "{"}) {
@@ -156,6 +157,26 @@ TEST(ShimTest, WithoutAnAgentTheRuntimeIsToldToTryAgain) {
   EXPECT_THAT(object["msg"].get<std::string>(),
               AllOf(HasSubstr("/nowhere/agent.sock"), HasSubstr("No such file")));
   EXPECT_THAT(object["details"].get<std::string>(), HasSubstr("systemctl start xpu-host-agent"));
+}
+
+TEST(ShimTest, WithoutAnAgentNothingCanBeServed) {
+  auto variables = kAdd;
+  variables["CNI_COMMAND"] = "STATUS";
+  EXPECT_EQ(RunWith(variables, R"({"cniVersion": "1.1.0", "name": "blue"})").Object()["code"], 50);
+}
+
+TEST(ShimTest, WhatWasReadBeforeIsPartOfTheConfiguration) {
+  const UniqueFd out = MemoryFile("");
+  const UniqueFd in = MemoryFile("rsion\": \"0.4.0\"}");
+  ShimOptions options;
+  options.get_variable = [](const char* name) {
+    return std::string_view(name) == "CNI_COMMAND" ? "VERSION" : nullptr;
+  };
+  options.in = in.get();
+  options.out = out.get();
+  options.read_before = "{\"cniVe";
+  EXPECT_EQ(RunShim(options), 0);
+  EXPECT_EQ(json::parse(Content(out))["cniVersion"], "0.4.0");
 }
 
 TEST(ShimTest, TheSocketComesFromEnvironmentThenConfigurationThenDefault) {

@@ -261,9 +261,9 @@ TEST(CniParameters, OnlyAddNeedsANamespace) {
 
 TEST(CniVersionForErrors, IsTheConfigurationsWhereItCanBe) {
   EXPECT_EQ(CniVersionForErrors(R"({"cniVersion": "0.4.0", "bad": 1})"), "0.4.0");
-  EXPECT_EQ(CniVersionForErrors(R"({"cniVersion": "9.9.9"})"), "1.0.0");
-  EXPECT_EQ(CniVersionForErrors("nonsense"), "1.0.0");
-  EXPECT_EQ(CniVersionForErrors(R"({"cniVersion": 4})"), "1.0.0");
+  EXPECT_EQ(CniVersionForErrors(R"({"cniVersion": "9.9.9"})"), "1.1.0");
+  EXPECT_EQ(CniVersionForErrors("nonsense"), "1.1.0");
+  EXPECT_EQ(CniVersionForErrors(R"({"cniVersion": 4})"), "1.1.0");
 }
 
 }  // namespace

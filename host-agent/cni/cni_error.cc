@@ -26,6 +26,8 @@ absl::StatusCode StatusCodeFor(CniCode code) {
     case CniCode::kNetworkUnknown:
       return absl::StatusCode::kNotFound;
     case CniCode::kTryAgainLater:
+    case CniCode::kNotAvailable:
+    case CniCode::kLimitedConnectivity:
       return absl::StatusCode::kUnavailable;
     case CniCode::kFunctionBusy:
     case CniCode::kAddressRefused:

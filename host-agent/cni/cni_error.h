@@ -19,6 +19,8 @@ enum class CniCode : uint32_t {
   kDecodeFailure = kCniDecodingFailure,
   kInvalidConfig = kCniInvalidConfig,
   kTryAgainLater = kCniTryAgainLater,
+  kNotAvailable = kCniNotAvailable,
+  kLimitedConnectivity = kCniLimitedConnectivity,
   kInternal = kCniAgentFailure,
   // No such function on this host.
   kFunctionUnknown = 101,

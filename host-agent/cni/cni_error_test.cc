@@ -13,7 +13,7 @@ TEST(CniError, CarriesCodeMessageAndDetails) {
 }
 
 TEST(CniError, EveryCodeIsAnError) {
-  for (uint32_t code : {1, 2, 3, 4, 5, 6, 7, 11, 100, 101, 102, 103, 104, 105}) {
+  for (uint32_t code : {1, 2, 3, 4, 5, 6, 7, 11, 50, 51, 100, 101, 102, 103, 104, 105}) {
     const absl::Status status = CniErrorStatus(static_cast<CniCode>(code), "m");
     EXPECT_FALSE(status.ok()) << code;
     EXPECT_EQ(static_cast<uint32_t>(ToCniFailure(status).code), code);

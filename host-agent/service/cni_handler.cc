@@ -29,13 +29,14 @@ absl::StatusOr<AttachRequest> ReadAdd(const CniHandler::Request& request, std::s
                        .addresses = config->addresses};
 }
 
-std::string FormatRow(const ClaimRow& row, const std::string& cni_version) {
-  return FormatCniResult({.ifname = row.attachment->ifname,
-                          .mac = row.mac,
-                          .sandbox = row.attachment->netns,
-                          .addresses = row.addresses,
-                          .gateways = row.gateways},
-                         cni_version);
+absl::StatusOr<std::string> FormatRow(const ClaimRow& row, const std::string& cni_version) {
+  return ConvertCniResult(FormatCniResult({.ifname = row.attachment->ifname,
+                                           .mac = row.mac,
+                                           .sandbox = row.attachment->netns,
+                                           .addresses = row.addresses,
+                                           .gateways = row.gateways,
+                                           .routes = DefaultRoutes(row.gateways)}),
+                          /*prev_result=*/"", cni_version);
 }
 
 // The function that the configuration of a DEL names. DEL needs none, so one that cannot be read is no error.
@@ -92,8 +93,7 @@ void CniHandler::Add(const Request& request, Done done) {
       it->second.erase(it->second.find(wanted.function));
       if (it->second.empty()) adding_.erase(it);
     }
-    done(row.ok() ? absl::StatusOr<std::string>(FormatRow(*row, cni_version))
-                  : absl::StatusOr<std::string>(row.status()));
+    done(row.ok() ? FormatRow(*row, cni_version) : absl::StatusOr<std::string>(row.status()));
   });
 }
 

@@ -34,6 +34,9 @@ class CniServer : public hostagent::v1::CniService::Service {
  public:
   Handler on_add;
   Handler on_del;
+  Handler on_check;
+  Handler on_gc;
+  Handler on_status;
 
  private:
   grpc::Status Add(grpc::ServerContext* context, const CniRequest* request, CniResponse* response) override {
@@ -41,6 +44,17 @@ class CniServer : public hostagent::v1::CniService::Service {
   }
   grpc::Status Del(grpc::ServerContext* context, const CniRequest* request, CniResponse* response) override {
     return on_del(*context, *request, *response);
+  }
+  grpc::Status Check(grpc::ServerContext* context, const CniRequest* request,
+                     CniResponse* response) override {
+    return on_check(*context, *request, *response);
+  }
+  grpc::Status Gc(grpc::ServerContext* context, const CniRequest* request, CniResponse* response) override {
+    return on_gc(*context, *request, *response);
+  }
+  grpc::Status Status(grpc::ServerContext* context, const CniRequest* request,
+                      CniResponse* response) override {
+    return on_status(*context, *request, *response);
   }
 };
 
@@ -252,11 +266,11 @@ TEST_F(CniShimTest, AnAgentThatStopsInTheMiddleIsAReasonToTryAgain) {
 }
 
 TEST_F(CniShimTest, NoAgentIsAReasonToTryAgain) {
-  for (const char* command : {"ADD", "DEL"}) {
+  for (const char* command : {"ADD", "DEL", "CHECK", "GC", "STATUS"}) {
     const CniOutcome outcome = Run(Call(command, kConfig));
     EXPECT_EQ(outcome.exit_code, 1);
     const json object = json::parse(outcome.output);
-    EXPECT_EQ(object["code"], 11);
+    EXPECT_EQ(object["code"], std::string_view(command) == "STATUS" ? 50 : 11);
     EXPECT_THAT(object["msg"].get<std::string>(), HasSubstr(socket_));
   }
 }
@@ -265,8 +279,72 @@ TEST_F(CniShimTest, VersionNeedsNoAgent) {
   const CniOutcome outcome = Run({.command = "VERSION", .config = R"({"cniVersion": "1.0.0"})"});
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_EQ(outcome.output,
-            "{\"cniVersion\":\"1.0.0\",\"supportedVersions\":[\"0.3.1\",\"0.4.0\",\"1.0.0\"]}\n");
+            "{\"cniVersion\":\"1.0.0\",\"supportedVersions\":[\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\"]}\n");
 }
+
+TEST_F(CniShimTest, VersionIsTheSameHoweverItIsWritten) {
+  // The first is answered before main(), the others by it.
+  const CniOutcome plain = Run({.command = "VERSION", .config = R"({"cniVersion":"0.4.0"})"});
+  const std::string filler = R"({"filler": ")" + std::string(1000, 'x') + R"(", "cniVersion": "0.4.0"})";
+  for (const std::string& config : {std::string(R"({"cniVersion": "0.4.0", "name": "blue"})"),
+                                    std::string(R"({"cniVersion": "0\u002e4.0"})"), filler}) {
+    const CniOutcome outcome = Run({.command = "VERSION", .config = config});
+    EXPECT_EQ(outcome.exit_code, 0);
+    EXPECT_EQ(outcome.output, plain.output);
+  }
+  EXPECT_EQ(json::parse(Run({.command = "VERSION"}).output)["cniVersion"], "1.1.0");
+  EXPECT_EQ(json::parse(Run({.command = "VERSION", .config = "{"}).output)["code"], 6);
+}
+
+TEST_F(CniShimTest, TheNameOfTheProgramDoesNotMatter) {
+  const std::string sriov = folder_ + "/sriov";
+  std::filesystem::create_symlink(XPU_CNI, sriov);
+  ServeAdd([](auto&, auto&, CniResponse& response) {
+    response.set_result("{}");
+    return grpc::Status::OK;
+  });
+  const ContainerRuntime runtime({.plugin = sriov, .environment = {{"XPU_HOST_AGENT", socket_}}});
+  EXPECT_EQ(runtime.Run(Call("ADD", kConfig))->output, "{}");
+}
+
+struct CommandCase {
+  const char* command;
+  // Calls about no interface have no container, namespace and interface name.
+  bool of_an_interface;
+};
+
+class CniShimCommandTest : public CniShimTest, public ::testing::WithParamInterface<CommandCase> {};
+
+TEST_P(CniShimCommandTest, GoesToTheMethodOfItsName) {
+  std::vector<std::string> asked;
+  const auto note = [&](const char* command) {
+    return [&asked, command](auto&, const CniRequest& request, CniResponse& response) {
+      asked.push_back(command);
+      EXPECT_EQ(request.container_id().empty(), !GetParam().of_an_interface);
+      EXPECT_EQ(request.config(), kConfig);
+      response.set_result("");
+      return grpc::Status::OK;
+    };
+  };
+  service_.on_add = note("ADD");
+  service_.on_del = note("DEL");
+  service_.on_check = note("CHECK");
+  service_.on_gc = note("GC");
+  service_.on_status = note("STATUS");
+  Serve();
+  CniCall call = Call(GetParam().command, kConfig);
+  if (!GetParam().of_an_interface) call.container_id = call.netns = call.ifname = "";
+  const CniOutcome outcome = Run(call);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_EQ(outcome.output, "");
+  EXPECT_EQ(asked, std::vector<std::string>{GetParam().command});
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, CniShimCommandTest,
+                         ::testing::Values(CommandCase{"ADD", true}, CommandCase{"DEL", true},
+                                           CommandCase{"CHECK", true}, CommandCase{"GC", false},
+                                           CommandCase{"STATUS", false}),
+                         [](const auto& test) { return std::string(test.param.command); });
 
 TEST_F(CniShimTest, NothingIsAskedWhenTheCallIsMalformed) {
   int asked = 0;
@@ -280,7 +358,7 @@ TEST_F(CniShimTest, NothingIsAskedWhenTheCallIsMalformed) {
   EXPECT_EQ(json::parse(Run(call).output)["code"], 4);
   call = Call("ADD", "{\"cniVersion\": ");
   EXPECT_EQ(json::parse(Run(call).output)["code"], 6);
-  call = Call("CHECK", kConfig);
+  call = Call("UPDATE", kConfig);
   EXPECT_EQ(json::parse(Run(call).output)["code"], 4);
   call = Call("", kConfig);
   const CniOutcome outcome = Run(call);

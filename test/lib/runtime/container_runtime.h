@@ -11,10 +11,10 @@
 
 namespace xpu::testing {
 
-// What a container runtime hands to a CNI plugin (CNI specification 1.0.0, section 2). Empty fields are not
+// What a container runtime hands to a CNI plugin (CNI specification 1.1.0, section 2). Empty fields are not
 // set.
 struct CniCall {
-  std::string command;  // "ADD", "DEL", "VERSION"
+  std::string command;  // "ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION"
   std::string container_id;
   std::string netns;
   std::string ifname;
