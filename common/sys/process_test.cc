@@ -179,5 +179,22 @@ TEST(ReadinessSocket, RefusesAPathThatNoSocketCanHave) {
   EXPECT_TRUE(absl::IsInvalidArgument(ReadinessSocket::Make("/tmp/" + std::string(120, 'x')).status()));
 }
 
+TEST(RunToEnd, GivesWhatTheProgramReadAndWroteAndHowItEnded) {
+  SpawnOptions options = Shell("cat; echo wrong >&2; exit 3");
+  options.input = std::string(100'000, 'x');
+  const auto end = RunToEnd(options, Soon(), 1 << 20);
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(end->status.code, 3);
+  EXPECT_EQ(end->output, options.input);
+  EXPECT_EQ(end->errors, "wrong\n");
+}
+
+TEST(RunToEnd, StopsWhatTakesTooLongOrWritesTooMuch) {
+  EXPECT_TRUE(absl::IsDeadlineExceeded(RunToEnd(Sleeper(), absl::Now(), 100).status()));
+  EXPECT_TRUE(absl::IsResourceExhausted(RunToEnd(Shell("yes"), Soon(), 100).status()));
+  EXPECT_TRUE(absl::IsResourceExhausted(RunToEnd(Shell("yes >&2"), Soon(), 100).status()));
+  EXPECT_TRUE(absl::IsNotFound(RunToEnd({.argv = {"/nowhere"}}, Soon(), 100).status()));
+}
+
 }  // namespace
 }  // namespace xpu

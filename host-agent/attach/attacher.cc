@@ -200,6 +200,22 @@ absl::Status Attacher::Del(const FunctionId& function, const std::string& contai
   return undone.host;
 }
 
+absl::Status Attacher::Release(const FunctionId& function, const Attachment& key) {
+  return Del(function, key.container_id, key.ifname);
+}
+
+absl::Status Attacher::Check(const AttachRequest& request, const std::string& prev_result) {
+  const std::optional<ClaimRow> row = parts_.allocator.Find(request.function);
+  if (!row || !IsAsAsked(*row, request)) {
+    return CniErrorStatus(
+        CniCode::kContainerUnknown,
+        absl::StrCat("function ", request.function.ToString(), " is not attached as asked to container ",
+                     request.attachment.container_id, ", interface ", request.attachment.ifname),
+        prev_result.empty() ? "there is no prevResult" : "DEL and ADD it");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Attacher::ReleaseUnused(const FunctionId& function) {
   const std::optional<ClaimRow> row = parts_.allocator.Find(function);
   if (!row || row->attachment) return absl::OkStatus();

@@ -14,6 +14,7 @@
 #include "host-agent/alloc/allocator.h"
 #include "host-agent/attach/host_side.h"
 #include "host-agent/attach/workers.h"
+#include "host-agent/cni/cni_result.h"
 #include "host-agent/inventory/inventory.h"
 #include "host-agent/session/card_session.h"
 
@@ -22,10 +23,25 @@ namespace xpu {
 // What an ADD asks for.
 struct AttachRequest {
   FunctionId function;
+  // With `vlan`: the card's network of that VLAN, and no Network.
   Attachment attachment;
-  // Without: the function's own.
+  // Without: the function's own. The physical function is told if it takes it.
   std::optional<MacAddress> mac;
+  // Of the Network; at most one of each family. An IPAM plugin has been told by its configuration, so with
+  // `ipam` these do not count, and without a Network there is nothing that they could be of.
   std::vector<IpAddress> addresses;
+  // What the physical function is to keep for it; `mac` above comes first. It is refused if there is none
+  // that takes them, but for the VLAN, which the card's agent sees to as well.
+  VfSettings settings;
+  // Without: the Network gives the addresses.
+  std::optional<IpamCall> ipam;
+  // Bytes of layer 3; without, the network's. It may not be more than that.
+  std::optional<uint32_t> mtu;
+  // Beside those of the IPAM plugin, or the default route through the Network's gateways. One without gateway
+  // goes through the gateway of its family, if there is one.
+  std::vector<CniRoute> routes;
+  // If it says nothing, what the IPAM plugin said.
+  CniDns dns;
 };
 
 // Takes functions through their life, on host and card: journal first, then both sides at once, and back by
@@ -61,6 +77,13 @@ class Attacher {
   // DEL: nothing is left of that attachment of the function. What the card could not be told, or a namespace
   // that is gone has not given back yet, is no error: the row remembers it, and Settle finishes it.
   absl::Status Del(const FunctionId& function, const std::string& container_id, const std::string& ifname);
+
+  // CHECK (CNI specification 1.1.0, section 2): the attachment is there as `prev_result`, the result of its
+  // ADD as JSON of any version, says, in the pod and at the card. A CNI error says what is missing or
+  // different; nothing is put right.
+  absl::Status Check(const AttachRequest& request, const std::string& prev_result);
+  // For a GC: DEL by the key of an attachment (container id and interface name).
+  absl::Status Release(const FunctionId& function, const Attachment& key);
 
   // The other half of a DEL: gives back a claim of the function that no attachment came of, as its container
   // is being torn down.
