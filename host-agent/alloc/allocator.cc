@@ -190,6 +190,11 @@ std::vector<ClaimRow> Allocator::Rows() const {
   return rows;
 }
 
+int Allocator::Count() const {
+  absl::MutexLock lock(&mu_);
+  return static_cast<int>(rows_.size());
+}
+
 void Allocator::Observe(std::function<void(const FunctionId&)> changed) {
   observers_.push_back(std::move(changed));
 }

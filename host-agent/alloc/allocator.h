@@ -74,6 +74,8 @@ class Allocator {
   std::optional<ClaimRow> FindAttachment(const std::string& container_id, const std::string& ifname) const;
   // In the order of the functions.
   std::vector<ClaimRow> Rows() const;
+  // How many there are.
+  int Count() const;
 
   // Calls `changed` after each change of a function's row, on the thread that made it. Must be called before
   // other threads use the object; `changed` may call Find and Rows.

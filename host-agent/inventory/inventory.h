@@ -6,27 +6,30 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "common/base/event_loop.h"
 #include "common/base/function_id.h"
 #include "common/sys/netlink.h"
 #include "common/sys/pci_bus.h"
 #include "host-agent/inventory/card.h"
+#include "host-agent/inventory/card_ports.h"
 
 namespace xpu {
 
-// One function that pods can be given: a virtual function of a configured card.
+// One function that pods can be given: a virtual function or a subfunction of a configured card.
 struct HostFunction {
   FunctionId id;
   PciAddress pf;
   std::string card;
-  // Id of its bridge port at the card's xPU agent: "host<PF>-<VF>", where the PF counts as its function
-  // number.
+  // Id of its bridge port at the card's xPU agent: "host<PF>-<VF>", or "host<PF>-sf<number>", where the PF
+  // counts as its function number.
   std::string port;
   enum class Kind { kVf, kSf };
   Kind kind = Kind::kVf;
@@ -49,7 +52,7 @@ struct HostFunction {
   // Of a subfunction: "mlx5_core.sf.4".
   std::string auxiliary_device;
   bool healthy = false;
-  // Why it is not, and what to do.
+  // Why it is not, and what to do. Of one that is healthy: what of the configuration waits for it to be free.
   std::string reason;
   friend bool operator==(const HostFunction&, const HostFunction&) = default;
 };
@@ -61,33 +64,68 @@ struct ClaimHealth {
   std::string stuck;
 };
 
-// The functions of this host's cards, kept up to date by the kernel's news of interfaces: nothing is polled.
-// A function is healthy if it can be given to a pod or is in one: its physical function is there, and it has
-// an interface in the host's namespace or a claim. One that was there and vanished stays listed, as not
-// healthy.
+// What listeners are told.
+struct InventoryList {
+  // In the order of their ids.
+  std::vector<HostFunction> functions;
+  // Rows of the journal, of functions that are not in the list too.
+  int claims = 0;
+  friend bool operator==(const InventoryList&, const InventoryList&) = default;
+};
+
+// The functions of this host's cards, kept up to date by the kernel's news of interfaces and devices and by
+// the cards' word on their representors: nothing is polled. A function is healthy if all of this is so:
+//   - its physical function is there, and has carrier if it has an interface that is up;
+//   - it is there itself, with the driver that the setup of its physical function asks for;
+//   - it has an interface in the host's namespace, or a claim, or is bound to vfio-pci;
+//   - its claim, if it has one, is not stuck in being undone;
+//   - its card has been heard of lately, and calls its representor healthy.
+// One that was there and vanished stays listed, as not healthy, unless its physical function is set up to be
+// without it. Until a card has said its first word it is taken to be well, so that a restart changes nothing.
 //
-// Find, List and Subscribe are safe from any thread; the rest belongs to the loop's.
+// Find, CheckGivable, Resolve, List and Subscribe are safe from any thread; the rest belongs to the loop's.
 class Inventory {
  public:
-  using Listener = std::function<void(const std::vector<HostFunction>&)>;
+  using Listener = std::function<void(const InventoryList&)>;
 
-  // `bus` is not owned. `claim_health` is called from the loop and must not block.
+  // `bus` is not owned. `claim_health` and `claims`, which gives the number of the journal's rows and may be
+  // null, are called from the loop and must not block.
   Inventory(std::vector<CardConfig> cards, PciBus& bus,
-            std::function<ClaimHealth(const FunctionId&)> claim_health);
+            std::function<ClaimHealth(const FunctionId&)> claim_health,
+            std::function<int()> claims = nullptr);
 
   // Reads the bus; what was known stays if that fails.
   absl::Status Refresh();
-  // Follows the interfaces of `netlink`'s namespace, which is the host's, on `loop`. `interface_seen` is
-  // called for every function that has an interface there, again whenever one appears.
-  absl::Status Follow(EventLoop& loop, Netlink& netlink,
-                      std::function<void(const FunctionId& function)> interface_seen);
+
+  // Called on the loop; any may be null.
+  struct Observers {
+    // A function has an interface in the host's namespace; again whenever one appears.
+    std::function<void(const FunctionId& function)> interface_seen;
+    // A physical function, or one of its functions, has appeared, vanished or changed its driver or
+    // interface.
+    std::function<void(const PciAddress& pf)> pf_changed;
+  };
+  // Follows the devices of the bus, and the interfaces of `netlink`'s namespace, which is the host's.
+  absl::Status Follow(EventLoop& loop, Netlink& netlink, Observers observers);
   // A function's claim has changed.
   void ClaimChanged(const FunctionId& function);
+  // What a card says of its representors.
+  void CardPortsChanged(const std::string& card, const absl::StatusOr<CardPorts>& ports);
+  // How far a physical function is from its setup, and why; `refusals` the same of single functions. Reads
+  // the bus again.
+  void PfSetUp(const PciAddress& pf, const std::string& reason, std::map<FunctionId, std::string> refusals);
 
-  // In the order of the addresses.
+  // In the order of their ids.
   std::vector<HostFunction> List() const;
   // NotFound, with what there is, if it is no function of a card.
   absl::StatusOr<HostFunction> Find(const FunctionId& function) const;
+  // FailedPrecondition if the function is free and not healthy, for another cause than that nothing is heard
+  // of its card: that the card's own answer says better. NotFound as Find.
+  absl::Status CheckGivable(const FunctionId& function) const;
+  // The function that `text` names: its id (which need not be one of a card), or the name of a subfunction on
+  // the auxiliary bus as it is at the moment, "mlx5_core.sf.4". InvalidArgument if it is neither; NotFound if
+  // there is no such name on the bus.
+  absl::StatusOr<FunctionId> Resolve(absl::string_view text) const;
 
   // While it lives, `listener` is called with the list at once and after each change, one call at a time.
   class Subscription {
@@ -109,47 +147,95 @@ class Inventory {
   struct Known {
     HostFunction function;
     bool present = false;
-    bool pf_present = false;
     bool has_interface = false;
+    bool claimed = false;
+    // Not healthy for another cause than its card's silence.
+    bool unfit = false;
+  };
+  // A physical function.
+  struct Pf {
+    CardConfig config;
+    bool present = false;
+    std::string name;
+    std::string link_type;
+    uint16_t vendor = 0;
+    uint16_t device = 0;
+    int numa_node = -1;
+    // Its interface that is up without carrier; empty if all is well.
+    std::string no_carrier;
+    // Of PfSetUp.
+    std::string reason;
+    std::map<FunctionId, std::string> refusals;
   };
   struct SeenLink {
-    std::string name;
+    Link link;
     std::optional<FunctionId> function;
   };
+  // What pf_changed is about, of one function: its driver, and whether it has an interface.
+  using Trait = std::tuple<FunctionId, std::string, bool>;
 
   void LinkChanged(const Link& link, bool gone);
-  // The function that a new interface is of; a whole Refresh is posted where only the bus can tell.
+  // The function that an interface is of.
   std::optional<FunctionId> Identify(const Link& link);
+  // The same for one that appears; a whole Refresh is posted where only the bus can tell.
+  std::optional<FunctionId> IdentifyNew(const Link& link);
+  bool IsPf(const FunctionId& function) const;
   // Reads one function again, unless it has a claim: then it is healthy whatever its interface does.
   void RefreshFunction(const FunctionId& function);
+  // Looks at the interfaces of a physical function again.
+  void RefreshCarrier(const PciAddress& pf);
   void PostRefresh();
-  // Takes what the bus says about a function that is one of a configured card.
-  void Note(const PciFunction& read, const CardConfig& card) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Takes what the bus says about a function of `pf`.
+  void Note(const PciFunction& read, const Pf& pf) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Note(const Subfunction& read, const Pf& pf) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Takes the rest, which the two have alike.
+  Known& NoteCommon(const FunctionId& id, const Pf& pf, const std::vector<std::string>& netdevs,
+                    const std::vector<std::string>& rdma_devices, const std::vector<std::string>& rdma_nodes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Forgets functions that are gone and are to be.
+  void Prune() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What of a physical function has changed since the last call is told to the observer, by the caller and
+  // without the lock.
+  bool TraitsChanged(const PciAddress& pf) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void UpdateHealth(Known& known) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void UpdateHealthOf(const PciAddress& pf) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Why a function is not healthy, its card's silence aside; empty if nothing is wrong.
+  std::string FaultOf(const Known& known, const Pf& pf, const ClaimHealth& claim) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Tells the listeners if the list is not what they were told last.
   void TellIfChanged();
+  InventoryList Current() const;
 
-  const std::vector<CardConfig> cards_;
   PciBus& bus_;
   const std::function<ClaimHealth(const FunctionId&)> claim_health_;
+  const std::function<int()> claims_;
 
   // The loop's.
-  std::unique_ptr<Netlink::Monitor> monitor_;
-  std::function<void(const FunctionId&)> interface_seen_;
+  std::unique_ptr<Netlink::Monitor> links_monitor_;
+  std::unique_ptr<PciBus::Monitor> functions_monitor_;
+  Observers observers_;
   std::map<int, SeenLink> links_;
   EventLoop* loop_ = nullptr;
   bool refresh_posted_ = false;
+  // For what is posted to the loop.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   // The cards' interfaces name their device, so that one which does not is none of them.
   bool hardware_ = false;
 
   mutable absl::Mutex mu_;
+  std::map<PciAddress, Pf> pfs_ ABSL_GUARDED_BY(mu_);
   std::map<FunctionId, Known> functions_ ABSL_GUARDED_BY(mu_);
+  std::map<PciAddress, std::vector<Trait>> traits_ ABSL_GUARDED_BY(mu_);
   // Interfaces of the cards' functions, the physical ones included.
   std::map<std::string, FunctionId> interfaces_ ABSL_GUARDED_BY(mu_);
+  // Names on the auxiliary bus.
+  std::map<std::string, FunctionId> auxiliary_ ABSL_GUARDED_BY(mu_);
+  // By card; one that has not said anything, or cannot, has none.
+  std::map<std::string, absl::StatusOr<CardPorts>> ports_ ABSL_GUARDED_BY(mu_);
   // Held while listeners are called, so that they see the lists in order. Taken before mu_.
   absl::Mutex listeners_mu_ ABSL_ACQUIRED_BEFORE(mu_);
   std::map<uint64_t, Listener> listeners_ ABSL_GUARDED_BY(listeners_mu_);
-  std::vector<HostFunction> told_ ABSL_GUARDED_BY(listeners_mu_);
+  InventoryList told_ ABSL_GUARDED_BY(listeners_mu_);
   uint64_t next_listener_ ABSL_GUARDED_BY(listeners_mu_) = 1;
 };
 

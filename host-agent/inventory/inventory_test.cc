@@ -49,10 +49,16 @@ class InventoryTest : public ::testing::Test {
     loop_.PostAndWait([this] {
       ASSERT_TRUE(inventory_
                       ->Follow(loop_, *netlink_,
-                               [this](const FunctionId& function) {
-                                 absl::MutexLock lock(&mu_);
-                                 seen_.push_back(function);
-                               })
+                               {.interface_seen =
+                                    [this](const FunctionId& function) {
+                                      absl::MutexLock lock(&mu_);
+                                      seen_.push_back(function);
+                                    },
+                                .pf_changed =
+                                    [this](const PciAddress& pf) {
+                                      absl::MutexLock lock(&mu_);
+                                      pfs_changed_.push_back(pf);
+                                    }})
                       .ok());
     });
   }
@@ -83,6 +89,7 @@ class InventoryTest : public ::testing::Test {
   absl::Mutex mu_;
   std::map<FunctionId, ClaimHealth> claims_ ABSL_GUARDED_BY(mu_);
   std::vector<FunctionId> seen_ ABSL_GUARDED_BY(mu_);
+  std::vector<PciAddress> pfs_changed_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<Inventory> inventory_;
   std::thread thread_;
 };
@@ -91,9 +98,10 @@ class InventoryTest : public ::testing::Test {
 class Waiter {
  public:
   explicit Waiter(Inventory& inventory)
-      : subscription_(inventory.Subscribe([this](const std::vector<HostFunction>& list) {
+      : subscription_(inventory.Subscribe([this](const InventoryList& list) {
           absl::MutexLock lock(&mu_);
-          last_ = list;
+          last_ = list.functions;
+          claims_ = list.claims;
           ++times_;
         })) {}
   template <class Predicate>
@@ -109,11 +117,16 @@ class Waiter {
     absl::MutexLock lock(&mu_);
     return times_;
   }
+  int claims() {
+    absl::MutexLock lock(&mu_);
+    return claims_;
+  }
 
  private:
   absl::Mutex mu_;
   std::vector<HostFunction> last_ ABSL_GUARDED_BY(mu_);
   int times_ ABSL_GUARDED_BY(mu_) = 0;
+  int claims_ ABSL_GUARDED_BY(mu_) = -1;
   std::unique_ptr<Inventory::Subscription> subscription_;
 };
 

@@ -13,18 +13,18 @@
 namespace xpu {
 namespace {
 
-// What the claimed container sees of it: the addresses of its functions, with commas between.
+// What the claimed container sees of it: the ids of its functions, with commas between.
 constexpr char kEnvironment[] = "XPU_FUNCTIONS";
 
 absl::StatusOr<std::set<FunctionId>> ReadFunctions(const std::vector<std::string>& texts,
                                                    Inventory& inventory) {
   std::set<FunctionId> functions;
   for (const std::string& text : texts) {
-    XPU_ASSIGN_OR_RETURN(const FunctionId address, FunctionId::Parse(text));
-    XPU_RETURN_IF_ERROR(inventory.Find(address).status());
-    functions.insert(address);
+    XPU_ASSIGN_OR_RETURN(const FunctionId function, inventory.Resolve(text));
+    XPU_RETURN_IF_ERROR(inventory.CheckGivable(function));
+    functions.insert(function);
   }
-  if (functions.empty()) return absl::InvalidArgumentError("no function is asked for; give its PCI address");
+  if (functions.empty()) return absl::InvalidArgumentError("no function is asked for; give its id");
   return functions;
 }
 

@@ -23,6 +23,7 @@ class AllocateHandler {
   AllocateHandler(Inventory& inventory, Attacher& attacher, KeyedExecutor& executor)
       : inventory_(inventory), attacher_(attacher), executor_(executor) {}
 
+  // A function is named as Inventory::Resolve takes it.
   void Allocate(const std::vector<std::string>& functions, Done done);
 
  private:

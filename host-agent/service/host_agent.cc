@@ -13,6 +13,8 @@
 #include "host-agent/attach/attacher.h"
 #include "host-agent/attach/workers.h"
 #include "host-agent/inventory/inventory.h"
+#include "host-agent/provision/claim_gate.h"
+#include "host-agent/provision/provisioner.h"
 #include "host-agent/record/recorder.h"
 #include "host-agent/service/allocate_handler.h"
 #include "host-agent/service/cni_handler.h"
@@ -48,13 +50,17 @@ class HostAgent {
   HostAgent(const HostAgentOptions& options, const HostAgentDeps& deps)
       : options_(options),
         deps_(deps),
+        gate_(deps.journal),
         host_(deps.bus, deps.netlinks, deps.namespaces, deps.announce),
-        inventory_(options.cards, deps.bus, [this](const FunctionId& f) { return HealthOf(f); }),
+        inventory_(
+            options.cards, deps.bus, [this](const FunctionId& f) { return HealthOf(f); },
+            [this] { return allocator_->Count(); }),
         executor_(std::make_unique<KeyedExecutor>(kMaxThreads)) {}
 
   ~HostAgent() {
     // Nobody asks any more, then nobody gives work, then what was given is done.
     server_.reset();
+    provisioner_.reset();
     for (auto& [card, session] : sessions_) session->Stop();
     executor_.reset();
     recorder_.reset();
@@ -63,7 +69,7 @@ class HostAgent {
   }
 
   absl::Status Start() {
-    XPU_ASSIGN_OR_RETURN(allocator_, Allocator::Open(deps_.journal));
+    XPU_ASSIGN_OR_RETURN(allocator_, Allocator::Open(gate_));
     XPU_RETURN_IF_ERROR(MakeSessions());
     attacher_ = std::make_unique<Attacher>(MakeParts());
     XPU_RETURN_IF_ERROR(inventory_.Refresh());
@@ -77,23 +83,35 @@ class HostAgent {
           Recorder::Options{.host = options_.node, .backoff = options_.api_backoff}, deps_.loop, *deps_.store,
           *allocator_);
     }
+    provisioner_ = std::make_unique<Provisioner>(
+        options_.cards, Provisioner::Parts{.bus = deps_.bus,
+                                           .devlink = deps_.devlink,
+                                           .gate = gate_,
+                                           .rows = [this] { return allocator_->Rows(); },
+                                           .changed = [this](const PfState& state) { PostSetup(state); },
+                                           .backoff = options_.setup_backoff});
     allocator_->Observe([this](const FunctionId& function) {
       PostHealth(function);
+      if (!allocator_->Find(function)) provisioner_->Freed();
       if (recorder_ != nullptr) recorder_->RowChanged(function);
     });
     XPU_ASSIGN_OR_RETURN(netlink_, deps_.netlinks.Open(nullptr));
-    XPU_RETURN_IF_ERROR(inventory_.Follow(deps_.loop, *netlink_,
-                                          [this](const FunctionId& function) { InterfaceSeen(function); }));
+    XPU_RETURN_IF_ERROR(
+        inventory_.Follow(deps_.loop, *netlink_,
+                          {.interface_seen = [this](const FunctionId& function) { InterfaceSeen(function); },
+                           .pf_changed = [this](const PciAddress& pf) { provisioner_->Look(pf); }}));
 
     // In each function's queue before anything that a client may ask of it.
     for (const ClaimRow& row : allocator_->Rows()) {
       executor_->Run(row.function, [this, function = row.function] { attacher_->Recover(function); });
     }
     for (auto& [card, session] : sessions_) session->Start();
+    provisioner_->Start();
 
     allocate_ = std::make_unique<AllocateHandler>(inventory_, *attacher_, *executor_);
     cni_ = std::make_unique<CniHandler>(*allocator_, *attacher_, *executor_);
-    host_agent_service_ = std::make_unique<HostAgentServiceImpl>(inventory_, *allocator_, *allocate_);
+    host_agent_service_ =
+        std::make_unique<HostAgentServiceImpl>(inventory_, *allocator_, *allocate_, *provisioner_);
     cni_service_ = std::make_unique<CniServiceImpl>(*cni_);
     XPU_ASSIGN_OR_RETURN(
         server_, RpcServer::Start({options_.listen}, {host_agent_service_.get(), cni_service_.get()}));
@@ -134,6 +152,12 @@ class HostAgent {
     });
   }
 
+  void PostSetup(const PfState& state) {
+    deps_.loop.Post([this, alive = std::weak_ptr<bool>(alive_), state] {
+      if (!alive.expired()) inventory_.PfSetUp(state.pf, state.reason, state.refusals);
+    });
+  }
+
   // An interface that comes back from a namespace that is gone is put in order.
   void InterfaceSeen(const FunctionId& function) {
     const std::optional<ClaimRow> row = allocator_->Find(function);
@@ -145,6 +169,8 @@ class HostAgent {
   const HostAgentDeps& deps_;
   // Ends with the agent: for what the loop may still have to do then.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  // Between the allocator and the journal.
+  ClaimGate gate_;
   std::unique_ptr<Allocator> allocator_;
   HostSide host_;
   std::unique_ptr<Netlink> netlink_;
@@ -154,6 +180,7 @@ class HostAgent {
   std::unique_ptr<Attacher> attacher_;
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<KeyedExecutor> executor_;
+  std::unique_ptr<Provisioner> provisioner_;
   std::unique_ptr<AllocateHandler> allocate_;
   std::unique_ptr<CniHandler> cni_;
   std::unique_ptr<HostAgentServiceImpl> host_agent_service_;

@@ -10,6 +10,7 @@
 #include "common/base/backoff.h"
 #include "common/base/event_loop.h"
 #include "common/kube/resource_store.h"
+#include "common/sys/devlink.h"
 #include "common/sys/net_namespaces.h"
 #include "common/sys/netlink.h"
 #include "common/sys/pci_bus.h"
@@ -30,6 +31,8 @@ struct HostAgentOptions {
   // Delays before something is tried again: at a card, and at the API server.
   Backoff::Options card_backoff = {.initial = absl::Milliseconds(200), .max = absl::Seconds(30)};
   Backoff::Options api_backoff = {.initial = absl::Milliseconds(200), .max = absl::Seconds(30)};
+  // And before a physical function that could not be set up is tried again.
+  Backoff::Options setup_backoff = {.initial = absl::Milliseconds(500), .max = absl::Minutes(1)};
 };
 
 // What the agent stands on; nothing is owned, and all of it outlives the call.
@@ -42,14 +45,17 @@ struct HostAgentDeps {
   Announce announce;
   // A client for an endpoint of a card; it need not be connected yet.
   std::function<absl::StatusOr<std::unique_ptr<OpiClient>>(const std::string& endpoint)> open_card;
+  // Null: no subfunctions are made.
+  Devlink* devlink = nullptr;
   // Null: no Netdev resources are written.
   ResourceStore* store = nullptr;
   // Called once the agent serves, on the loop.
   std::function<void()> ready;
 };
 
-// The host agent: reads the journal, takes up what a previous process left undone, serves HostAgentService
-// and CniService, and runs `deps.loop` until somebody stops it. What was given to pods stays with them.
+// The host agent: reads the journal, takes up what a previous process left undone, gives the cards the
+// functions that their setups ask for, serves HostAgentService and CniService, and runs `deps.loop` until
+// somebody stops it. What was given to pods stays with them.
 //
 // Errors, before anything is served: InvalidArgument for options, those of the journal, the bus and the
 // socket.

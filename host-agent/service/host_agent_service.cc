@@ -16,9 +16,10 @@ namespace {
 
 namespace pb = hostagent::v1;
 
-pb::WatchFunctionsResponse ToResponse(const std::vector<HostFunction>& functions) {
+pb::WatchFunctionsResponse ToResponse(const InventoryList& list) {
   pb::WatchFunctionsResponse response;
-  for (const HostFunction& function : functions) {
+  response.set_claims(list.claims);
+  for (const HostFunction& function : list.functions) {
     pb::Function& out = *response.add_functions();
     out.set_id(function.id.ToString());
     out.set_pf_address(function.pf.ToString());
@@ -46,7 +47,7 @@ pb::WatchFunctionsResponse ToResponse(const std::vector<HostFunction>& functions
 class WatchReactor final : public grpc::ServerWriteReactor<pb::WatchFunctionsResponse> {
  public:
   explicit WatchReactor(Inventory& inventory)
-      : subscription_(inventory.Subscribe([this](const std::vector<HostFunction>& list) { Send(list); })) {}
+      : subscription_(inventory.Subscribe([this](const InventoryList& list) { Send(list); })) {}
 
   void OnWriteDone(bool ok) override {
     {
@@ -68,7 +69,7 @@ class WatchReactor final : public grpc::ServerWriteReactor<pb::WatchFunctionsRes
   void OnDone() override { delete this; }
 
  private:
-  void Send(const std::vector<HostFunction>& list) {
+  void Send(const InventoryList& list) {
     {
       absl::MutexLock lock(&mu_);
       next_ = ToResponse(list);
@@ -111,6 +112,20 @@ pb::Claim ToClaim(const ClaimRow& row) {
   return claim;
 }
 
+pb::PhysicalFunction ToPhysicalFunction(const PfState& state) {
+  pb::PhysicalFunction out;
+  out.set_pci_address(state.pf.ToString());
+  out.set_card(state.card);
+  out.set_present(state.present);
+  out.set_wanted_vfs(state.setup.vfs.value_or(-1));
+  out.set_vfs(state.vfs);
+  out.set_total_vfs(state.total_vfs);
+  out.set_wanted_sfs(state.setup.sfs ? static_cast<int>(state.setup.sfs->size()) : -1);
+  out.set_sfs(state.sfs);
+  out.set_reason(state.reason);
+  return out;
+}
+
 }  // namespace
 
 grpc::ServerWriteReactor<pb::WatchFunctionsResponse>* HostAgentServiceImpl::WatchFunctions(
@@ -136,6 +151,17 @@ grpc::ServerUnaryReactor* HostAgentServiceImpl::ListClaims(grpc::CallbackServerC
                                                            const pb::ListClaimsRequest*,
                                                            pb::ListClaimsResponse* response) {
   for (const ClaimRow& row : allocator_.Rows()) *response->add_claims() = ToClaim(row);
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* HostAgentServiceImpl::ListPhysicalFunctions(
+    grpc::CallbackServerContext* context, const pb::ListPhysicalFunctionsRequest*,
+    pb::ListPhysicalFunctionsResponse* response) {
+  for (const PfState& state : provisioner_.States()) {
+    *response->add_physical_functions() = ToPhysicalFunction(state);
+  }
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;

@@ -1,6 +1,7 @@
 #include "host-agent/service/host_agent.h"
 
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -33,7 +34,9 @@ class Watch {
       while (reader_->Read(&response)) {
         absl::MutexLock lock(&mu_);
         last_ = response;
-        ++count_;
+        for (const pb::Function& function : response.functions()) {
+          if (!function.healthy()) were_unhealthy_.insert(function.id());
+        }
       }
       const grpc::Status status = reader_->Finish();
       absl::MutexLock lock(&mu_);
@@ -58,9 +61,10 @@ class Watch {
     absl::MutexLock lock(&mu_);
     return mu_.AwaitWithTimeout(absl::Condition(&ended_), absl::Seconds(20));
   }
-  int count() {
+  // The functions that any list has called not healthy.
+  std::set<std::string> were_unhealthy() {
     absl::MutexLock lock(&mu_);
-    return count_;
+    return were_unhealthy_;
   }
 
  private:
@@ -68,7 +72,7 @@ class Watch {
   std::unique_ptr<grpc::ClientReader<pb::WatchFunctionsResponse>> reader_;
   absl::Mutex mu_;
   pb::WatchFunctionsResponse last_ ABSL_GUARDED_BY(mu_);
-  int count_ ABSL_GUARDED_BY(mu_) = 0;
+  std::set<std::string> were_unhealthy_ ABSL_GUARDED_BY(mu_);
   bool ended_ ABSL_GUARDED_BY(mu_) = false;
   grpc::StatusCode end_ ABSL_GUARDED_BY(mu_) = grpc::StatusCode::OK;
   std::thread thread_;
@@ -116,7 +120,7 @@ TEST_F(HostAgentTest, APodThatComesAndGoesDoesNotChangeHealth) {
   world_.kernel.UnplugLink(world_.AtHome(1)->mac);
   ASSERT_TRUE(
       watch.WaitFor([](const pb::WatchFunctionsResponse& list) { return !list.functions(1).healthy(); }));
-  EXPECT_EQ(watch.count(), 2);
+  EXPECT_THAT(watch.were_unhealthy(), ElementsAre(world_.vf(1).ToString()));
 }
 
 TEST_F(HostAgentTest, StoppingEndsTheWatches) {

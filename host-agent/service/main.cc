@@ -13,10 +13,13 @@
 #include "common/log/log.h"
 #include "common/opi/grpc_opi_client.h"
 #include "common/sys/announce.h"
+#include "common/sys/devlink_real.h"
+#include "common/sys/files.h"
 #include "common/sys/net_namespaces_real.h"
 #include "common/sys/netlink_real.h"
 #include "common/sys/sysfs_pci_bus.h"
 #include "host-agent/alloc/sqlite_journal.h"
+#include "host-agent/provision/host_config.h"
 #include "host-agent/service/host_agent.h"
 #include "spdlog/spdlog.h"
 
@@ -27,6 +30,7 @@ struct Flags {
   std::string listen = "unix:/run/xpu/host-agent.sock";
   std::string journal = "/var/lib/xpu/host-agent.db";
   std::string node;
+  std::string config;
   std::vector<std::string> cards;
   std::string api_server;
   std::string log_level = "info";
@@ -42,6 +46,11 @@ absl::Status Run(const Flags& flags) {
   xpu::HostAgentOptions options;
   options.node = flags.node;
   options.listen = flags.listen;
+  if (!flags.config.empty()) {
+    const absl::StatusOr<std::string> text = xpu::ReadFile(flags.config);
+    if (!text.ok()) return xpu::Annotate(text.status(), "the configuration cannot be read");
+    XPU_ASSIGN_OR_RETURN(options.cards, xpu::ReadHostConfig(*text, flags.config));
+  }
   for (const std::string& text : flags.cards) {
     XPU_ASSIGN_OR_RETURN(options.cards.emplace_back(), xpu::ParseCard(text));
   }
@@ -53,6 +62,7 @@ absl::Status Run(const Flags& flags) {
   xpu::SysfsPciBus bus(flags.sysfs);
   xpu::NetlinkFactoryReal netlinks;
   xpu::NetNamespacesReal namespaces;
+  xpu::DevlinkReal devlink;
   XPU_ASSIGN_OR_RETURN(const std::unique_ptr<xpu::SqliteJournal> journal,
                        xpu::SqliteJournal::Open(flags.journal));
   std::unique_ptr<xpu::KubeClient> store;
@@ -71,6 +81,7 @@ absl::Status Run(const Flags& flags) {
                                      .journal = *journal,
                                      .announce = xpu::AnnounceAddresses,
                                      .open_card = OpenCard,
+                                     .devlink = &devlink,
                                      .store = store.get(),
                                      .ready = ready});
 }
@@ -86,9 +97,13 @@ int main(int argc, char** argv) {
   app.add_option("--journal", flags.journal, "File in which claims are written before anything is done")
       ->capture_default_str();
   app.add_option("--node", flags.node, "Name of this host, as Kubernetes calls the node")->required();
-  app.add_option("--card", flags.cards,
-                 "A card: NAME=PF=ENDPOINT, the PCI address of its physical function and where its xPU agent "
-                 "serves; once for each physical function");
+  app.add_option("--config", flags.config,
+                 "Cards and the functions that they are to have, YAML or JSON: see "
+                 "docs/reference/host-agent-configuration.md");
+  app.add_option(
+      "--card", flags.cards,
+      "A card that is used as it is: NAME=PF=ENDPOINT, the PCI address of its physical function and "
+      "where its xPU agent serves; once for each physical function");
   app.add_option("--api-server", flags.api_server,
                  "Kubernetes API server for the Netdev resources: unix:/path or https://host:port");
   app.add_option("--log-level", flags.log_level, "debug, info, warn or error")->capture_default_str();
