@@ -275,6 +275,67 @@ TEST_P(NetlinkContract, AddsRoutesOnceAndRefusesASecondForTheDestination) {
   EXPECT_TRUE(absl::IsAlreadyExists(netlink_->AddRoute(vf_.ifindex, other)));
 }
 
+TEST_P(NetlinkContract, ListsTheRoutesThatWereAddedAndRemovesThem) {
+  Up(*netlink_, vf_.ifindex);
+  Up(*netlink_, rep_.ifindex);
+  ASSERT_TRUE(netlink_->AddAddress(vf_.ifindex, Address("10.0.0.5/24")).ok());
+  ASSERT_TRUE(netlink_->AddAddress(vf_.ifindex, Address("2001:db8::5/64")).ok());
+  EXPECT_THAT(*netlink_->ListRoutes(vf_.ifindex), ::testing::IsEmpty()) << "the kernel's own are left out";
+  std::vector<Route> routes(5);
+  routes[0].destination = *IpPrefix::Parse("0.0.0.0/0");
+  routes[0].gateway = *IpAddress::Parse("10.0.0.1");
+  routes[1] = routes[0];
+  routes[1].metric = 50;
+  routes[1].source = *IpAddress::Parse("10.0.0.5");
+  routes[2].destination = *IpPrefix::Parse("192.0.2.0/24");
+  routes[2].mtu = 1300;
+  routes[2].advmss = 1200;
+  routes[3].destination = *IpPrefix::Parse("198.51.100.0/24");
+  routes[3].scope = 0;
+  routes[3].table = 1000;
+  routes[4].destination = *IpPrefix::Parse("2001:db8:1::/48");
+  routes[4].gateway = *IpAddress::Parse("2001:db8::1");
+  const auto is_there = [&](const Route& route) {
+    const std::vector<Route> there = *netlink_->ListRoutes(vf_.ifindex);
+    return std::count_if(there.begin(), there.end(),
+                         [&](const Route& found) { return IsRoute(found, route); });
+  };
+  for (const Route& route : routes) {
+    const absl::Status status = netlink_->AddRoute(vf_.ifindex, route);
+    ASSERT_TRUE(status.ok()) << status;
+    EXPECT_TRUE(netlink_->AddRoute(vf_.ifindex, route).ok()) << "again";
+    EXPECT_EQ(is_there(route), 1) << route.destination.ToString();
+  }
+  EXPECT_EQ(netlink_->ListRoutes(vf_.ifindex)->size(), routes.size());
+  EXPECT_THAT(*netlink_->ListRoutes(rep_.ifindex), ::testing::IsEmpty());
+  for (const Route& route : routes) {
+    const absl::Status status = netlink_->DeleteRoute(vf_.ifindex, route);
+    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_EQ(is_there(route), 0) << route.destination.ToString();
+    EXPECT_TRUE(netlink_->DeleteRoute(vf_.ifindex, route).ok()) << "again";
+  }
+  EXPECT_THAT(*netlink_->ListRoutes(vf_.ifindex), ::testing::IsEmpty());
+  EXPECT_TRUE(absl::IsNotFound(netlink_->ListRoutes(kNoSuchLink).status()));
+  EXPECT_TRUE(netlink_->DeleteRoute(kNoSuchLink, routes[0]).ok());
+}
+
+TEST_P(NetlinkContract, ARouteIsRemovedByWhatIsSetOfIt) {
+  Up(*netlink_, vf_.ifindex);
+  ASSERT_TRUE(netlink_->AddAddress(vf_.ifindex, Address("10.0.0.5/24")).ok());
+  Route route;
+  route.destination = *IpPrefix::Parse("192.0.2.0/24");
+  route.gateway = *IpAddress::Parse("10.0.0.1");
+  route.metric = 100;
+  ASSERT_TRUE(netlink_->AddRoute(vf_.ifindex, route).ok());
+  Route other = route;
+  other.metric = 200;
+  EXPECT_TRUE(netlink_->DeleteRoute(vf_.ifindex, other).ok());
+  EXPECT_EQ(netlink_->ListRoutes(vf_.ifindex)->size(), 1u) << "of another metric";
+  const Route destination_alone{route.destination};
+  EXPECT_TRUE(netlink_->DeleteRoute(vf_.ifindex, destination_alone).ok());
+  EXPECT_THAT(*netlink_->ListRoutes(vf_.ifindex), ::testing::IsEmpty());
+}
+
 TEST_P(NetlinkContract, RefusesARouteThatCannotWork) {
   const Route route{*IpPrefix::Parse("0.0.0.0/0"), *IpAddress::Parse("10.9.9.1")};
   EXPECT_TRUE(absl::IsFailedPrecondition(netlink_->AddRoute(vf_.ifindex, route))) << "while it is down";

@@ -3,7 +3,10 @@
 // What every PciBus promises, as tests; to be instantiated as NetlinkContract is.
 
 #include <memory>
+#include <set>
 
+#include "common/base/event_loop.h"
+#include "common/sys/contract/wait_for_functions.h"
 #include "common/sys/pci_bus.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -53,6 +56,8 @@ TEST_P(PciBusContract, DescribesAPhysicalFunction) {
   EXPECT_FALSE(pf.physical_function.has_value());
   EXPECT_EQ(pf.vf_index, -1);
   EXPECT_EQ(pf.netdevs.size(), 1u);
+  EXPECT_EQ(pf.link_type, "ether");
+  EXPECT_EQ(pf.vfio_node, "");
 }
 
 TEST_P(PciBusContract, MakesVirtualFunctionsThatKnowTheirPlace) {
@@ -73,6 +78,8 @@ TEST_P(PciBusContract, MakesVirtualFunctionsThatKnowTheirPlace) {
     EXPECT_EQ(vf.netdevs.size(), 1u);
     EXPECT_EQ(Must(vf.address).netdevs, vf.netdevs);
     EXPECT_EQ(*bus_.Netdevs(vf.address), vf.netdevs);
+    EXPECT_EQ(vf.link_type, "ether");
+    EXPECT_EQ(vf.driver, functions->front().driver);
   }
 }
 
@@ -107,8 +114,42 @@ TEST_P(PciBusContract, SaysWhatIsNotThere) {
   EXPECT_THAT(status.message(), ::testing::HasSubstr("0fff:fe:1f.7"));
   EXPECT_TRUE(absl::IsNotFound(bus_.Netdevs(nowhere).status()));
   EXPECT_TRUE(absl::IsNotFound(bus_.SetNumVfs(nowhere, 1)));
+  EXPECT_TRUE(absl::IsNotFound(bus_.BindDriver(nowhere, "vfio-pci")));
+  EXPECT_TRUE(absl::IsNotFound(bus_.Subfunctions(nowhere).status()));
+  EXPECT_THAT(*bus_.Subfunctions(pf_), ::testing::IsEmpty());
+  const absl::Status subfunction = bus_.Netdevs(FunctionId(pf_, 88)).status();
+  EXPECT_TRUE(absl::IsNotFound(subfunction)) << subfunction;
+  EXPECT_THAT(subfunction.message(), ::testing::HasSubstr(FunctionId(pf_, 88).ToString()));
   ASSERT_TRUE(bus_.SetNumVfs(pf_, 1).ok());
   EXPECT_TRUE(absl::IsNotFound(bus_.SetNumVfs(Vf(0), 1))) << "a virtual function has none of its own";
+}
+
+TEST_P(PciBusContract, TheMonitorTellsWhatIsThereAndThenWhatComesAndGoes) {
+  const PciAddress vf0 = VirtualFunctionAddress(pf_, 2, 1, 0);
+  const PciAddress vf1 = VirtualFunctionAddress(pf_, 2, 1, 1);
+  using Set = std::set<PciAddress>;
+  EXPECT_TRUE(WaitForFunctions(
+      bus_, [&] {}, [&](const Set& there) { return there == Set{pf_}; }));
+  EXPECT_TRUE(WaitForFunctions(
+      bus_, [&] { EXPECT_TRUE(bus_.SetNumVfs(pf_, 2).ok()); },
+      [&](const Set& there) {
+        return there == Set{pf_, vf0, vf1};
+      }));
+  EXPECT_TRUE(WaitForFunctions(
+      bus_, [&] { EXPECT_TRUE(bus_.SetNumVfs(pf_, 0).ok()); },
+      [&](const Set& there) { return there == Set{pf_}; }));
+}
+
+TEST_P(PciBusContract, AMonitorThatIsGoneTellsNothing) {
+  EventLoop loop;
+  int told = 0;
+  auto monitor = bus_.MonitorFunctions(loop, [&](const PciAddress&, bool) { ++told; });
+  ASSERT_TRUE(monitor.ok()) << monitor.status();
+  monitor->reset();
+  ASSERT_TRUE(bus_.SetNumVfs(pf_, 1).ok());
+  loop.Stop();
+  loop.Run();
+  EXPECT_EQ(told, 0);
 }
 
 }  // namespace xpu

@@ -18,6 +18,7 @@ void AddInterface(const std::string& device, const Link& link, FileTree& tree) {
   tree.AddFile(folder + "/ifindex", absl::StrCat(link.ifindex, "\n"));
   tree.AddFile(folder + "/ifalias", link.alias + "\n");
   tree.AddFile(folder + "/mtu", absl::StrCat(link.mtu, "\n"));
+  tree.AddFile(folder + "/type", "1\n");  // ARPHRD_ETHER
   tree.AddFile(folder + "/operstate", link.up ? (link.carrier ? "up\n" : "lowerlayerdown\n") : "down\n");
   tree.AddLink(folder + "/device", "../..");
   tree.AddLink("/class/net/" + link.name, "../.." + folder);
