@@ -18,7 +18,7 @@ namespace pb = hostagent::v1;
 class FakeHostAgent::Service : public pb::HostAgentService::CallbackService,
                                public std::enable_shared_from_this<Service> {
  public:
-  void Set(Functions functions);
+  void Set(Functions functions, int claims);
   void SetAllocate(OnAllocate on_allocate) {
     absl::MutexLock lock(&mutex_);
     on_allocate_ = std::move(on_allocate);
@@ -105,10 +105,11 @@ grpc::ServerWriteReactor<pb::WatchFunctionsResponse>* FakeHostAgent::Service::Wa
   return stream;
 }
 
-void FakeHostAgent::Service::Set(Functions functions) {
+void FakeHostAgent::Service::Set(Functions functions, int claims) {
   absl::MutexLock lock(&mutex_);
   known_ = true;
   list_.mutable_functions()->Assign(functions.begin(), functions.end());
+  list_.set_claims(claims);
   for (Stream* stream : streams_) stream->Send(list_);
 }
 
@@ -123,6 +124,11 @@ pb::Function FakeHostAgent::Function(const std::string& address, absl::string_vi
   function.set_card("card0");
   function.set_numa_node(numa_node);
   function.set_healthy(true);
+  function.set_kind(pb::Function::KIND_VF);
+  function.set_vendor("15b3");
+  function.set_device("101e");
+  function.set_driver("mlx5_core");
+  function.set_link_type("ether");
   return function;
 }
 
@@ -141,7 +147,7 @@ void FakeHostAgent::Start() {
 
 void FakeHostAgent::Stop() { server_->rpc = nullptr; }
 
-void FakeHostAgent::Set(Functions functions) { service_->Set(std::move(functions)); }
+void FakeHostAgent::Set(Functions functions, int claims) { service_->Set(std::move(functions), claims); }
 
 void FakeHostAgent::SetAllocate(OnAllocate on_allocate) { service_->SetAllocate(std::move(on_allocate)); }
 

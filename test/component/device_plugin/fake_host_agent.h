@@ -29,8 +29,8 @@ class FakeHostAgent {
   void Start();
   // Ends every stream and call, as a process that ends does. What was set stays.
   void Stop();
-  // Sends the list to all who watch, also if it is the same.
-  void Set(Functions functions);
+  // Sends the list to all who watch, also if it is the same. `claims`: how many functions containers hold.
+  void Set(Functions functions, int claims = 0);
   // Without one every Allocate succeeds. Runs on a thread of the server.
   void SetAllocate(OnAllocate on_allocate);
 

@@ -73,11 +73,18 @@ absl::Status Kubelet::Serve() {
   }
   XPU_RETURN_IF_ERROR(RemoveSockets(options_.plugin_dir));
   XPU_ASSIGN_OR_RETURN(server_, RpcServer::Start({absl::StrCat("unix:", socket)}, {registration_.get()}));
+  if (options_.registry_dir.empty()) return absl::OkStatus();
+  XPU_ASSIGN_OR_RETURN(watcher_,
+                       PluginWatcher::Start(options_.registry_dir, options_.dial_timeout,
+                                            [this](const std::string& resource, const std::string& endpoint) {
+                                              return RegisterAt(resource, endpoint);
+                                            }));
   return absl::OkStatus();
 }
 
 Kubelet::~Kubelet() {
   CancelWaits();
+  watcher_ = nullptr;
   server_ = nullptr;
   std::vector<std::shared_ptr<PluginEndpoint>> endpoints;
   {
@@ -102,14 +109,17 @@ absl::Status Kubelet::Register(const v1beta1::RegisterRequest& request) {
         absl::StrCat("requested API version ", request.version(),
                      " is not supported by kubelet. Supported version is v1beta1"));
   }
-  XPU_RETURN_IF_ERROR(CheckResourceName(resource));
   if (request.endpoint().empty() || request.endpoint().find('/') != std::string::npos) {
     return absl::InvalidArgumentError(
         absl::StrCat("endpoint \"", request.endpoint(), "\" must be a file name"));
   }
-  XPU_ASSIGN_OR_RETURN(
-      std::shared_ptr<PluginEndpoint> endpoint,
-      PluginEndpoint::Connect(options_.plugin_dir + "/" + request.endpoint(), options_.dial_timeout));
+  return RegisterAt(resource, options_.plugin_dir + "/" + request.endpoint());
+}
+
+absl::Status Kubelet::RegisterAt(const std::string& resource, const std::string& socket) {
+  XPU_RETURN_IF_ERROR(CheckResourceName(resource));
+  XPU_ASSIGN_OR_RETURN(std::shared_ptr<PluginEndpoint> endpoint,
+                       PluginEndpoint::Connect(socket, options_.dial_timeout));
   absl::MutexLock lock(&mutex_);
   if (stopping_) return absl::UnavailableError("the kubelet is stopping");
   if (auto& current = endpoints_[resource]; current != nullptr) {
@@ -136,7 +146,7 @@ absl::Status Kubelet::Register(const v1beta1::RegisterRequest& request) {
         endpoints_.erase(resource);
         ledger_.Disconnected(resource, options_.clock->Now());
       });
-  spdlog::info("{} was registered by {}", resource, request.endpoint());
+  spdlog::info("{} was registered by {}", resource, socket);
   return absl::OkStatus();
 }
 

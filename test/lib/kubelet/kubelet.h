@@ -16,6 +16,7 @@
 #include "kubelet/deviceplugin/v1beta1/api.pb.h"
 #include "test/lib/kubelet/device_ledger.h"
 #include "test/lib/kubelet/plugin_endpoint.h"
+#include "test/lib/kubelet/plugin_watcher.h"
 
 namespace xpu {
 class RpcServer;
@@ -26,6 +27,8 @@ namespace xpu::testing {
 struct KubeletOptions {
   // Made if it is missing.
   std::string plugin_dir;
+  // Where its plugin watcher looks for plugins; empty: nowhere.
+  std::string registry_dir;
   // How long a plugin's devices count for capacity after it has gone.
   absl::Duration endpoint_stop_grace = absl::Minutes(5);
   // For connecting to a plugin that registers.
@@ -89,6 +92,8 @@ class Kubelet {
   explicit Kubelet(const KubeletOptions& options);
   absl::Status Serve();
   absl::Status Register(const v1beta1::RegisterRequest& request);
+  // Connects to a plugin and follows its devices.
+  absl::Status RegisterAt(const std::string& resource, const std::string& socket);
   KubeletResource LookLocked(const std::string& resource) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status WriteCheckpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string checkpoint() const { return options_.plugin_dir + "/kubelet_internal_checkpoint"; }
@@ -96,6 +101,7 @@ class Kubelet {
   const KubeletOptions options_;
   std::unique_ptr<Registration> registration_;
   std::unique_ptr<RpcServer> server_;
+  std::unique_ptr<PluginWatcher> watcher_;
 
   // One admission at a time, as in a kubelet.
   absl::Mutex admission_ ABSL_ACQUIRED_BEFORE(mutex_);
