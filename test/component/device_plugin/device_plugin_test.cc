@@ -500,7 +500,7 @@ TEST_F(DevicePluginTest, WithCdiContainersGetNamesThatASpecificationHas) {
   agent_->Set(host, /*claims=*/0);
   host.erase(host.begin());
   agent_->Set(host, /*claims=*/0);
-  AwaitAllocatable(0, kDpdk);
+  Await([](const KubeletResource& seen) { return seen.connected && seen.capacity == 0; }, kDpdk);
   EXPECT_THAT(Names(options_.cdi_dir), ElementsAre("xpu-mellanox.com_rdma.json"));
   EXPECT_TRUE(plugin_->Stop().ok());
   EXPECT_THAT(Names(options_.cdi_dir), IsEmpty());
