@@ -1,6 +1,7 @@
 #include "common/ctrl/controller.h"
 
 #include "absl/time/time.h"
+#include "common/kube/kube_errors.h"
 #include "spdlog/spdlog.h"
 
 namespace xpu {
@@ -80,7 +81,7 @@ void Controller::Finish(const ResourceName& name, const absl::Status& status) {
     item.backoff.reset();
   } else {
     if (!item.backoff) item.backoff.emplace(options_.backoff, next_seed_++);
-    delay = item.backoff->Next();
+    delay = std::max(item.backoff->Next(), RetryAfter(status).value_or(absl::ZeroDuration()));
   }
   if (std::exchange(item.again, false)) return Queue(name, item);
   if (status.ok()) {

@@ -7,6 +7,9 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "common/base/status_macros.h"
@@ -15,11 +18,12 @@ namespace xpu {
 
 class HttpEngine::Transfer {
  public:
-  Transfer(HttpRequest request, Callbacks callbacks)
+  Transfer(HttpCall request, Callbacks callbacks)
       : request_(std::move(request)), callbacks_(std::move(callbacks)) {}
   ~Transfer() {
     if (easy_ != nullptr) curl_easy_cleanup(easy_);
     curl_slist_free_all(headers_);
+    curl_slist_free_all(connect_to_);
   }
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
@@ -35,8 +39,11 @@ class HttpEngine::Transfer {
     Set(CURLOPT_PATH_AS_IS, 1L);
     Set(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
     Set(CURLOPT_PROTOCOLS_STR, "http,https");
-    // One connection for each watch, and none that a watch of another holds up.
-    Set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    // With TLS, where the handshake tells who speaks HTTP/2, many watches share a connection; in the clear
+    // each has its own, and none waits to see whether another would share.
+    const bool tls = absl::StartsWith(options.base_url, "https://");
+    Set(CURLOPT_HTTP_VERSION, static_cast<long>(tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+    Set(CURLOPT_PIPEWAIT, tls ? 1L : 0L);
     Set(CURLOPT_NOSIGNAL, 1L);
     Set(CURLOPT_TCP_KEEPALIVE, 1L);
     Set(CURLOPT_TCP_KEEPIDLE, 30L);
@@ -52,9 +59,12 @@ class HttpEngine::Transfer {
       Set(CURLOPT_UNIX_SOCKET_PATH, options.unix_socket.c_str());
       Set(CURLOPT_NOPROXY, "*");
     }
-    if (!options.ca.empty()) Set(CURLOPT_CAINFO, options.ca.c_str());
-    if (!options.certificate.empty()) Set(CURLOPT_SSLCERT, options.certificate.c_str());
-    if (!options.key.empty()) Set(CURLOPT_SSLKEY, options.key.c_str());
+    if (!options.proxy.empty()) Set(CURLOPT_PROXY, options.proxy.c_str());
+    if (!options.ca.empty()) SetBlob(CURLOPT_CAINFO_BLOB, options.ca);
+    if (!options.ca_file.empty()) Set(CURLOPT_CAINFO, options.ca_file.c_str());
+    if (!request_.certificate.empty()) SetBlob(CURLOPT_SSLCERT_BLOB, request_.certificate);
+    if (!request_.key.empty()) SetBlob(CURLOPT_SSLKEY_BLOB, request_.key);
+    if (!options.tls_server_name.empty() && !ExpectName(options)) return false;
     for (const std::string& header : request_.headers) headers_ = curl_slist_append(headers_, header.c_str());
     // Without "Expect", a large body goes out at once.
     headers_ = curl_slist_append(headers_, "Expect:");
@@ -65,6 +75,8 @@ class HttpEngine::Transfer {
     }
     Set(CURLOPT_WRITEFUNCTION, &Transfer::OnData);
     Set(CURLOPT_WRITEDATA, this);
+    Set(CURLOPT_HEADERFUNCTION, &Transfer::OnHeader);
+    Set(CURLOPT_HEADERDATA, this);
     Set(CURLOPT_PRIVATE, this);
     return true;
   }
@@ -79,7 +91,7 @@ class HttpEngine::Transfer {
     if (code == CURLE_OPERATION_TIMEDOUT) return Done(absl::DeadlineExceededError(text));
     Done(absl::UnavailableError(text));
   }
-  void Done(absl::StatusOr<HttpResponse> result) {
+  void Done(absl::StatusOr<HttpAnswer> result) {
     if (auto done = std::exchange(callbacks_.done, nullptr)) done(std::move(result));
   }
   void Silence() { callbacks_ = {}; }
@@ -88,6 +100,33 @@ class HttpEngine::Transfer {
   template <class T>
   void Set(CURLoption option, T value) {
     curl_easy_setopt(easy_, option, value);
+  }
+  void SetBlob(CURLoption option, const std::string& bytes) {
+    curl_blob blob{.data = const_cast<char*>(bytes.data()), .len = bytes.size(), .flags = CURL_BLOB_NOCOPY};
+    curl_easy_setopt(easy_, option, &blob);
+  }
+  // libcurl checks the certificate against the URL's host: that becomes the name, and the connection goes
+  // where the host was.
+  bool ExpectName(const Options& options) {
+    CURLU* const url = curl_url();
+    char *host = nullptr, *port = nullptr, *renamed = nullptr;
+    const bool good = curl_url_set(url, CURLUPART_URL, url_.c_str(), 0) == CURLUE_OK &&
+                      curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+                      curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+                      curl_url_set(url, CURLUPART_HOST, options.tls_server_name.c_str(), 0) == CURLUE_OK &&
+                      curl_url_get(url, CURLUPART_URL, &renamed, 0) == CURLUE_OK;
+    if (good) {
+      headers_ = curl_slist_append(headers_, absl::StrCat("Host: ", host, ":", port).c_str());
+      connect_to_ = curl_slist_append(nullptr, absl::StrCat("::", host, ":", port).c_str());
+      Set(CURLOPT_CONNECT_TO, connect_to_);
+      url_ = renamed;
+      Set(CURLOPT_URL, url_.c_str());
+    }
+    curl_free(host);
+    curl_free(port);
+    curl_free(renamed);
+    curl_url_cleanup(url);
+    return good;
   }
   int ResponseCode() const {
     long code = 0;
@@ -103,6 +142,19 @@ class HttpEngine::Transfer {
     }
     return error_[0] != '\0' ? error_ : curl_easy_strerror(code);
   }
+  static size_t OnHeader(char* data, size_t size, size_t count, void* arg) {
+    auto* self = static_cast<Transfer*>(arg);
+    const absl::string_view line(data, size * count);
+    constexpr absl::string_view kName = "retry-after:";
+    if (absl::StartsWithIgnoreCase(line, kName)) {
+      // The other form, a date, is not in use here.
+      int64_t seconds = 0;
+      if (absl::SimpleAtoi(absl::StripAsciiWhitespace(line.substr(kName.size())), &seconds) && seconds >= 0) {
+        self->response_.retry_after = absl::Seconds(seconds);
+      }
+    }
+    return line.size();
+  }
   static size_t OnData(char* data, size_t size, size_t count, void* arg) {
     auto* self = static_cast<Transfer*>(arg);
     const absl::string_view piece(data, size * count);
@@ -114,12 +166,13 @@ class HttpEngine::Transfer {
     return piece.size();
   }
 
-  const HttpRequest request_;
+  const HttpCall request_;
   Callbacks callbacks_;
   std::string url_;
   CURL* easy_ = nullptr;
   curl_slist* headers_ = nullptr;
-  HttpResponse response_;
+  curl_slist* connect_to_ = nullptr;
+  HttpAnswer response_;
   char error_[CURL_ERROR_SIZE] = "";
 };
 
@@ -143,7 +196,7 @@ HttpEngine::~HttpEngine() {
   curl_multi_cleanup(multi_);
 }
 
-std::shared_ptr<HttpEngine::Transfer> HttpEngine::Begin(HttpRequest request, Callbacks callbacks) {
+std::shared_ptr<HttpEngine::Transfer> HttpEngine::Begin(HttpCall request, Callbacks callbacks) {
   auto transfer = std::make_shared<Transfer>(std::move(request), std::move(callbacks));
   {
     absl::MutexLock lock(&mu_);
@@ -161,10 +214,10 @@ void HttpEngine::Cancel(const std::shared_ptr<Transfer>& transfer) {
   curl_multi_wakeup(multi_);
 }
 
-absl::StatusOr<HttpResponse> HttpEngine::Perform(HttpRequest request) {
-  absl::StatusOr<HttpResponse> answer = absl::UnknownError("no answer");
+absl::StatusOr<HttpAnswer> HttpEngine::Perform(HttpCall request) {
+  absl::StatusOr<HttpAnswer> answer = absl::UnknownError("no answer");
   absl::Notification done;
-  Begin(std::move(request), {nullptr, [&](absl::StatusOr<HttpResponse> result) {
+  Begin(std::move(request), {nullptr, [&](absl::StatusOr<HttpAnswer> result) {
                                answer = std::move(result);
                                done.Notify();
                              }});

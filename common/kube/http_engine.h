@@ -3,6 +3,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -16,24 +17,30 @@
 
 namespace xpu {
 
-struct HttpRequest {
+struct HttpCall {
   std::string method = "GET";
   // Path and query, as they go over the wire.
   std::string target;
   // "Name: value".
   std::vector<std::string> headers;
   std::string body;
+  // Certificate to show, with its chain, and its key; PEM. A connection serves requests with the same one.
+  std::string certificate;
+  std::string key;
   // For the whole exchange; infinite for streams.
   absl::Duration timeout = absl::InfiniteDuration();
 };
 
-struct HttpResponse {
+struct HttpAnswer {
   int code = 0;
   std::string body;
+  // What the header Retry-After asks for (RFC 9110, section 10.2.3), if it is there.
+  std::optional<absl::Duration> retry_after;
 };
 
 // HTTP exchanges with one server by libcurl, all on one thread of its own, over connections that are kept
-// open. The thread sleeps until a socket or a caller wakes it. Safe from any thread.
+// open: with HTTP/2, which https offers, many at a time on one. The thread sleeps until a socket or a caller
+// wakes it. Safe from any thread.
 class HttpEngine {
  public:
   struct Options {
@@ -41,11 +48,14 @@ class HttpEngine {
     std::string base_url;
     // If set, connections go to this unix socket and the URL's host is only a name.
     std::string unix_socket;
-    // PEM files. The server's certificate is always checked, against the system's authorities if `ca` is
-    // empty.
+    // Authorities as PEM, or as a file of it; neither: the system's. The server's certificate is always
+    // checked.
     std::string ca;
-    std::string certificate;
-    std::string key;
+    std::string ca_file;
+    // The name that it must have; empty: the URL's host.
+    std::string tls_server_name;
+    // As CURLOPT_PROXY; empty: what the environment says.
+    std::string proxy;
     absl::Duration connect_timeout = absl::Seconds(10);
   };
 
@@ -55,7 +65,7 @@ class HttpEngine {
     std::function<void(int code, absl::string_view piece)> data;
     // Once, last, unless the transfer was cancelled. Unavailable: no connection, or it broke;
     // DeadlineExceeded.
-    std::function<void(absl::StatusOr<HttpResponse>)> done;
+    std::function<void(absl::StatusOr<HttpAnswer>)> done;
   };
   class Transfer;
 
@@ -64,11 +74,11 @@ class HttpEngine {
   // Ends all transfers: those still running are done with Cancelled.
   ~HttpEngine();
 
-  std::shared_ptr<Transfer> Begin(HttpRequest request, Callbacks callbacks);
+  std::shared_ptr<Transfer> Begin(HttpCall request, Callbacks callbacks);
   // Drops the connection of a transfer that still runs. A callback may be running when it returns.
   void Cancel(const std::shared_ptr<Transfer>& transfer);
   // Begins and waits until it is done. Not on the engine's thread.
-  absl::StatusOr<HttpResponse> Perform(HttpRequest request);
+  absl::StatusOr<HttpAnswer> Perform(HttpCall request);
 
  private:
   HttpEngine(Options options, void* multi);

@@ -1,11 +1,13 @@
 #include "common/kube/informer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "common/kube/kube_errors.h"
 #include "common/kube/metadata.h"
 #include "spdlog/spdlog.h"
 
@@ -133,7 +135,7 @@ class Informer::Core : public std::enable_shared_from_this<Informer::Core> {
     TryLater(status, {Step::kWatch, version_});
   }
   void TryLater(const absl::Status& status, NextStep next) {
-    const absl::Duration delay = backoff_.Next();
+    const absl::Duration delay = std::max(backoff_.Next(), RetryAfter(status).value_or(absl::ZeroDuration()));
     if (!status.ok()) {
       spdlog::warn("{}: {}; trying again in {}", options_.kind.plural, std::string(status.message()),
                    absl::FormatDuration(delay));

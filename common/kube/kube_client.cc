@@ -1,10 +1,8 @@
 #include "common/kube/kube_client.h"
 
-#include <fstream>
-#include <sstream>
 #include <utility>
 
-#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -46,8 +44,9 @@ class KubeWatcher : public ResourceStore::Watcher {
 
 class KubeClientImpl : public KubeClient {
  public:
-  KubeClientImpl(KubeClientOptions options, std::unique_ptr<HttpEngine> engine)
-      : options_(std::move(options)), engine_(std::move(engine)) {}
+  KubeClientImpl(std::shared_ptr<KubeCredentials> credentials, absl::Duration deadline,
+                 std::unique_ptr<HttpEngine> engine)
+      : credentials_(std::move(credentials)), deadline_(deadline), engine_(std::move(engine)) {}
 
   absl::StatusOr<Resource> Create(const ResourceKind& kind, const Resource& object) override {
     return Ask("POST", CollectionPath(kind, NameOf(object).ns), kJson, &object);
@@ -111,14 +110,14 @@ class KubeClientImpl : public KubeClient {
     if (resource_version.empty()) {
       return absl::InvalidArgumentError("a watch needs the resourceVersion of a list to start from");
     }
-    HttpRequest request;
+    HttpCall request;
     request.target =
         absl::StrCat(CollectionPath(kind, ns), QueryOf({{"watch", "true"},
                                                         {"allowWatchBookmarks", "true"},
                                                         {"resourceVersion", resource_version},
                                                         {"labelSelector", options.label_selector},
                                                         {"fieldSelector", options.field_selector}}));
-    XPU_RETURN_IF_ERROR(AddHeaders(request, ""));
+    XPU_ASSIGN_OR_RETURN(const KubeIdentity identity, AddHeaders(request, ""));
     // What the engine's thread gathers: lines of a stream, or the words of a refusal.
     struct Reading {
       LineSplitter splitter;
@@ -135,10 +134,12 @@ class KubeClientImpl : public KubeClient {
         dispatcher_.PostEnd(sink, absl::UnavailableError("the server sent a watch event without an end"));
       }
     };
-    io.done = [this, reading, sink, target = request.target](absl::StatusOr<HttpResponse> response) {
+    io.done = [this, reading, sink, identity, target = request.target](absl::StatusOr<HttpAnswer> response) {
       absl::Status end = response.status();
       if (end.ok() && response->code != 200) {
-        end = FromHttpError(response->code, reading->refusal, "GET " + target);
+        end = FromHttpError(response->code, reading->refusal, "GET " + target, response->retry_after);
+        // Who watches tries again, with another identity if there is one.
+        if (absl::IsUnauthenticated(end) && credentials_ != nullptr) credentials_->Refused(identity);
       }
       dispatcher_.PostEnd(sink, std::move(end));
     };
@@ -149,33 +150,35 @@ class KubeClientImpl : public KubeClient {
   absl::StatusOr<nlohmann::json> GetPath(const std::string& path) override { return Ask("GET", path); }
 
  private:
-  absl::Status AddHeaders(HttpRequest& request, const char* content_type) {
+  // Shows who asks, and says who that is.
+  absl::StatusOr<KubeIdentity> AddHeaders(HttpCall& request, const char* content_type) {
     request.headers.push_back(absl::StrCat("Accept: ", kJson));
     if (*content_type != '\0') request.headers.push_back(absl::StrCat("Content-Type: ", content_type));
-    if (options_.token_file.empty()) return absl::OkStatus();
-    std::ifstream file(options_.token_file);
-    std::stringstream token;
-    token << file.rdbuf();
-    if (!file || token.str().empty()) {
-      return absl::UnauthenticatedError(
-          absl::StrCat("the token for the API server cannot be read from ", options_.token_file));
+    if (credentials_ == nullptr) return KubeIdentity();
+    XPU_ASSIGN_OR_RETURN(KubeIdentity identity, credentials_->Get());
+    request.certificate = identity.certificate;
+    request.key = identity.key;
+    if (!identity.token.empty()) {
+      request.headers.push_back(absl::StrCat("Authorization: Bearer ", identity.token));
+    } else if (!identity.username.empty()) {
+      request.headers.push_back(
+          absl::StrCat("Authorization: Basic ",
+                       absl::Base64Escape(absl::StrCat(identity.username, ":", identity.password))));
     }
-    request.headers.push_back(
-        absl::StrCat("Authorization: Bearer ", absl::StripAsciiWhitespace(absl::string_view(token.str()))));
-    return absl::OkStatus();
+    return identity;
   }
 
   absl::StatusOr<nlohmann::json> Ask(const std::string& method, const std::string& target,
                                      const char* content_type = "", const nlohmann::json* body = nullptr) {
-    HttpRequest request;
+    HttpCall request;
     request.method = method;
     request.target = target;
-    request.timeout = options_.deadline;
-    XPU_RETURN_IF_ERROR(AddHeaders(request, content_type));
+    request.timeout = deadline_;
     if (body != nullptr) request.body = body->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    XPU_ASSIGN_OR_RETURN(const HttpResponse response, engine_->Perform(std::move(request)));
+    XPU_ASSIGN_OR_RETURN(HttpAnswer response, Exchange(request, content_type));
     if (response.code < 200 || response.code > 299) {
-      return FromHttpError(response.code, response.body, absl::StrCat(method, " ", target));
+      return FromHttpError(response.code, response.body, absl::StrCat(method, " ", target),
+                           response.retry_after);
     }
     nlohmann::json answer = nlohmann::json::parse(response.body, nullptr, /*allow_exceptions=*/false);
     if (!answer.is_object()) {
@@ -185,16 +188,32 @@ class KubeClientImpl : public KubeClient {
     return answer;
   }
 
-  const KubeClientOptions options_;
+  // Once more with another identity, if there is one, when the server does not accept the first: a token may
+  // have been renewed in between.
+  absl::StatusOr<HttpAnswer> Exchange(const HttpCall& request, const char* content_type) {
+    HttpCall first = request;
+    XPU_ASSIGN_OR_RETURN(const KubeIdentity identity, AddHeaders(first, content_type));
+    XPU_ASSIGN_OR_RETURN(HttpAnswer response, engine_->Perform(std::move(first)));
+    if (response.code != 401 || credentials_ == nullptr) return response;
+    credentials_->Refused(identity);
+    HttpCall second = request;
+    XPU_ASSIGN_OR_RETURN(const KubeIdentity other, AddHeaders(second, content_type));
+    if (other == identity) return response;
+    return engine_->Perform(std::move(second));
+  }
+
+  const std::shared_ptr<KubeCredentials> credentials_;
+  const absl::Duration deadline_;
   WatchDispatcher dispatcher_;  // outlives the engine, which posts to it
   std::unique_ptr<HttpEngine> engine_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<KubeClient>> KubeClient::Make(const KubeClientOptions& options) {
+absl::StatusOr<std::unique_ptr<KubeClient>> KubeClient::Make(const KubeEndpoint& endpoint,
+                                                             absl::Duration deadline) {
   HttpEngine::Options engine;
-  absl::string_view server = options.server;
+  absl::string_view server = endpoint.server;
   if (absl::ConsumePrefix(&server, "unix:")) {
     engine.base_url = "http://localhost";
     engine.unix_socket = std::string(server);
@@ -207,15 +226,16 @@ absl::StatusOr<std::unique_ptr<KubeClient>> KubeClient::Make(const KubeClientOpt
   }
   if (server.empty()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the API server's address \"", options.server,
+        absl::StrCat("the API server's address \"", endpoint.server,
                      "\" cannot be read: it is unix:/path or https://host:port"));
   }
-  engine.ca = options.ca;
-  engine.certificate = options.certificate;
-  engine.key = options.key;
-  engine.connect_timeout = options.deadline;
+  engine.ca = endpoint.ca;
+  engine.ca_file = endpoint.ca_file;
+  engine.tls_server_name = endpoint.tls_server_name;
+  engine.proxy = endpoint.proxy;
+  engine.connect_timeout = deadline;
   XPU_ASSIGN_OR_RETURN(auto started, HttpEngine::Start(std::move(engine)));
-  return std::make_unique<KubeClientImpl>(options, std::move(started));
+  return std::make_unique<KubeClientImpl>(endpoint.credentials, deadline, std::move(started));
 }
 
 }  // namespace xpu

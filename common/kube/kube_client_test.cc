@@ -1,9 +1,11 @@
 #include "common/kube/kube_client.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
+#include "common/kube/kube_errors.h"
 #include "common/kube/metadata.h"
 #include "common/kube/script_server.h"
 #include "common/kube/watch_recorder.h"
@@ -29,7 +31,7 @@ class KubeClientTest : public ::testing::Test {
  protected:
   void Serve(ScriptServer::Script script, absl::Duration deadline = absl::Seconds(10)) {
     server_ = std::make_unique<ScriptServer>(std::move(script));
-    client_ = KubeClient::Make({.server = server_->endpoint(), .deadline = deadline}).value();
+    client_ = KubeClient::Make({.server = server_->endpoint()}, deadline).value();
   }
   void ServeWatch(Reply reply) {
     Serve([reply](const Request&) { return reply; });
@@ -44,6 +46,41 @@ class KubeClientTest : public ::testing::Test {
   std::unique_ptr<KubeClient> client_;
   std::unique_ptr<ResourceStore::Watcher> watcher_;
 };
+
+// Counts up with each identity that is not good any more.
+class CountingCredentials : public KubeCredentials {
+ public:
+  absl::StatusOr<KubeIdentity> Get() override { return KubeIdentity{.token = "t" + std::to_string(number_)}; }
+  void Refused(const KubeIdentity& identity) override {
+    if (identity.token == "t" + std::to_string(number_) && renews_) ++number_;
+  }
+  std::atomic<int> number_ = 1;
+  std::atomic<bool> renews_ = true;
+};
+
+TEST_F(KubeClientTest, ARefusedIdentityIsRenewedOnceAndTheRequestMadeAgain) {
+  Serve([](const Request& request) {
+    return ScriptServer::Respond(request.headers.find("bearer t2") == std::string::npos ? 401 : 200, "{}");
+  });
+  const auto credentials = std::make_shared<CountingCredentials>();
+  client_ = KubeClient::Make({.server = server_->endpoint(), .credentials = credentials}).value();
+  EXPECT_TRUE(client_->Get(kNetworks, {"default", "blue"}).ok());
+  EXPECT_EQ(server_->requests().size(), 2u);
+  // Nobody has another one: it is said, and not asked for ever.
+  credentials->number_ = 7;
+  credentials->renews_ = false;
+  EXPECT_TRUE(absl::IsUnauthenticated(client_->Get(kNetworks, {"default", "blue"}).status()));
+  EXPECT_EQ(server_->requests().size(), 3u);
+}
+
+TEST_F(KubeClientTest, AServerThatWantsToBeLeftAloneSaysForHowLong) {
+  Serve([](const Request&) {
+    return Reply{{"HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\nContent-Length: 2\r\n\r\n{}"}};
+  });
+  const absl::Status status = client_->Get(kNetworks, {"default", "blue"}).status();
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_EQ(RetryAfter(status), absl::Seconds(7));
+}
 
 TEST_F(KubeClientTest, CallsAreTheRequestsOfTheApi) {
   Serve([](const Request& request) {
@@ -152,7 +189,8 @@ TEST_F(KubeClientTest, TheTokenIsReadAgainForEachRequest) {
   ASSERT_NE(mkdtemp(folder), nullptr);
   const std::string file = std::string(folder) + "/token";
   server_ = std::make_unique<ScriptServer>([](const Request&) { return ScriptServer::Respond(200, "{}"); });
-  client_ = KubeClient::Make({.server = server_->endpoint(), .token_file = file}).value();
+  client_ = KubeClient::Make(EndpointFromFlags({.server = server_->endpoint(), .token_file = file}).value())
+                .value();
   EXPECT_TRUE(absl::IsUnauthenticated(client_->Get(kNetworks, {"default", "blue"}).status()));
   std::ofstream(file) << "first\n";
   ASSERT_TRUE(client_->Get(kNetworks, {"default", "blue"}).ok());

@@ -1,14 +1,21 @@
 // The client over TLS, against the server that comes with OpenSSL.
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -34,6 +41,7 @@ class TlsTest : public ::testing::Test {
       kill(server_, SIGKILL);
       waitpid(server_, nullptr, 0);
     }
+    if (keeper_.joinable()) keeper_.join();
     std::filesystem::remove_all(folder_);
   }
 
@@ -88,21 +96,107 @@ class TlsTest : public ::testing::Test {
   }
 
   absl::Status Ask(const std::string& host, const std::string& ca, const std::string& client = "") {
-    KubeClientOptions options;
-    options.server = absl::StrCat("https://", host, ":", port_);
-    options.ca = Path(ca);
+    return KubeClient::Make(Endpoint(host, ca, client)).value()->GetPath("/version").status();
+  }
+  KubeEndpoint Endpoint(const std::string& host, const std::string& ca, const std::string& client = "") {
+    KubeFlags flags;
+    flags.server = absl::StrCat("https://", host, ":", port_);
+    flags.ca = Path(ca);
     if (!client.empty()) {
-      options.certificate = Path(client + ".pem");
-      options.key = Path(client + ".key");
+      flags.certificate = Path(client + ".pem");
+      flags.key = Path(client + ".key");
     }
-    return KubeClient::Make(options).value()->GetPath("/version").status();
+    return EndpointFromFlags(flags).value();
+  }
+
+  void StopServer() {
+    const pid_t server = std::exchange(server_, 0);
+    kill(server, SIGTERM);
+    waitpid(server, nullptr, 0);
+    keeper_.join();
+  }
+
+  // nghttp2's server, which takes the descriptor of nobody: its port is one that was free a moment ago, and
+  // its log tells that it listens.
+  void ServeHttp2() {
+    const int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof(address);
+    ASSERT_EQ(bind(probe, reinterpret_cast<sockaddr*>(&address), size), 0);
+    ASSERT_EQ(getsockname(probe, reinterpret_cast<sockaddr*>(&address), &size), 0);
+    port_ = std::to_string(ntohs(address.sin_port));
+    close(probe);
+    int log[2];
+    ASSERT_EQ(pipe2(log, O_CLOEXEC), 0);
+    server_ = fork();
+    if (server_ == 0) {
+      if (chdir(folder_.c_str()) != 0) _exit(1);
+      dup2(log[1], STDOUT_FILENO);
+      execlp("stdbuf", "stdbuf", "-oL", "nghttpd", "-v", "--address=127.0.0.1", "-d", folder_.c_str(),
+             port_.c_str(), "server.key", "server.pem", nullptr);
+      _exit(1);
+    }
+    close(log[1]);
+    // "IPv4: listen 127.0.0.1:41234"
+    FILE* lines = fdopen(log[0], "r");
+    char line[256];
+    bool listens = false;
+    while (!listens && fgets(line, sizeof(line), lines) != nullptr)
+      listens = strstr(line, "listen") != nullptr;
+    ASSERT_TRUE(listens);
+    keeper_ = std::thread([lines, path = Path("nghttpd.log")] {
+      std::ofstream out(path);
+      char more[256];
+      while (fgets(more, sizeof(more), lines) != nullptr) out << more;
+      fclose(lines);
+    });
   }
 
   std::string folder_;
   std::string port_;
   pid_t server_ = 0;
   FILE* output_ = nullptr;
+  // Writes a server's log down until it ends.
+  std::thread keeper_;
 };
+
+TEST_F(TlsTest, ManyRequestsShareOneConnection) {
+  ServeHttp2();
+  const std::unique_ptr<KubeClient> client = KubeClient::Make(Endpoint("127.0.0.1", "ca.pem")).value();
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 16; ++i) {
+    threads.emplace_back([&] {
+      const absl::Status status = client->GetPath("/version").status();
+      EXPECT_TRUE(status.ok()) << status;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  StopServer();
+  // "[id=1] [  0.312] recv HEADERS frame": the connection's number.
+  std::ifstream log(Path("nghttpd.log"));
+  std::set<std::string> connections;
+  int requests = 0;
+  for (std::string line; std::getline(log, line);) {
+    if (line.rfind("[id=", 0) != 0) continue;
+    connections.insert(line.substr(0, line.find(']')));
+    if (line.find("recv HEADERS") != std::string::npos) ++requests;
+  }
+  EXPECT_EQ(requests, 16);
+  EXPECT_EQ(connections.size(), 1u);
+}
+
+TEST_F(TlsTest, AServerMayHaveAnotherNameThanItsAddress) {
+  MakeCertificate("server", "ca", "DNS:kubernetes");
+  Serve();
+  KubeEndpoint endpoint = Endpoint("127.0.0.1", "ca.pem");
+  EXPECT_TRUE(absl::IsUnavailable(KubeClient::Make(endpoint).value()->GetPath("/version").status()));
+  endpoint.tls_server_name = "kubernetes";
+  const absl::Status good = KubeClient::Make(endpoint).value()->GetPath("/version").status();
+  EXPECT_TRUE(good.ok()) << good;
+  endpoint.tls_server_name = "elsewhere";
+  EXPECT_TRUE(absl::IsUnavailable(KubeClient::Make(endpoint).value()->GetPath("/version").status()));
+  fclose(output_);
+}
 
 TEST_F(TlsTest, TrustsOnlyTheAuthorityAndTheNameThatItWasTold) {
   Serve();

@@ -1,9 +1,14 @@
 #include "common/kube/kube_errors.h"
 
+#include "absl/strings/cord.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
 namespace xpu {
 namespace {
+
+// Milliseconds.
+constexpr char kRetryAfter[] = "xpu.opiproject.org/retry-after";
 
 absl::StatusCode CodeFor(int code, const std::string& reason) {
   switch (code) {
@@ -49,16 +54,29 @@ absl::Status FromKubeStatus(const nlohmann::json& status) {
   return absl::Status(CodeFor(number, reason), message);
 }
 
-absl::Status FromHttpError(int code, const std::string& body, const std::string& request) {
+absl::Status FromHttpError(int code, const std::string& body, const std::string& request,
+                           std::optional<absl::Duration> retry_after) {
+  absl::Status error;
   const nlohmann::json status = nlohmann::json::parse(body, nullptr, /*allow_exceptions=*/false);
   if (status.is_object() && StringOf(status, "kind") == "Status") {
     nlohmann::json with_code = status;
     with_code["code"] = code;
-    return FromKubeStatus(with_code);
+    error = FromKubeStatus(with_code);
+  } else {
+    constexpr size_t kExcerpt = 200;
+    error = absl::Status(CodeFor(code, ""), absl::StrCat(request, ": the server answered ", code,
+                                                         body.empty() ? "" : ": ", body.substr(0, kExcerpt)));
   }
-  constexpr size_t kExcerpt = 200;
-  return absl::Status(CodeFor(code, ""), absl::StrCat(request, ": the server answered ", code,
-                                                      body.empty() ? "" : ": ", body.substr(0, kExcerpt)));
+  if (retry_after)
+    error.SetPayload(kRetryAfter, absl::Cord(absl::StrCat(absl::ToInt64Milliseconds(*retry_after))));
+  return error;
+}
+
+std::optional<absl::Duration> RetryAfter(const absl::Status& status) {
+  const absl::optional<absl::Cord> payload = status.GetPayload(kRetryAfter);
+  int64_t milliseconds = 0;
+  if (!payload || !absl::SimpleAtoi(std::string(*payload), &milliseconds)) return std::nullopt;
+  return absl::Milliseconds(milliseconds);
 }
 
 }  // namespace xpu

@@ -22,8 +22,9 @@ constexpr char kMachineSocket[] = "/run/xpu/apiserver.sock";
 
 // What the command line says, and what to do about it.
 struct CommandLine {
-  KubeClientOptions client;
-  std::string ns = "default";
+  KubeFlags client;
+  // Empty: what the kubeconfig says, "default" without one.
+  std::string ns;
   bool all_namespaces = false;
   GetOptions get;
   WatchOptions watch;
@@ -108,24 +109,29 @@ absl::Status PrintVersion(Session& session) {
 }
 
 absl::Status Run(CommandLine& line, const XpuctlDeps& deps) {
-  if (line.client.server.empty()) line.client.server = DefaultServer(deps.environment);
-  XPU_ASSIGN_OR_RETURN(const std::unique_ptr<KubeClient> client, KubeClient::Make(line.client));
-  Session session{*client, deps.in, deps.out, deps.err, deps.clock, line.ns, line.all_namespaces};
+  if (!line.client.given()) line.client = DefaultServer(deps.environment);
+  XPU_ASSIGN_OR_RETURN(const KubeEndpoint endpoint, EndpointFromFlags(line.client));
+  XPU_ASSIGN_OR_RETURN(const std::unique_ptr<KubeClient> client, KubeClient::Make(endpoint));
+  const std::string& ns = line.ns.empty() ? endpoint.ns : line.ns;
+  Session session{*client, deps.in, deps.out, deps.err, deps.clock, ns, line.all_namespaces};
   const absl::Status status = line.verb(session);
   if (!absl::IsUnavailable(status)) return status;
-  return absl::UnavailableError(absl::StrCat(
-      "the API server does not answer: ", std::string(status.message()),
-      "\nSay where it is with --server unix:PATH or --server https://HOST:PORT, or in XPU_SERVER; "
-      "\"xpuctl sandbox up\" starts one on this machine"));
+  return absl::UnavailableError(
+      absl::StrCat("the API server does not answer: ", std::string(status.message()),
+                   "\nSay where it is with --server unix:PATH or --server https://HOST:PORT, with "
+                   "--kubeconfig FILE, or in "
+                   "XPU_SERVER or KUBECONFIG; "
+                   "\"xpuctl sandbox up\" starts one on this machine"));
 }
 
 }  // namespace
 
-std::string DefaultServer(const std::function<std::string(const char*)>& environment) {
-  if (const std::string server = environment("XPU_SERVER"); !server.empty()) return server;
+KubeFlags DefaultServer(const std::function<std::string(const char*)>& environment) {
+  if (const std::string server = environment("XPU_SERVER"); !server.empty()) return {.server = server};
+  if (const std::string files = environment("KUBECONFIG"); !files.empty()) return {.kubeconfig = files};
   std::error_code error;
   const bool sandbox = std::filesystem::is_socket(kSandboxSocket, error);
-  return absl::StrCat("unix:", sandbox ? kSandboxSocket : kMachineSocket);
+  return {.server = absl::StrCat("unix:", sandbox ? kSandboxSocket : kMachineSocket)};
 }
 
 int RunXpuctl(const std::vector<std::string>& args, const XpuctlDeps& deps) {
@@ -135,10 +141,14 @@ int RunXpuctl(const std::vector<std::string>& args, const XpuctlDeps& deps) {
   CommandLine line;
   app.add_option("--server", line.client.server,
                  "API server: unix:PATH or https://HOST:PORT (or XPU_SERVER)");
-  app.add_option("-n,--namespace", line.ns, "Namespace of objects")->capture_default_str();
+  app.add_option("-n,--namespace", line.ns,
+                 "Namespace of objects; the kubeconfig's, or \"default\", without");
   app.add_option("--ca", line.client.ca, "PEM file of the authority that signed the server's certificate");
   app.add_option("--cert", line.client.certificate, "PEM file of this client's certificate");
   app.add_option("--key", line.client.key, "PEM file of its key");
+  app.add_option("--kubeconfig", line.client.kubeconfig,
+                 "Kubeconfig files separated by colons, or \"in-cluster\" (or KUBECONFIG)");
+  app.add_option("--context", line.client.context, "Context of the kubeconfig, if not its current one");
   app.add_option("--token-file", line.client.token_file, "File with a bearer token");
   AddReadingVerbs(app, &line, deps);
   AddWritingVerbs(app, &line);

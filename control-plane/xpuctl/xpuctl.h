@@ -7,6 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/event_loop.h"
+#include "common/kube/kubeconfig.h"
 
 namespace CLI {
 class App;
@@ -31,8 +32,8 @@ struct XpuctlDeps {
 // command line that cannot be read.
 int RunXpuctl(const std::vector<std::string>& args, const XpuctlDeps& deps);
 
-// Where the API server is if --server does not say: XPU_SERVER, the sandbox's if there is one, or the
-// machine's.
-std::string DefaultServer(const std::function<std::string(const char*)>& environment);
+// Where the API server is if --server does not say: XPU_SERVER, the kubeconfig that KUBECONFIG
+// names, the sandbox's if there is one, or the machine's.
+KubeFlags DefaultServer(const std::function<std::string(const char*)>& environment);
 
 }  // namespace xpu

@@ -23,7 +23,7 @@ struct Flags {
   xpu::XpuAgentOptions agent;
   xpu::OvsSwitchOptions ovs;
   xpu::SysfsRepresentors::Options representors;
-  xpu::KubeClientOptions api;
+  xpu::KubeFlags api;
   std::string database = "/var/lib/xpu/xpu-agent.db";
   std::string log_level = "info";
 };
@@ -41,8 +41,9 @@ absl::Status Run(Flags flags) {
   XPU_ASSIGN_OR_RETURN(std::unique_ptr<xpu::Netlink> netlink, xpu::NetlinkFactoryReal().Open(nullptr));
   xpu::SysfsRepresentors representors(flags.representors, std::move(netlink));
   std::unique_ptr<xpu::KubeClient> resources;
-  if (!flags.api.server.empty()) {
-    XPU_ASSIGN_OR_RETURN(resources, xpu::KubeClient::Make(flags.api));
+  if (flags.api.given()) {
+    XPU_ASSIGN_OR_RETURN(const xpu::KubeEndpoint endpoint, xpu::EndpointFromFlags(flags.api));
+    XPU_ASSIGN_OR_RETURN(resources, xpu::KubeClient::Make(endpoint));
   }
   // One agent owns what is marked with its card's name.
   flags.ovs.owner = flags.agent.card;
@@ -92,6 +93,11 @@ int main(int argc, char** argv) {
   app.add_option("--api-cert", flags.api.certificate, "Certificate for the API server (PEM)");
   app.add_option("--api-key", flags.api.key, "Key of that certificate (PEM)");
   app.add_option("--api-token-file", flags.api.token_file, "File with a bearer token for the API server");
+  app.add_option(
+      "--kubeconfig", flags.api.kubeconfig,
+      "Instead of --api-server: kubeconfig files separated by colons, or \"in-cluster\" for the pod's "
+      "service account");
+  app.add_option("--context", flags.api.context, "Context of the kubeconfig, if not its current one");
   app.add_option("--log-level", flags.log_level, "debug, info, warn or error")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   if (const absl::Status status = Run(flags); !status.ok()) {

@@ -332,8 +332,12 @@ TEST_F(XpuctlTest, VersionNeedsNoServer) {
 }
 
 TEST(DefaultServerTest, TheEnvironmentSaysWhere) {
-  EXPECT_EQ(DefaultServer([](const char*) { return std::string("unix:/x"); }), "unix:/x");
-  EXPECT_THAT(DefaultServer([](const char*) { return std::string(); }),
+  EXPECT_EQ(DefaultServer([](const char*) { return std::string("unix:/x"); }).server, "unix:/x");
+  const KubeFlags config =
+      DefaultServer([](const char* name) { return std::string(name) == "KUBECONFIG" ? "/a:/b" : ""; });
+  EXPECT_EQ(config.server, "");
+  EXPECT_EQ(config.kubeconfig, "/a:/b");
+  EXPECT_THAT(DefaultServer([](const char*) { return std::string(); }).server,
               testing::MatchesRegex("unix:/run/.*\\.sock"));
 }
 
