@@ -1,0 +1,182 @@
+#include "common/ctrl/leader_election.h"
+
+#include <atomic>
+#include <map>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "common/kube/fake_store.h"
+#include "common/kube/metadata.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace xpu {
+namespace {
+
+const ResourceKind kLeases = {"coordination.k8s.io", "v1", "Lease", "leases"};
+const ResourceName kLease = {"xpu", "broker"};
+
+// One process's way to the store, which can be cut.
+class CutStore : public ResourceStore {
+ public:
+  explicit CutStore(ResourceStore& store) : store_(store) {}
+  absl::StatusOr<Resource> Create(const ResourceKind& kind, const Resource& object) override {
+    if (cut_) return Cut();
+    return store_.Create(kind, object);
+  }
+  absl::StatusOr<Resource> Get(const ResourceKind& kind, const ResourceName& name) override {
+    if (cut_) return Cut();
+    return store_.Get(kind, name);
+  }
+  absl::StatusOr<ResourceList> List(const ResourceKind& kind, const std::string& ns,
+                                    const ListOptions& options) override {
+    if (cut_) return Cut();
+    return store_.List(kind, ns, options);
+  }
+  absl::StatusOr<Resource> Update(const ResourceKind& kind, const Resource& object) override {
+    if (cut_) return Cut();
+    return store_.Update(kind, object);
+  }
+  absl::StatusOr<Resource> UpdateStatus(const ResourceKind& kind, const Resource& object) override {
+    return store_.UpdateStatus(kind, object);
+  }
+  absl::StatusOr<Resource> Patch(const ResourceKind& kind, const ResourceName& name, PatchType type,
+                                 const nlohmann::json& patch) override {
+    return store_.Patch(kind, name, type, patch);
+  }
+  absl::Status Delete(const ResourceKind& kind, const ResourceName& name) override {
+    return store_.Delete(kind, name);
+  }
+  absl::StatusOr<std::unique_ptr<Watcher>> Watch(const ResourceKind& kind, const std::string& ns,
+                                                 const std::string& version, const ListOptions& options,
+                                                 WatchCallbacks callbacks) override {
+    return store_.Watch(kind, ns, version, options, std::move(callbacks));
+  }
+  void Cut(bool cut) { cut_ = cut; }
+
+ private:
+  static absl::Status Cut() { return absl::UnavailableError("cut off"); }
+  ResourceStore& store_;
+  std::atomic<bool> cut_ = false;
+};
+
+// Processes that share one loop, so that what each of them does comes in one order.
+class LeaderElectionTest : public ::testing::Test {
+ protected:
+  ~LeaderElectionTest() override { processes_.clear(); }
+
+  void Start(const std::string& identity) {
+    Process& process = processes_[identity];
+    process.store = std::make_unique<CutStore>(store_);
+    process.election =
+        std::make_unique<LeaderElection>(loop_, *process.store,
+                                         LeaderElection::Options{.lease = kLease,
+                                                                 .identity = identity,
+                                                                 .lease_duration = absl::Milliseconds(300),
+                                                                 .renew_deadline = absl::Milliseconds(200),
+                                                                 .renew_period = absl::Milliseconds(50)},
+                                         [this, identity](bool leading) {
+                                           history_.push_back((leading ? "+" : "-") + identity);
+                                           leaders_ += leading ? 1 : -1;
+                                           EXPECT_LE(leaders_, 1);
+                                           loop_.Stop();
+                                         });
+  }
+  // Lets the loop run until `done`, which only what happens on the loop can change.
+  template <class F>
+  void RunUntil(F done) {
+    bool late = false;
+    const EventLoop::Handle watchdog = loop_.After(absl::Seconds(30), [&] {
+      late = true;
+      loop_.Stop();
+    });
+    while (!done() && !late) loop_.Run();
+    EXPECT_FALSE(late);
+  }
+  std::string Leader() const {
+    for (const auto& [identity, process] : processes_) {
+      if (process.election->leading()) return identity;
+    }
+    return "";
+  }
+  std::string Holder() { return store_.Get(kLeases, kLease).value()["spec"]["holderIdentity"]; }
+
+  struct Process {
+    std::unique_ptr<CutStore> store;
+    std::unique_ptr<LeaderElection> election;
+  };
+  FakeStore store_;
+  EventLoop loop_;
+  std::map<std::string, Process> processes_;
+  std::vector<std::string> history_;
+  int leaders_ = 0;
+};
+
+TEST_F(LeaderElectionTest, OneLeadsAndWhenItGoesAnotherDoes) {
+  for (const char* identity : {"a", "b", "c"}) Start(identity);
+  RunUntil([&] { return !Leader().empty(); });
+  const std::string first = Leader();
+  EXPECT_EQ(Holder(), first);
+  --leaders_;
+  processes_.erase(first);
+  RunUntil([&] { return !Leader().empty(); });
+  EXPECT_NE(Leader(), first);
+  EXPECT_EQ(Holder(), Leader());
+  const Resource lease = store_.Get(kLeases, kLease).value();
+  EXPECT_EQ(lease["spec"]["leaseDurationSeconds"], 1);
+}
+
+TEST_F(LeaderElectionTest, ALeaderThatIsCutOffStopsBeforeAnotherBegins) {
+  Start("a");
+  RunUntil([&] { return Leader() == "a"; });
+  Start("b");
+  processes_["a"].store->Cut(true);
+  RunUntil([&] { return Leader() == "b"; });
+  EXPECT_THAT(history_, testing::ElementsAre("+a", "-a", "+b"));
+  EXPECT_EQ(store_.Get(kLeases, kLease).value()["spec"]["leaseTransitions"], 1);
+  // Back again, it stands in line.
+  processes_["a"].store->Cut(false);
+  --leaders_;
+  processes_.erase("b");
+  RunUntil([&] { return Leader() == "a"; });
+}
+
+TEST_F(LeaderElectionTest, AStoreThatIsAwayStopsEverybodyAndLetsOneGoOn) {
+  Start("a");
+  RunUntil([&] { return Leader() == "a"; });
+  store_.GoAway();
+  RunUntil([&] { return Leader().empty(); });
+  store_.ComeBack();
+  RunUntil([&] { return Leader() == "a"; });
+}
+
+TEST_F(LeaderElectionTest, ALeaseThatSomebodyDeletesOrTakesIsNoLongerHeld) {
+  Start("a");
+  RunUntil([&] { return Leader() == "a"; });
+  Resource lease = store_.Get(kLeases, kLease).value();
+  lease.erase("metadata");
+  lease["metadata"] = {{"name", kLease.name}, {"namespace", kLease.ns}};
+  lease["spec"]["holderIdentity"] = "a person";
+  ASSERT_TRUE(store_.Update(kLeases, lease).ok());
+  RunUntil([&] { return Leader().empty(); });
+  // Nobody renews it.
+  RunUntil([&] { return Leader() == "a"; });
+  ASSERT_TRUE(store_.Delete(kLeases, kLease).ok());
+  Start("b");
+  RunUntil([&] { return store_.Get(kLeases, kLease).ok() && Holder() == Leader(); });
+}
+
+TEST_F(LeaderElectionTest, WhatOthersWroteIntoTheLeaseIsKept) {
+  Resource lease = MakeResource(kLeases, kLease);
+  lease["metadata"]["labels"] = {{"team", "net"}};
+  lease["spec"] = "nonsense";
+  ASSERT_TRUE(store_.Create(kLeases, lease).ok());
+  Start("a");
+  RunUntil([&] { return Leader() == "a"; });
+  EXPECT_EQ(store_.Get(kLeases, kLease).value()["metadata"]["labels"]["team"], "net");
+}
+
+}  // namespace
+}  // namespace xpu
