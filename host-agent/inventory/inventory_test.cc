@@ -14,6 +14,7 @@
 namespace xpu {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -22,18 +23,14 @@ const PciAddress kPf{0, 3, 0, 0};
 
 class InventoryTest : public ::testing::Test {
  protected:
-  InventoryTest() : bus_(kernel_), factory_(kernel_) {
+  InventoryTest() : bus_(kernel_), devlink_(kernel_), factory_(kernel_) {
     kernel_.AddCard(kPf, "p0", 4);
     EXPECT_TRUE(bus_.SetNumVfs(kPf, 4).ok());
     const auto functions = bus_.List();
     for (const PciFunction& function : *functions) {
       if (function.physical_function) vfs_.push_back(function.address);
     }
-    inventory_ = std::make_unique<Inventory>(
-        std::vector<CardConfig>{{"card0", kPf, "unix:/x"}}, bus_, [this](const FunctionId& function) {
-          absl::MutexLock lock(&mu_);
-          return claims_.contains(function) ? claims_.at(function) : ClaimHealth();
-        });
+    Make({});
   }
   ~InventoryTest() override {
     if (thread_.joinable()) {
@@ -41,6 +38,19 @@ class InventoryTest : public ::testing::Test {
       loop_.Stop();
       thread_.join();
     }
+  }
+
+  void Make(const PfSetup& setup) {
+    inventory_ = std::make_unique<Inventory>(
+        std::vector<CardConfig>{{"card0", kPf, "unix:/x", setup}}, bus_,
+        [this](const FunctionId& function) {
+          absl::MutexLock lock(&mu_);
+          return claims_.contains(function) ? claims_.at(function) : ClaimHealth();
+        },
+        [this] {
+          absl::MutexLock lock(&mu_);
+          return static_cast<int>(claims_.size());
+        });
   }
 
   void Follow() {
@@ -80,8 +90,19 @@ class InventoryTest : public ::testing::Test {
     return netlink_->GetLink(bus_.Get(function)->netdevs.at(0))->mac;
   }
 
+  // On the loop, as who owns the inventory does it.
+  void CardSays(const absl::StatusOr<CardPorts>& ports) {
+    loop_.PostAndWait([&] { inventory_->CardPortsChanged("card0", ports); });
+  }
+  void SetUp(const LinkChange& change) {
+    ASSERT_TRUE(netlink_->ChangeLink(netlink_->GetLink("p0")->ifindex, change).ok());
+  }
+  std::string ReasonOf(const FunctionId& function) { return inventory_->Find(function)->reason; }
+  bool Healthy(const FunctionId& function) { return inventory_->Find(function)->healthy; }
+
   FakeKernel kernel_;
   FakePciBus bus_;
+  FakeDevlink devlink_;
   FakeNetlinkFactory factory_;
   EventLoop loop_;
   std::unique_ptr<Netlink> netlink_;
@@ -251,6 +272,241 @@ TEST_F(InventoryTest, AnInterfaceThatComesBackIsSeen) {
     return std::find(seen_.begin(), seen_.end(), vfs_[0]) != seen_.end();
   };
   EXPECT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&is_seen), absl::Seconds(10)));
+}
+
+LinkChange Up(bool up) {
+  LinkChange change;
+  change.up = up;
+  return change;
+}
+
+TEST_F(InventoryTest, AFunctionHasAllThatPoolsAreChosenBy) {
+  kernel_.ChangePciFunction(vfs_[1], [](PciFunction& function) {
+    function.numa_node = 1;
+    function.rdma_devices = {"mlx5_2"};
+    function.rdma_nodes = {"/dev/infiniband/uverbs2"};
+  });
+  ASSERT_TRUE(bus_.BindDriver(vfs_[2], "vfio-pci").ok());
+  ASSERT_TRUE(inventory_->Refresh().ok());
+  const HostFunction function = *inventory_->Find(vfs_[1]);
+  EXPECT_EQ(function.kind, HostFunction::Kind::kVf);
+  EXPECT_EQ(function.vendor, bus_.Get(vfs_[1])->vendor);
+  EXPECT_EQ(function.device, bus_.Get(vfs_[1])->device);
+  EXPECT_NE(function.vendor, 0);
+  EXPECT_EQ(function.driver, bus_.Get(vfs_[1])->driver);
+  EXPECT_EQ(function.pf_name, "p0");
+  EXPECT_EQ(function.link_type, "ether");
+  EXPECT_EQ(function.numa_node, 1);
+  EXPECT_THAT(function.rdma_devices, ElementsAre("mlx5_2"));
+  EXPECT_THAT(function.rdma_nodes, ElementsAre("/dev/infiniband/uverbs2"));
+  EXPECT_EQ(function.vfio_node, "");
+  const HostFunction vfio = *inventory_->Find(vfs_[2]);
+  EXPECT_EQ(vfio.driver, "vfio-pci");
+  EXPECT_THAT(vfio.vfio_node, HasSubstr("/dev/vfio/"));
+  EXPECT_EQ(vfio.link_type, "ether") << "that of its physical function";
+  EXPECT_TRUE(vfio.healthy) << "it has no interface to miss: " << vfio.reason;
+}
+
+TEST_F(InventoryTest, SubfunctionsAreFunctionsToo) {
+  ASSERT_TRUE(inventory_->Refresh().ok());
+  Follow();
+  Waiter waiter(*inventory_);
+  const FunctionId sf(kPf, 88);
+  ASSERT_TRUE(devlink_.AddSf(kPf, 88).ok());
+  ASSERT_TRUE(devlink_.ActivateSf(kPf, 88).ok());
+  ASSERT_TRUE(waiter.WaitFor(IsHealthy(sf, true)));
+  const HostFunction function = *inventory_->Find(sf);
+  EXPECT_EQ(function.kind, HostFunction::Kind::kSf);
+  EXPECT_EQ(function.pf, kPf);
+  EXPECT_EQ(function.index, 88);
+  EXPECT_EQ(function.port, "host0-sf88");
+  EXPECT_EQ(function.vendor, bus_.Get(kPf)->vendor);
+  EXPECT_EQ(function.auxiliary_device, bus_.Subfunctions(kPf)->at(0).auxiliary_device);
+  EXPECT_EQ(function.pf_name, "p0");
+  EXPECT_EQ(function.link_type, "ether");
+  EXPECT_EQ(*inventory_->Resolve(function.auxiliary_device), sf);
+
+  ASSERT_TRUE(devlink_.RemoveSf(kPf, 88).ok());
+  ASSERT_TRUE(waiter.WaitFor(IsHealthy(sf, false)));
+  EXPECT_THAT(ReasonOf(sf), HasSubstr("subfunction is gone"));
+}
+
+TEST_F(InventoryTest, WhatTheSetupIsToBeWithoutIsForgottenWhenItIsGone) {
+  ASSERT_TRUE(devlink_.AddSf(kPf, 88).ok());
+  ASSERT_TRUE(devlink_.ActivateSf(kPf, 88).ok());
+  Make({.vfs = 2, .sfs = std::vector<SubfunctionSetup>()});
+  ASSERT_TRUE(inventory_->Refresh().ok());
+  EXPECT_THAT(inventory_->List(), SizeIs(5)) << "they are there as yet";
+  SetClaim(vfs_[3], ClaimHealth{.claimed = true});
+  ASSERT_TRUE(bus_.SetNumVfs(kPf, 0).ok());
+  ASSERT_TRUE(devlink_.RemoveSf(kPf, 88).ok());
+  ASSERT_TRUE(inventory_->Refresh().ok());
+  const std::vector<HostFunction> list = inventory_->List();
+  ASSERT_THAT(list, SizeIs(3));
+  EXPECT_EQ(list[0].id, vfs_[0]) << "the setup wants it back";
+  EXPECT_EQ(list[1].id, vfs_[1]);
+  EXPECT_EQ(list[2].id, vfs_[3]) << "it has a claim";
+}
+
+TEST_F(InventoryTest, ResolvesIdsAndNamesOfTheAuxiliaryBus) {
+  ASSERT_TRUE(inventory_->Refresh().ok());
+  EXPECT_EQ(*inventory_->Resolve("0000:03:00.2"), FunctionId(PciAddress{0, 3, 0, 2}));
+  EXPECT_EQ(*inventory_->Resolve("0000:77:00.0-sf4"), FunctionId(PciAddress{0, 0x77, 0, 0}, 4));
+  EXPECT_EQ(inventory_->Resolve("mlx5_core.sf.9").status().code(), absl::StatusCode::kNotFound);
+  for (const char* text : {"", "eth0", "mlx5_core.sf", "a b.sf.1", "0000:03:00"}) {
+    EXPECT_EQ(inventory_->Resolve(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
+  }
+}
+
+TEST_F(InventoryTest, WithoutCarrierAtThePhysicalFunctionNoneIsHealthy) {
+  const MacAddress mac = (*factory_.Open(nullptr))->GetLink("p0")->mac;
+  ASSERT_TRUE(inventory_->Refresh().ok());
+  Follow();
+  SetUp(Up(true));
+  SetClaim(vfs_[1], ClaimHealth{.claimed = true});
+  Waiter waiter(*inventory_);
+  kernel_.PlugCable(mac, false);
+  ASSERT_TRUE(waiter.WaitFor(IsHealthy(vfs_[0], false)));
+  EXPECT_THAT(ReasonOf(vfs_[0]),
+              HasSubstr("interface p0 of its physical function 0000:03:00.0 has no carrier"));
+  EXPECT_FALSE(Healthy(vfs_[1])) << "a claim does not help";
+  EXPECT_EQ(inventory_->CheckGivable(vfs_[0]).code(), absl::StatusCode::kFailedPrecondition);
+  kernel_.PlugCable(mac, true);
+  ASSERT_TRUE(waiter.WaitFor(IsHealthy(vfs_[0], true)));
+  EXPECT_TRUE(Healthy(vfs_[1]));
+  EXPECT_TRUE(inventory_->CheckGivable(vfs_[0]).ok());
+}
+
+TEST_F(InventoryTest, CarrierIsAskedForOnlyOfAnInterfaceThatIsUp) {
+  const MacAddress mac = (*factory_.Open(nullptr))->GetLink("p0")->mac;
+  ASSERT_TRUE(inventory_->Refresh().ok());
+  Follow();
+  SetUp(Up(true));
+  Waiter waiter(*inventory_);
+  kernel_.PlugCable(mac, false);
+  ASSERT_TRUE(waiter.WaitFor(IsHealthy(vfs_[0], false)));
+  SetUp(Up(false));
+  EXPECT_TRUE(waiter.WaitFor(IsHealthy(vfs_[0], true)));
+}
+
+TEST_F(InventoryTest, TheWrongDriverIsNotHealthy) {
+  Make({.drivers = {{1, "vfio-pci"}}});
+  ASSERT_TRUE(inventory_->Refresh().ok());
+  Follow();
+  Waiter waiter(*inventory_);
+  EXPECT_FALSE(Healthy(vfs_[1]));
+  EXPECT_THAT(ReasonOf(vfs_[1]), HasSubstr("is to have driver vfio-pci"));
+  EXPECT_TRUE(Healthy(vfs_[0]));
+  ASSERT_TRUE(bus_.BindDriver(vfs_[1], "vfio-pci").ok());
+  ASSERT_TRUE(waiter.WaitFor(IsHealthy(vfs_[1], true)));
+  ASSERT_TRUE(bus_.BindDriver(vfs_[1], "").ok());
+  EXPECT_TRUE(waiter.WaitFor(IsHealthy(vfs_[1], false)));
+}
+
+TEST_F(InventoryTest, WhatStandsInTheWayOfTheSetupIsShownOnTheFunctions) {
+  Make({.vfs = 8, .drivers = {{1, "vfio-pci"}}});
+  ASSERT_TRUE(inventory_->Refresh().ok());
+  inventory_->PfSetUp(kPf, "a function is in use: by pod default/web",
+                      {{vfs_[1], "it keeps its driver: pod default/web"}});
+  EXPECT_TRUE(Healthy(vfs_[0])) << "it can be used as it is";
+  EXPECT_THAT(ReasonOf(vfs_[0]), HasSubstr("not as configured: a function is in use: by pod default/web"));
+  EXPECT_FALSE(Healthy(vfs_[1]));
+  EXPECT_EQ(ReasonOf(vfs_[1]), "it keeps its driver: pod default/web");
+  inventory_->PfSetUp(kPf, "", {});
+  EXPECT_EQ(ReasonOf(vfs_[0]), "");
+}
+
+TEST_F(InventoryTest, ACardsWordOnItsRepresentorsCounts) {
+  ASSERT_TRUE(inventory_->Refresh().ok());
+  Follow();
+  for (const PciAddress& vf : vfs_) EXPECT_TRUE(Healthy(vf)) << "before the first word";
+  CardSays(CardPorts{.healthy = {"host0-0", "host0-1"}, .unhealthy = {{"host0-2", "it is down"}}});
+  EXPECT_TRUE(Healthy(vfs_[0]));
+  EXPECT_FALSE(Healthy(vfs_[2]));
+  EXPECT_THAT(ReasonOf(vfs_[2]), HasSubstr("card card0 says of its representor: it is down"));
+  EXPECT_FALSE(Healthy(vfs_[3]));
+  EXPECT_THAT(ReasonOf(vfs_[3]), HasSubstr("no representor of it (port host0-3)"));
+  CardSays(CardPorts{.healthy = {"host0-0", "host0-1", "host0-2", "host0-3"}});
+  for (const PciAddress& vf : vfs_) EXPECT_TRUE(Healthy(vf));
+}
+
+TEST_F(InventoryTest, ASilentCardsFunctionsAreNotHealthyUntilItIsBack) {
+  const CardPorts all{.healthy = {"host0-0", "host0-1", "host0-2", "host0-3"}};
+  ASSERT_TRUE(inventory_->Refresh().ok());
+  Follow();
+  CardSays(all);
+  CardSays(absl::UnavailableError("no word for 900 ms"));
+  for (const PciAddress& vf : vfs_) {
+    EXPECT_FALSE(Healthy(vf));
+    EXPECT_THAT(ReasonOf(vf), HasSubstr("nothing is heard of card card0: no word for 900 ms"));
+    EXPECT_TRUE(inventory_->CheckGivable(vf).ok()) << "the card's own answer says it better";
+  }
+  CardSays(all);
+  for (const PciAddress& vf : vfs_) EXPECT_TRUE(Healthy(vf));
+  CardSays(absl::UnimplementedError("no such call"));
+  for (const PciAddress& vf : vfs_) EXPECT_TRUE(Healthy(vf)) << "it cannot tell";
+}
+
+TEST_F(InventoryTest, APulledCardIsGoneAndHealthyAgainWhenItIsBack) {
+  ASSERT_TRUE(inventory_->Refresh().ok());
+  Follow();
+  Waiter waiter(*inventory_);
+  kernel_.RemovePciFunction(kPf);
+  ASSERT_TRUE(waiter.WaitFor([](const auto& list) {
+    return list.size() == 4 &&
+           std::none_of(list.begin(), list.end(), [](const auto& f) { return f.healthy; });
+  }));
+  EXPECT_THAT(ReasonOf(vfs_[0]), HasSubstr("physical function 0000:03:00.0 is gone"));
+  kernel_.AddCard(kPf, "p0", 4);
+  ASSERT_TRUE(bus_.SetNumVfs(kPf, 4).ok());
+  ASSERT_TRUE(waiter.WaitFor([](const auto& list) {
+    return list.size() == 4 && std::all_of(list.begin(), list.end(), [](const auto& f) { return f.healthy; });
+  }));
+  // Its new interface is watched, too.
+  SetUp(Up(true));
+  kernel_.PlugCable(netlink_->GetLink("p0")->mac, false);
+  EXPECT_TRUE(waiter.WaitFor(IsHealthy(vfs_[0], false)));
+}
+
+TEST_F(InventoryTest, TellsWhichPhysicalFunctionHasChanged) {
+  kernel_.AddCard(PciAddress{0, 9, 0, 0}, "other", 2);
+  ASSERT_TRUE(inventory_->Refresh().ok());
+  Follow();
+  Waiter waiter(*inventory_);
+  ASSERT_TRUE(bus_.SetNumVfs(PciAddress{0, 9, 0, 0}, 2).ok());
+  ASSERT_TRUE(bus_.BindDriver(vfs_[0], "vfio-pci").ok());
+  absl::MutexLock lock(&mu_);
+  const auto told = [this] {
+    mu_.AssertReaderHeld();
+    return !pfs_changed_.empty();
+  };
+  ASSERT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&told), absl::Seconds(10)));
+  EXPECT_THAT(pfs_changed_, ::testing::Each(kPf));
+}
+
+TEST_F(InventoryTest, ListenersAreToldTheNumberOfClaims) {
+  ASSERT_TRUE(inventory_->Refresh().ok());
+  Waiter waiter(*inventory_);
+  EXPECT_EQ(waiter.claims(), 0);
+  SetClaim(vfs_[0], ClaimHealth{.claimed = true});
+  EXPECT_EQ(waiter.claims(), 1) << "although the list is the same";
+  // One that is none of a card's.
+  SetClaim(PciAddress{0, 0x77, 0, 0}, ClaimHealth{.claimed = true});
+  EXPECT_EQ(waiter.claims(), 2);
+  SetClaim(vfs_[0], std::nullopt);
+  EXPECT_EQ(waiter.claims(), 1);
+}
+
+TEST_F(InventoryTest, OnlyAFreeFunctionHasToBeHealthyToBeGiven) {
+  ASSERT_TRUE(inventory_->Refresh().ok());
+  kernel_.UnplugLink((*factory_.Open(nullptr))->GetLink(bus_.Get(vfs_[0])->netdevs.at(0))->mac);
+  ASSERT_TRUE(inventory_->Refresh().ok());
+  const absl::Status refused = inventory_->CheckGivable(vfs_[0]);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("no network interface"));
+  SetClaim(vfs_[0], ClaimHealth{.claimed = true, .stuck = "the card does not answer"});
+  EXPECT_TRUE(inventory_->CheckGivable(vfs_[0]).ok()) << "who has it is said by whom it is refused";
+  EXPECT_EQ(inventory_->CheckGivable(PciAddress{0, 0x77, 0, 0}).code(), absl::StatusCode::kNotFound);
 }
 
 TEST(FunctionAlias, TheKernelsWordCountsMoreThanTheAlias) {

@@ -70,6 +70,15 @@ void FakeKernel::UnplugLink(const MacAddress& mac) {
   }
 }
 
+void FakeKernel::PlugCable(const MacAddress& mac, bool plugged) {
+  absl::MutexLock lock(&state_->mu);
+  for (auto& [number, link] : state_->links) {
+    if (link.link.mac != mac || link.plugged == plugged) continue;
+    link.plugged = plugged;
+    state_->TellLocked(link, false);
+  }
+}
+
 void FakeKernel::AddPciFunction(const PciFunction& function) {
   absl::MutexLock lock(&state_->mu);
   FakeNative native{function.driver, {}};

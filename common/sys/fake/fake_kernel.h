@@ -58,6 +58,9 @@ class FakeKernel {
               bool up = false);
   // Removes an interface wherever it is, as when hardware is unplugged.
   void UnplugLink(const MacAddress& mac);
+  // Pulls the cable of an interface without a peer, or plugs it in again: it has carrier while it is up and
+  // plugged in, as it is at first.
+  void PlugCable(const MacAddress& mac, bool plugged);
   // Plugs a function into the PCI bus, with its netdevs (function.netdevs, in the root namespace), which are
   // there whenever its driver (function.driver) holds it.
   void AddPciFunction(const PciFunction& function);

@@ -43,6 +43,18 @@ TEST(FakeKernel, VethVanishesWithItsNamespace) {
   EXPECT_TRUE(absl::IsNotFound(root->GetLink("a").status()));
 }
 
+TEST(FakeKernel, AnInterfaceHasCarrierWhileItIsUpAndPluggedIn) {
+  FakeKernel kernel;
+  const MacAddress mac = *MacAddress::Parse("02:00:00:00:00:01");
+  kernel.AddLink(kernel.root(), "p0", mac, /*up=*/true);
+  EXPECT_TRUE(kernel.FindLink(mac)->link.carrier);
+  kernel.PlugCable(mac, false);
+  EXPECT_FALSE(kernel.FindLink(mac)->link.carrier);
+  EXPECT_TRUE(kernel.FindLink(mac)->link.up);
+  kernel.PlugCable(mac, true);
+  EXPECT_TRUE(kernel.FindLink(mac)->link.carrier);
+}
+
 TEST(FakeKernel, EverySeamFailsAsPlanned) {
   FakeKernel kernel;
   FakePciBus bus(kernel);

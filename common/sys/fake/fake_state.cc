@@ -81,7 +81,7 @@ FakeLink* FakeKernel::State::ByIndexLocked(uint64_t ns, int ifindex) {
 
 Link FakeKernel::State::ViewLocked(const FakeLink& link) {
   Link view = link.link;
-  view.carrier = view.up;
+  view.carrier = view.up && link.plugged;
   const auto peer = links.find(link.peer);
   if (peer == links.end()) return view;
   view.carrier = view.up && peer->second.link.up;

@@ -20,6 +20,8 @@ struct FakeLink {
   uint64_t ns = 0;
   // Number of the other end of a veth; 0 for none.
   int peer = 0;
+  // Whether something is at the other end of the cable.
+  bool plugged = true;
   // Whose interface it is; none without hardware.
   std::optional<FunctionId> owner;
   std::vector<InterfaceAddress> addresses;
