@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -47,17 +48,19 @@ std::string LinkedName(const std::string& path) {
   return target->substr(target->rfind('/') + 1);
 }
 
-// The index of VF `address` at the physical function whose folder is `pf`; -1 if it is not there.
-int FindVfIndex(const std::string& pf, const std::string& address) {
+// The virtual functions of the physical one whose folder is `pf`, with their indices; empty if it is not
+// there.
+std::map<std::string, int> VfIndices(const std::string& pf) {
+  std::map<std::string, int> indices;
   auto names = ListDirectory(pf);
-  if (!names.ok()) return -1;
+  if (!names.ok()) return indices;
   for (const std::string& name : *names) {
     absl::string_view number = name;
     int index = -1;
     if (!absl::ConsumePrefix(&number, "virtfn") || !absl::SimpleAtoi(number, &index)) continue;
-    if (LinkedName(absl::StrCat(pf, "/", name)) == address) return index;
+    indices[LinkedName(absl::StrCat(pf, "/", name))] = index;
   }
-  return -1;
+  return indices;
 }
 
 // The names in a folder that may be missing.
@@ -111,6 +114,11 @@ absl::StatusOr<std::string> SysfsPciBus::FolderOf(const FunctionId& subfunction)
 }
 
 absl::StatusOr<PciFunction> SysfsPciBus::Get(const PciAddress& address) {
+  SeenIndices seen;
+  return Read(address, seen);
+}
+
+absl::StatusOr<PciFunction> SysfsPciBus::Read(const PciAddress& address, SeenIndices& seen) const {
   const std::string folder = absl::StrCat(devices_, "/", address.ToString());
   PciFunction function;
   function.address = address;
@@ -128,7 +136,10 @@ absl::StatusOr<PciFunction> SysfsPciBus::Get(const PciAddress& address) {
   if (auto vpd = ReadFile(folder + "/vpd"); vpd.ok()) function.serial = VpdSerial(*vpd);
   if (const std::string pf = LinkedName(folder + "/physfn"); !pf.empty()) {
     XPU_ASSIGN_OR_RETURN(function.physical_function, PciAddress::Parse(pf));
-    function.vf_index = FindVfIndex(folder + "/physfn", address.ToString());
+    auto indices = seen.find(pf);
+    if (indices == seen.end()) indices = seen.emplace(pf, VfIndices(folder + "/physfn")).first;
+    const auto index = indices->second.find(address.ToString());
+    if (index != indices->second.end()) function.vf_index = index->second;
   }
   function.netdevs = Names(folder + "/net");
   function.link_type = LinkType(folder, function.netdevs);
@@ -194,6 +205,7 @@ absl::StatusOr<std::vector<PciFunction>> SysfsPciBus::List() {
     return Annotate(names.status(), "cannot look at the PCI bus; is the path of sysfs right?");
   }
   std::vector<PciFunction> functions;
+  SeenIndices seen;
   for (const std::string& name : *names) {
     auto address = PciAddress::Parse(name);
     if (!address.ok()) continue;
@@ -202,7 +214,7 @@ absl::StatusOr<std::vector<PciFunction>> SysfsPciBus::List() {
     if (absl::IsNotFound(pci_class.status())) continue;
     if (!pci_class.ok()) return pci_class.status();
     if (!IsNetworkClass(*pci_class)) continue;
-    auto function = Get(*address);
+    auto function = Read(*address, seen);
     if (absl::IsNotFound(function.status())) continue;
     if (!function.ok()) return function.status();
     functions.push_back(*std::move(function));
