@@ -1,30 +1,28 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "common/base/function_id.h"
 #include "common/base/ip_address.h"
 #include "common/base/mac_address.h"
+#include "common/sys/vf_settings.h"
+#include "host-agent/cni/cni_parameters.h"
+#include "host-agent/cni/cni_result.h"
 
 namespace xpu {
 
-// What the runtime gave beside the configuration (CNI specification 1.0.0, section 2, "Parameters").
-struct CniParameters {
-  std::string container_id;
-  std::string netns;
-  std::string ifname;
-  std::string args;
-};
-
-// CNI_ARGS as Kubernetes' runtimes fill it.
-struct CniArgs {
-  std::string pod_namespace;
-  std::string pod_name;
+// A configuration's own log, as sriov-cni has it.
+struct CniLog {
+  enum class Level { kPanic, kError, kWarning, kInfo, kDebug };
+  Level level = Level::kInfo;
+  // Where lines are appended; empty: nowhere but the agent's own log.
+  std::string file;
+  friend bool operator==(const CniLog&, const CniLog&) = default;
 };
 
 // A request for an interface, read from a configuration and its parameters.
@@ -32,37 +30,61 @@ struct CniConfig {
   std::string cni_version;
   // Name of the network as the configuration calls it.
   std::string name;
-  FunctionId device;
+  // The function: its id (FunctionId), or the name of a subfunction on the auxiliary bus.
+  std::string device;
+  // The Network; both empty where there is a `vlan`.
   std::string network_namespace;
   std::string network;
+  // Instead of a Network: the card's network of that VLAN, 0 for untagged.
+  std::optional<uint16_t> vlan;
   std::optional<MacAddress> mac;
-  // At most one of each family.
+  // Of the Network; at most one of each family. Empty if a plugin gives the addresses: it reads for itself
+  // which ones are asked for.
   std::vector<IpAddress> addresses;
+  VfSettings settings;
+  // Name of the plugin that gives the addresses.
+  std::optional<std::string> ipam;
+  std::optional<uint32_t> mtu;
+  std::vector<CniRoute> routes;
+  CniDns dns;
+  // The result of the plugins before this one, or for CHECK that of the ADD, as JSON; empty if there is none.
+  std::string prev_result;
+  CniLog log;
 };
 
-// All errors below are CNI errors (cni_error.h); they name the key or variable, say what is wrong with it and
-// what to do.
+// Whose configurations they are, where they differ.
+enum class CniDialect {
+  kXpu,
+  // Of openshift/dpu-operator's plugin: one that names no network is of the card's untagged network, and
+  // "BridgeID" is the name of a Network.
+  kDpuOperator,
+};
 
-// Checks CNI_CONTAINERID and CNI_IFNAME by the specification's rules, for ADD also that CNI_NETNS is an
-// absolute path. DEL may come without a namespace.
-absl::Status CheckParameters(const CniParameters& parameters, bool netns_needed);
+// All errors below are CNI errors (cni_error.h); they name the key, say what is wrong with it and what to do.
 
-// "K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-1;IgnoreUnknown=1".
-absl::StatusOr<CniArgs> ParseCniArgs(absl::string_view args);
+// The configuration of an ADD or CHECK. docs/reference/cni-configuration.md says what keys there are and what
+// they mean. Keys that runtimes and the specification add are let through; any other is refused, so that a
+// misspelt one is not silently without effect.
+absl::StatusOr<CniConfig> ParseCniConfig(absl::string_view bytes, const CniArgs& args,
+                                         CniDialect dialect = CniDialect::kXpu);
 
-// The configuration of an ADD. The namespace of a network that is given without one is the pod's, or
-// "default".
-//
-//   cniVersion, name, type   as the specification says
-//   deviceID                 PCI address of the function; also runtimeConfig.deviceID, or pciBusID as Multus
-//                            writes it beside. Must agree where there are several.
-//   network                  Network resource, "name" or "namespace/name"; without, `name` is its name
-//   mac                      also runtimeConfig.mac, which wins
-//   runtimeConfig.ips        addresses asked for, with or without length
-//
-// Keys that runtimes and the specification add (capabilities, ipam, dns, args, prevResult, …) are let
-// through; any other is refused, so that a misspelt one is not silently without effect.
-absl::StatusOr<CniConfig> ParseCniConfig(absl::string_view bytes, const CniArgs& args);
+// What GC and STATUS need of a configuration.
+struct CniNetworkConfig {
+  std::string cni_version;
+  std::string name;
+  std::optional<std::string> ipam;
+  // Container id and interface name, from "cni.dev/valid-attachments"; nothing if it is not there.
+  std::optional<std::vector<std::pair<std::string, std::string>>> valid_attachments;
+};
+absl::StatusOr<CniNetworkConfig> ParseCniNetworkConfig(absl::string_view bytes);
+
+// What can be told from a configuration that need not be good: for DEL, which must work with any.
+struct CniHints {
+  // As CniConfig::device, unchecked; empty if there is none.
+  std::string device;
+  CniLog log;
+};
+CniHints ReadCniHints(absl::string_view bytes);
 
 // What errors are to say as cniVersion: the configuration's if it can be read and is supported, else the
 // newest that is supported.

@@ -15,7 +15,8 @@ CniHandler::Request ToRequest(const pb::CniRequest& request) {
   return {.parameters = {.container_id = request.container_id(),
                          .netns = request.netns(),
                          .ifname = request.ifname(),
-                         .args = request.args()},
+                         .args = request.args(),
+                         .path = request.path()},
           .config = request.config()};
 }
 
@@ -54,6 +55,27 @@ grpc::ServerUnaryReactor* CniServiceImpl::Del(grpc::CallbackServerContext* conte
                                               const pb::CniRequest* request, pb::CniResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
   handler_.Del(ToRequest(*request), Answer("DEL", request, response, reactor));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* CniServiceImpl::Check(grpc::CallbackServerContext* context,
+                                                const pb::CniRequest* request, pb::CniResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  handler_.Check(ToRequest(*request), Answer("CHECK", request, response, reactor));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* CniServiceImpl::Gc(grpc::CallbackServerContext* context,
+                                             const pb::CniRequest* request, pb::CniResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  handler_.Gc(ToRequest(*request), Answer("GC", request, response, reactor));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* CniServiceImpl::Status(grpc::CallbackServerContext* context,
+                                                 const pb::CniRequest* request, pb::CniResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  handler_.Status(ToRequest(*request), Answer("STATUS", request, response, reactor));
   return reactor;
 }
 

@@ -17,6 +17,14 @@ class CniServiceImpl final : public hostagent::v1::CniService::CallbackService {
   grpc::ServerUnaryReactor* Del(grpc::CallbackServerContext* context,
                                 const hostagent::v1::CniRequest* request,
                                 hostagent::v1::CniResponse* response) override;
+  grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext* context,
+                                  const hostagent::v1::CniRequest* request,
+                                  hostagent::v1::CniResponse* response) override;
+  grpc::ServerUnaryReactor* Gc(grpc::CallbackServerContext* context, const hostagent::v1::CniRequest* request,
+                               hostagent::v1::CniResponse* response) override;
+  grpc::ServerUnaryReactor* Status(grpc::CallbackServerContext* context,
+                                   const hostagent::v1::CniRequest* request,
+                                   hostagent::v1::CniResponse* response) override;
 
  private:
   CniHandler& handler_;

@@ -109,7 +109,11 @@ class HostAgent {
     provisioner_->Start();
 
     allocate_ = std::make_unique<AllocateHandler>(inventory_, *attacher_, *executor_);
-    cni_ = std::make_unique<CniHandler>(*allocator_, *attacher_, *executor_);
+    cni_ = std::make_unique<CniHandler>(CniHandler::Parts{.allocator = *allocator_,
+                                                          .inventory = inventory_,
+                                                          .attacher = *attacher_,
+                                                          .executor = *executor_,
+                                                          .ipam = deps_.ipam});
     host_agent_service_ =
         std::make_unique<HostAgentServiceImpl>(inventory_, *allocator_, *allocate_, *provisioner_);
     cni_service_ = std::make_unique<CniServiceImpl>(*cni_);

@@ -20,6 +20,7 @@
 
 namespace xpu {
 
+class IpamRunner;
 class OpiClient;
 
 struct HostAgentOptions {
@@ -47,6 +48,8 @@ struct HostAgentDeps {
   std::function<absl::StatusOr<std::unique_ptr<OpiClient>>(const std::string& endpoint)> open_card;
   // Null: no subfunctions are made.
   Devlink* devlink = nullptr;
+  // Null: a CNI configuration with an IPAM plugin is refused.
+  IpamRunner* ipam = nullptr;
   // Null: no Netdev resources are written.
   ResourceStore* store = nullptr;
   // Called once the agent serves, on the loop.
