@@ -82,6 +82,8 @@ HttpRequest ReadRequest(evhttp_request* request) {
                       Decode(pair.second, /*plus_is_space=*/true));
   }
   out.content_type = MediaType(evhttp_find_header(evhttp_request_get_input_headers(request), "Content-Type"));
+  const char* const accept = evhttp_find_header(evhttp_request_get_input_headers(request), "Accept");
+  if (accept != nullptr) out.accept = accept;
   evbuffer* body = evhttp_request_get_input_buffer(request);
   out.body.resize(evbuffer_get_length(body));
   evbuffer_copyout(body, out.body.data(), out.body.size());

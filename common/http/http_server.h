@@ -22,6 +22,8 @@ struct HttpRequest {
   std::map<std::string, std::string> query;
   // Media types without parameters, in lower case; empty if there is none.
   std::string content_type;
+  // What the client would like, as it wrote it (RFC 9110, section 12.5.1); empty if it does not say.
+  std::string accept;
   std::string body;
 };
 

@@ -27,13 +27,18 @@ TestHttp::TestHttp(const std::string& endpoint) : curl_(curl_easy_init()) {
 
 TestHttp::~TestHttp() { curl_easy_cleanup(curl_); }
 
+TestReply TestHttp::Get(const std::string& path, const std::string& accept) {
+  return Do("GET", path, "", "application/json", accept);
+}
+
 TestReply TestHttp::Do(const std::string& method, const std::string& path, const std::string& body,
-                       const std::string& content_type) {
+                       const std::string& content_type, const std::string& accept) {
   TestReply reply;
   curl_easy_reset(curl_);
   curl_slist* headers = curl_slist_append(
       nullptr, absl::StrCat("Content-Type:", content_type.empty() ? "" : " ", content_type).c_str());
   headers = curl_slist_append(headers, "Expect:");
+  headers = curl_slist_append(headers, absl::StrCat("Accept:", accept.empty() ? "" : " ", accept).c_str());
   if (!unix_path_.empty()) curl_easy_setopt(curl_, CURLOPT_UNIX_SOCKET_PATH, unix_path_.c_str());
   curl_easy_setopt(curl_, CURLOPT_NOPROXY, "*");
   curl_easy_setopt(curl_, CURLOPT_PATH_AS_IS, 1L);

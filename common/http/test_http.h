@@ -27,8 +27,8 @@ class TestHttp {
 
   // A code of 0 means that there was no answer. No Content-Type is sent where it is empty.
   TestReply Do(const std::string& method, const std::string& path, const std::string& body = "",
-               const std::string& content_type = "application/json");
-  TestReply Get(const std::string& path) { return Do("GET", path); }
+               const std::string& content_type = "application/json", const std::string& accept = "");
+  TestReply Get(const std::string& path, const std::string& accept = "");
   TestReply Post(const std::string& path, const nlohmann::json& body) {
     return Do("POST", path, body.dump());
   }

@@ -14,10 +14,10 @@ constexpr size_t kMaxBodyBytes = size_t{16} << 20;
 
 class ApiServerImpl : public ApiServer {
  public:
-  ApiServerImpl(EventLoop& loop, std::unique_ptr<ObjectStore> store)
+  ApiServerImpl(EventLoop& loop, Clock& clock, std::unique_ptr<ObjectStore> store)
       : store_(std::move(store)),
-        watches_(loop, *store_),
-        api_(*store_, watches_),
+        watches_(loop, *store_, clock),
+        api_(*store_, watches_, clock),
         http_(loop, {.max_body_bytes = kMaxBodyBytes},
               [this](HttpRequest request) { return api_.Handle(std::move(request)); }) {}
 
@@ -48,7 +48,7 @@ class ApiServerImpl : public ApiServer {
 absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const ApiServerOptions& options, EventLoop& loop,
                                                             Clock& clock) {
   XPU_ASSIGN_OR_RETURN(std::unique_ptr<ObjectStore> store, ObjectStore::Open(options.store, clock));
-  auto server = std::make_unique<ApiServerImpl>(loop, std::move(store));
+  auto server = std::make_unique<ApiServerImpl>(loop, clock, std::move(store));
   XPU_RETURN_IF_ERROR(server->Listen(options.listen));
   return server;
 }

@@ -236,5 +236,45 @@ INSTANTIATE_TEST_SUITE_P(
                     "spec": {"vni": 5, "prefixes": [[[[["10.0.0.0/24"]]]]]}})",
                 422}));
 
+TEST_F(RestTest, AListComesInPagesThatNeitherRepeatNorHide) {
+  for (const char* name : {"a", "b", "c", "d", "e"})
+    ASSERT_EQ(http_.Post(kNetworks, Network(name)).code, 201);
+  const auto names = [](const TestReply& reply) {
+    std::string text;
+    for (const json& item : reply.json["items"]) text += item["metadata"]["name"].get<std::string>();
+    return text;
+  };
+  const TestReply first = http_.Get(absl::StrCat(kNetworks, "?limit=2"));
+  EXPECT_EQ(names(first), "ab");
+  const std::string version = first.json["metadata"]["resourceVersion"];
+  // Between the pages: what was shown goes, what comes next goes, something new comes.
+  ASSERT_EQ(http_.Do("DELETE", absl::StrCat(kNetworks, "/a")).code, 200);
+  ASSERT_EQ(http_.Do("DELETE", absl::StrCat(kNetworks, "/c")).code, 200);
+  ASSERT_EQ(http_.Post(kNetworks, Network("bb")).code, 201);
+  const TestReply second = http_.Get(
+      absl::StrCat(kNetworks, "?limit=2&continue=", first.json["metadata"]["continue"].get<std::string>()));
+  EXPECT_EQ(names(second), "bbd");
+  EXPECT_EQ(second.json["metadata"]["resourceVersion"], version) << "a watch from there hears of all between";
+  const TestReply third = http_.Get(
+      absl::StrCat(kNetworks, "?limit=2&continue=", second.json["metadata"]["continue"].get<std::string>()));
+  EXPECT_EQ(names(third), "e");
+  EXPECT_FALSE(third.json["metadata"].contains("continue"));
+
+  EXPECT_EQ(http_.Get(absl::StrCat(kNetworks, "?limit=4")).json["metadata"].contains("continue"), false)
+      << "four are left";
+  EXPECT_EQ(http_.Get(absl::StrCat(kNetworks, "?limit=2&continue=nonsense")).code, 410);
+  EXPECT_EQ(http_.Get(absl::StrCat(kNetworks, "?limit=many")).code, 400);
+}
+
+TEST_F(RestTest, AClientMayHaveItsObjectsAsTables) {
+  ASSERT_EQ(http_.Post(kNetworks, Network("blue")).code, 201);
+  const std::string accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+  const TestReply list = http_.Get(absl::StrCat(kNetworks, "?limit=500"), accept);
+  EXPECT_EQ(list.json["kind"], "Table") << list.body;
+  EXPECT_EQ(list.json["rows"][0]["cells"][0], "blue");
+  EXPECT_EQ(http_.Get(kBlue, accept).json["rows"].size(), 1u);
+  EXPECT_EQ(http_.Get(kBlue, "application/yaml").code, 406);
+}
+
 }  // namespace
 }  // namespace xpu::apiserver

@@ -35,8 +35,8 @@ absl::Status SandboxOptions::Complete() {
   if (cards < 1 || cards > 8) {
     return absl::InvalidArgumentError(absl::StrCat("--cards ", cards, ": a sandbox has 1 to 8 cards"));
   }
-  if (vfs < 1 || vfs > 62) {
-    return absl::InvalidArgumentError(absl::StrCat("--vfs ", vfs, ": an emulated card has 1 to 62 VFs"));
+  if (vfs < 1 || vfs > 250) {
+    return absl::InvalidArgumentError(absl::StrCat("--vfs ", vfs, ": an emulated card has 1 to 250 VFs"));
   }
   if (dir.empty()) dir = "/run/xpu-sandbox/" + name;
   if (dir.front() != '/')

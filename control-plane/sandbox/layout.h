@@ -12,7 +12,7 @@ struct SandboxOptions {
   std::string name = "default";
   // Emulated cards, each with a DPU of its own: 1 to 8.
   int cards = 1;
-  // VFs of each card: 1 to 62.
+  // VFs of each card: 1 to 250.
   int vfs = 8;
   // Everything of the sandbox lives below it; empty: /run/xpu-sandbox/<name>.
   std::string dir;

@@ -29,7 +29,7 @@ TEST(SandboxOptionsTest, RefusesWhatCannotWork) {
   EXPECT_FALSE(SandboxOptions{.cards = 0}.Complete().ok());
   EXPECT_FALSE(SandboxOptions{.cards = 9}.Complete().ok());
   EXPECT_FALSE(SandboxOptions{.vfs = 0}.Complete().ok());
-  EXPECT_FALSE(SandboxOptions{.vfs = 63}.Complete().ok());
+  EXPECT_FALSE(SandboxOptions{.vfs = 251}.Complete().ok());
   EXPECT_FALSE(SandboxOptions{.dir = "relative"}.Complete().ok());
   const absl::Status status = SandboxOptions{.dir = "/" + std::string(90, 'x')}.Complete();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);

@@ -4,8 +4,9 @@
 #include <ostream>
 
 #include "absl/strings/str_cat.h"
+#include "common/api/object_columns.h"
 #include "common/kube/metadata.h"
-#include "control-plane/xpuctl/object_table.h"
+#include "control-plane/xpuctl/table.h"
 
 namespace xpu {
 namespace {
@@ -55,7 +56,7 @@ void PrintTables(Session& session, const std::vector<Found>& found, bool wide) {
     if (part.objects.empty()) continue;
     if (!first) session.out << "\n";
     first = false;
-    const ObjectColumns columns(*part.kind, session.all_namespaces, wide);
+    const api::ObjectColumns columns(*part.kind, session.all_namespaces, wide);
     Table table(columns.Headings());
     for (const Resource& object : part.objects) table.AddRow(columns.Row(object, session.clock.Now()));
     table.Print(session.out);

@@ -65,22 +65,4 @@ std::string Label(const api::KindInfo& kind, const std::string& name) {
   return absl::StrCat(kind.singular, group, "/", name);
 }
 
-std::string AgeText(absl::Duration age) {
-  const int64_t seconds = std::max<int64_t>(0, absl::ToInt64Seconds(age));
-  const int64_t minutes = seconds / 60;
-  const int64_t hours = minutes / 60;
-  const int64_t days = hours / 24;
-  // Two units while the larger one alone would say too little.
-  const auto two = [](int64_t big, const char* big_unit, int64_t small, const char* small_unit) {
-    return small == 0 ? absl::StrCat(big, big_unit) : absl::StrCat(big, big_unit, small, small_unit);
-  };
-  if (seconds < 120) return absl::StrCat(seconds, "s");
-  if (minutes < 10) return two(minutes, "m", seconds % 60, "s");
-  if (hours < 3) return absl::StrCat(minutes, "m");
-  if (hours < 8) return two(hours, "h", minutes % 60, "m");
-  if (hours < 48) return absl::StrCat(hours, "h");
-  if (days < 8) return two(days, "d", hours % 24, "h");
-  return absl::StrCat(days, "d");
-}
-
 }  // namespace xpu

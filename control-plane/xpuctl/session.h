@@ -44,7 +44,4 @@ std::string NamespaceToList(const Session& session, const api::KindInfo& kind);
 // "network.xpu.opiproject.org/blue"; the core group has no name: "namespace/default".
 std::string Label(const api::KindInfo& kind, const std::string& name);
 
-// "12s", "3m20s", "5h", "2d": as long ago as a person wants to know it.
-std::string AgeText(absl::Duration age);
-
 }  // namespace xpu

@@ -52,18 +52,5 @@ TEST(SessionTest, LabelsNameTheGroup) {
   EXPECT_EQ(Label(**FindKindByName("namespaces"), "default"), "namespace/default");
 }
 
-TEST(SessionTest, AgesAreAsPreciseAsAPersonWantsThem) {
-  EXPECT_EQ(AgeText(absl::Seconds(-5)), "0s");
-  EXPECT_EQ(AgeText(absl::Seconds(119)), "119s");
-  EXPECT_EQ(AgeText(absl::Seconds(120)), "2m");
-  EXPECT_EQ(AgeText(absl::Seconds(200)), "3m20s");
-  EXPECT_EQ(AgeText(absl::Minutes(10)), "10m");
-  EXPECT_EQ(AgeText(absl::Minutes(179)), "179m");
-  EXPECT_EQ(AgeText(absl::Minutes(185)), "3h5m");
-  EXPECT_EQ(AgeText(absl::Hours(47)), "47h");
-  EXPECT_EQ(AgeText(absl::Hours(49)), "2d1h");
-  EXPECT_EQ(AgeText(absl::Hours(24 * 400)), "400d");
-}
-
 }  // namespace
 }  // namespace xpu

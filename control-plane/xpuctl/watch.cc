@@ -4,9 +4,10 @@
 #include <ostream>
 
 #include "absl/strings/str_cat.h"
+#include "common/api/object_columns.h"
 #include "common/kube/informer.h"
 #include "common/kube/metadata.h"
-#include "control-plane/xpuctl/object_table.h"
+#include "control-plane/xpuctl/table.h"
 
 namespace xpu {
 
@@ -28,7 +29,7 @@ absl::Status WatchObjects(Session& session, const WatchOptions& options,
   XPU_RETURN_IF_ERROR(
       session.store.List(informer_options.kind, informer_options.ns, informer_options.selection).status());
 
-  const ObjectColumns columns(*target.kind, session.all_namespaces, options.output == "wide");
+  const api::ObjectColumns columns(*target.kind, session.all_namespaces, options.output == "wide");
   std::vector<std::string> headings = columns.Headings();
   headings.insert(headings.begin(), "Event");
   Table table(std::move(headings));

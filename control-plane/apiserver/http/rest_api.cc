@@ -6,7 +6,9 @@
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
 #include "control-plane/apiserver/http/body.h"
+#include "control-plane/apiserver/http/continue_token.h"
 #include "control-plane/apiserver/http/discovery.h"
+#include "control-plane/apiserver/http/view.h"
 #include "control-plane/apiserver/store/api_error.h"
 #include "control-plane/apiserver/store/object_rules.h"
 
@@ -48,6 +50,10 @@ absl::StatusOr<api::Selector> SelectorOf(const HttpRequest& request) {
       api::Selector::Parse(Query(request, "labelSelector"), Query(request, "fieldSelector"));
   if (!selector.ok()) return BadRequest(selector.status().message());
   return selector;
+}
+
+absl::StatusOr<View> ViewOf(const HttpRequest& request) {
+  return View::Parse(request.accept, Query(request, "includeObject"));
 }
 
 absl::Status CheckMediaType(const HttpRequest& request, const std::vector<absl::string_view>& taken) {
@@ -103,7 +109,7 @@ absl::StatusOr<HttpReply> RestApi::OnResource(const Route& route, const HttpRequ
   }
   if (request.method == "GET") {
     XPU_ASSIGN_OR_RETURN(json object, store_.Get(*route.kind, {route.ns, route.name}));
-    return Answer(200, object);
+    return AnswerObject(200, route, request, std::move(object));
   }
   if (request.method == "PUT") return Replace(route, request);
   if (request.method == "PATCH") return Patch(route, request);
@@ -111,23 +117,40 @@ absl::StatusOr<HttpReply> RestApi::OnResource(const Route& route, const HttpRequ
   return WrongMethod(request);
 }
 
+absl::StatusOr<HttpReply> RestApi::AnswerObject(int code, const Route& route, const HttpRequest& request,
+                                                json object) {
+  XPU_ASSIGN_OR_RETURN(const View view, ViewOf(request));
+  return Answer(code, view.Object(*route.kind, std::move(object), clock_.Now()));
+}
+
 absl::StatusOr<HttpReply> RestApi::List(const Route& route, const HttpRequest& request) {
-  if (!Query(request, "continue").empty()) return Expired("lists are given whole here; list again");
+  XPU_ASSIGN_OR_RETURN(const View view, ViewOf(request));
   XPU_ASSIGN_OR_RETURN(std::optional<int64_t> version, Number(request, "resourceVersion"));
   if (version && Query(request, "resourceVersionMatch") == "Exact" && *version != store_.version()) {
     return Expired("only the latest version can be listed; list again");
   }
   XPU_ASSIGN_OR_RETURN(api::Selector selector, SelectorOf(request));
-  XPU_ASSIGN_OR_RETURN(Listing listing, store_.List(*route.kind, route.ns, selector));
-  return Answer(200, {{"apiVersion", route.kind->resource.ApiVersion()},
-                      {"kind", absl::StrCat(route.kind->resource.kind, "List")},
-                      {"metadata", {{"resourceVersion", absl::StrCat(listing.version)}}},
-                      {"items", std::move(listing.items)}});
+  XPU_ASSIGN_OR_RETURN(const std::optional<int64_t> limit, Number(request, "limit"));
+  Page page{.limit = static_cast<size_t>(limit.value_or(0))};
+  std::optional<ContinueToken> from;
+  if (const std::string token = Query(request, "continue"); !token.empty()) {
+    XPU_ASSIGN_OR_RETURN(from, ReadContinue(token));
+    page.after = from->after;
+    // Who watches from the first page's version hears of all that happened between the pages, as long as the
+    // history reaches back so far.
+    XPU_RETURN_IF_ERROR(store_.ChangesSince(*route.kind, route.ns, from->version, 1).status());
+  }
+  XPU_ASSIGN_OR_RETURN(Listing listing, store_.List(*route.kind, route.ns, selector, page));
+  const int64_t as_of = from ? from->version : listing.version;
+  json metadata = {{"resourceVersion", absl::StrCat(as_of)}};
+  if (listing.more_after) metadata["continue"] = WriteContinue({as_of, *listing.more_after});
+  return Answer(200, view.List(*route.kind, std::move(listing.items), std::move(metadata), clock_.Now()));
 }
 
 absl::StatusOr<HttpReply> RestApi::Watch(const Route& route, const HttpRequest& request) {
   WatchRequest watch;
   watch.kind = route.kind;
+  XPU_ASSIGN_OR_RETURN(watch.view, ViewOf(request));
   watch.ns = route.ns;
   XPU_ASSIGN_OR_RETURN(watch.selector, SelectorOf(request));
   XPU_ASSIGN_OR_RETURN(std::optional<int64_t> since, Number(request, "resourceVersion"));
@@ -158,14 +181,14 @@ absl::StatusOr<HttpReply> RestApi::Create(const Route& route, const HttpRequest&
     if (there.is_null() || there.is_string()) there = route.ns;
   }
   XPU_ASSIGN_OR_RETURN(json made, store_.Create(*route.kind, object));
-  return Answer(201, made);
+  return AnswerObject(201, route, request, std::move(made));
 }
 
 absl::StatusOr<HttpReply> RestApi::Replace(const Route& route, const HttpRequest& request) {
   XPU_ASSIGN_OR_RETURN(json object, JsonBody(request));
   XPU_ASSIGN_OR_RETURN(json written,
                        store_.Update(*route.kind, {route.ns, route.name}, PartOf(route), std::move(object)));
-  return Answer(200, written);
+  return AnswerObject(200, route, request, std::move(written));
 }
 
 absl::StatusOr<HttpReply> RestApi::Patch(const Route& route, const HttpRequest& request) {
@@ -176,7 +199,7 @@ absl::StatusOr<HttpReply> RestApi::Patch(const Route& route, const HttpRequest& 
   XPU_ASSIGN_OR_RETURN(json patch, ParseBody(request.body));
   XPU_ASSIGN_OR_RETURN(json written,
                        store_.Patch(*route.kind, {route.ns, route.name}, PartOf(route), kind, patch));
-  return Answer(200, written);
+  return AnswerObject(200, route, request, std::move(written));
 }
 
 absl::StatusOr<HttpReply> RestApi::Delete(const Route& route, const HttpRequest& request) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "absl/status/statusor.h"
+#include "common/base/clock.h"
 #include "common/http/http_server.h"
 #include "control-plane/apiserver/http/route.h"
 #include "control-plane/apiserver/http/watch_hub.h"
@@ -13,12 +14,16 @@ namespace xpu::apiserver {
 // as Status objects. Not thread-safe.
 class RestApi {
  public:
-  // Both must outlive it.
-  RestApi(ObjectStore& store, WatchHub& watches) : store_(store), watches_(watches) {}
+  // All must outlive it.
+  RestApi(ObjectStore& store, WatchHub& watches, Clock& clock)
+      : store_(store), watches_(watches), clock_(clock) {}
 
   HttpReply Handle(HttpRequest request);
 
  private:
+  // One object as the client wants it.
+  absl::StatusOr<HttpReply> AnswerObject(int code, const Route& route, const HttpRequest& request,
+                                         nlohmann::json object);
   absl::StatusOr<HttpReply> OnResource(const Route& route, const HttpRequest& request);
   absl::StatusOr<HttpReply> List(const Route& route, const HttpRequest& request);
   absl::StatusOr<HttpReply> Watch(const Route& route, const HttpRequest& request);
@@ -29,6 +34,7 @@ class RestApi {
 
   ObjectStore& store_;
   WatchHub& watches_;
+  Clock& clock_;
 };
 
 }  // namespace xpu::apiserver

@@ -1,6 +1,7 @@
 #include "control-plane/apiserver/http/watch_hub.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "control-plane/apiserver/store/api_error.h"
@@ -16,7 +17,7 @@ constexpr int kBatch = 128;
 // A watcher that asked for bookmarks is told where it is at least every so many changes.
 constexpr int64_t kBookmarkEvery = 1000;
 
-std::string Line(absl::string_view type, const json& object) {
+std::string PlainLine(absl::string_view type, const json& object) {
   return absl::StrCat("{\"type\":\"", type,
                       "\",\"object\":", object.dump(-1, ' ', false, json::error_handler_t::replace), "}\n");
 }
@@ -31,10 +32,13 @@ struct WatchHub::Watcher {
   // The last version that it knows of by an event or a bookmark.
   int64_t told = 0;
   bool live = false;
+  // It has been sent an object.
+  bool begun = false;
   EventLoop::Handle timeout;
 };
 
-WatchHub::WatchHub(EventLoop& loop, ObjectStore& store) : loop_(loop), store_(store) {
+WatchHub::WatchHub(EventLoop& loop, ObjectStore& store, Clock& clock)
+    : loop_(loop), store_(store), clock_(clock) {
   store_.OnChange([this](const Change& change) { OnChange(change); });
 }
 
@@ -68,7 +72,7 @@ void WatchHub::Start(WatchRequest request, std::unique_ptr<HttpStream> stream) {
         store_.List(*watcher.request.kind, watcher.request.ns, watcher.request.selector);
     if (!all.ok()) return End(watcher, all.status());
     std::string lines;
-    for (const json& object : all->items) lines += Line("ADDED", object);
+    for (const json& object : all->items) lines += Line(watcher, "ADDED", object);
     if (!lines.empty()) watcher.stream->Write(lines);
     watcher.at = all->version;
   }
@@ -115,22 +119,28 @@ void WatchHub::Pump(Watcher& watcher) {
 void WatchHub::Send(Watcher& watcher, const Change& change) {
   std::optional<WatchItem> item = Project(change, watcher.request.selector);
   if (!item) return;
-  watcher.stream->Write(Line(item->type, item->object));
+  watcher.stream->Write(Line(watcher, item->type, item->object));
   watcher.told = change.version;
+}
+
+std::string WatchHub::Line(Watcher& watcher, absl::string_view type, const json& object) const {
+  const bool first = !std::exchange(watcher.begun, true);
+  return PlainLine(type, watcher.request.view.Event(*watcher.request.kind, object, first, clock_.Now()));
 }
 
 void WatchHub::SendBookmark(Watcher& watcher) {
   watcher.told = watcher.at;
   if (!watcher.request.bookmarks) return;
   const ResourceKind& kind = watcher.request.kind->resource;
-  watcher.stream->Write(Line("BOOKMARK", {{"apiVersion", kind.ApiVersion()},
-                                          {"kind", kind.kind},
-                                          {"metadata", {{"resourceVersion", absl::StrCat(watcher.at)}}}}));
+  watcher.stream->Write(Line(watcher, "BOOKMARK",
+                             {{"apiVersion", kind.ApiVersion()},
+                              {"kind", kind.kind},
+                              {"metadata", {{"resourceVersion", absl::StrCat(watcher.at)}}}}));
 }
 
 void WatchHub::End(Watcher& watcher, const absl::Status& why) {
   if (!why.ok()) {
-    watcher.stream->Write(Line("ERROR", StatusObject(why)));
+    watcher.stream->Write(PlainLine("ERROR", StatusObject(why)));
   } else if (watcher.live) {
     SendBookmark(watcher);
   }

@@ -11,8 +11,10 @@
 #include "absl/time/time.h"
 #include "common/api/kinds.h"
 #include "common/api/selector.h"
+#include "common/base/clock.h"
 #include "common/base/event_loop.h"
 #include "common/http/http_server.h"
+#include "control-plane/apiserver/http/view.h"
 #include "control-plane/apiserver/store/object_store.h"
 
 namespace xpu::apiserver {
@@ -23,6 +25,7 @@ struct WatchRequest {
   api::Selector selector;
   // Where to go on; without it, everything that is there comes first, as ADDED.
   std::optional<int64_t> since;
+  View view;
   bool bookmarks = false;
   std::optional<absl::Duration> timeout;
 };
@@ -33,8 +36,8 @@ struct WatchRequest {
 // history has moved past it, it is told so (410) and closed. All on the loop's thread; idle, it does nothing.
 class WatchHub {
  public:
-  // Makes itself the store's listener. Loop and store must outlive the hub.
-  WatchHub(EventLoop& loop, ObjectStore& store);
+  // Makes itself the store's listener. Loop, store and clock must outlive the hub.
+  WatchHub(EventLoop& loop, ObjectStore& store, Clock& clock);
   ~WatchHub();
 
   // Before Start: whether the history reaches back far enough; Expired if not.
@@ -50,12 +53,15 @@ class WatchHub {
   // Reads on in the history until it is at its end or the stream is full.
   void Pump(Watcher& watcher);
   void Send(Watcher& watcher, const Change& change);
+  // A line with an object in the form that the watcher wants.
+  std::string Line(Watcher& watcher, absl::string_view type, const nlohmann::json& object) const;
   void SendBookmark(Watcher& watcher);
   void End(Watcher& watcher, const absl::Status& why);
   void Remove(Watcher& watcher);
 
   EventLoop& loop_;
   ObjectStore& store_;
+  Clock& clock_;
   std::list<std::unique_ptr<Watcher>> watchers_;
   std::function<void(size_t)> on_watchers_ = [](size_t) {};
 };

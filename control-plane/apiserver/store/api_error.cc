@@ -95,6 +95,10 @@ absl::Status UnsupportedMediaType(absl::string_view message) {
   return Make(absl::StatusCode::kInvalidArgument, 415, "UnsupportedMediaType", std::string(message));
 }
 
+absl::Status NotAcceptable(absl::string_view message) {
+  return Make(absl::StatusCode::kInvalidArgument, 406, "NotAcceptable", std::string(message));
+}
+
 absl::Status RequestTooLarge(absl::string_view message) {
   return Make(absl::StatusCode::kInvalidArgument, 413, "RequestEntityTooLarge", std::string(message));
 }

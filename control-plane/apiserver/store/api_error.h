@@ -26,6 +26,8 @@ absl::Status Forbidden(const ResourceKind& kind, absl::string_view name, absl::s
 absl::Status Expired(absl::string_view message);
 absl::Status MethodNotAllowed(absl::string_view message);
 absl::Status UnsupportedMediaType(absl::string_view message);
+// 406: nothing that the client would take can be given.
+absl::Status NotAcceptable(absl::string_view message);
 absl::Status RequestTooLarge(absl::string_view message);
 // 404 for a URL that names no resource at all.
 absl::Status NoSuchPath();

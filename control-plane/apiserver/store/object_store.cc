@@ -227,12 +227,21 @@ absl::StatusOr<json> ObjectStore::Get(const KindInfo& kind, const ObjectName& na
 }
 
 absl::StatusOr<Listing> ObjectStore::List(const KindInfo& kind, const std::string& ns,
-                                          const api::Selector& selector) {
-  Listing listing{{}, state_->version};
-  XPU_RETURN_IF_ERROR(state_->table->Scan(CollectionOf(kind.resource), ns, [&](json object) {
-    if (selector.Matches(object)) listing.items.push_back(std::move(object));
-    return absl::OkStatus();
-  }));
+                                          const api::Selector& selector, const Page& page) {
+  Listing listing;
+  listing.version = state_->version;
+  XPU_RETURN_IF_ERROR(state_->table->Scan(
+      CollectionOf(kind.resource), ns, page.after.ns, page.after.name,
+      [&](json object) -> absl::StatusOr<bool> {
+        if (!selector.Matches(object)) return true;
+        if (page.limit != 0 && listing.items.size() == page.limit) {
+          const json& last = listing.items.back();
+          listing.more_after = ObjectName{MetadataText(last, "namespace"), MetadataText(last, "name")};
+          return false;
+        }
+        listing.items.push_back(std::move(object));
+        return true;
+      }));
   return listing;
 }
 

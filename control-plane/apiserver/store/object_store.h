@@ -39,9 +39,19 @@ struct Deleted {
   bool waits = false;
 };
 
+// A part of a collection.
+struct Page {
+  // Begins behind this one; empty: at the first.
+  ObjectName after;
+  // At most so many; 0 for all.
+  size_t limit = 0;
+};
+
 struct Listing {
   std::vector<nlohmann::json> items;
   int64_t version = 0;
+  // The last one of `items`, if there are more behind it.
+  std::optional<ObjectName> more_after;
 };
 
 // The objects and their history in one SQLite file, with the semantics of Kubernetes' API: metadata that the
@@ -68,7 +78,7 @@ class ObjectStore {
   absl::StatusOr<nlohmann::json> Get(const api::KindInfo& kind, const ObjectName& name);
   // In the order of namespace and name; an empty `ns` means all.
   absl::StatusOr<Listing> List(const api::KindInfo& kind, const std::string& ns,
-                               const api::Selector& selector);
+                               const api::Selector& selector, const Page& page = {});
   absl::StatusOr<nlohmann::json> Update(const api::KindInfo& kind, const ObjectName& name, Part part,
                                         nlohmann::json object);
   absl::StatusOr<nlohmann::json> Patch(const api::KindInfo& kind, const ObjectName& name, Part part,

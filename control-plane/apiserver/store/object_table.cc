@@ -69,9 +69,11 @@ absl::Status ObjectTable::PrepareAll() {
   XPU_ASSIGN_OR_RETURN(Statement read,
                        prepare("SELECT object FROM objects WHERE collection=? AND ns=? AND name=?"));
   XPU_ASSIGN_OR_RETURN(Statement scan,
-                       prepare("SELECT object FROM objects WHERE collection=? ORDER BY ns, name"));
-  XPU_ASSIGN_OR_RETURN(Statement scan_ns,
-                       prepare("SELECT object FROM objects WHERE collection=? AND ns=? ORDER BY name"));
+                       prepare("SELECT object FROM objects WHERE collection=? AND (ns, name) > (?, ?) "
+                               "ORDER BY ns, name"));
+  XPU_ASSIGN_OR_RETURN(
+      Statement scan_ns,
+      prepare("SELECT object FROM objects WHERE collection=? AND ns=? AND name > ? ORDER BY name"));
   XPU_ASSIGN_OR_RETURN(Statement keys_in,
                        prepare("SELECT collection, name FROM objects WHERE ns=? ORDER BY collection, name"));
   XPU_ASSIGN_OR_RETURN(Statement put, prepare("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)"));
@@ -104,16 +106,18 @@ absl::StatusOr<std::optional<json>> ObjectTable::Read(const std::string& collect
 }
 
 absl::Status ObjectTable::Scan(const std::string& collection, const std::string& ns,
-                               absl::FunctionRef<absl::Status(json)> row) {
+                               const std::string& after_ns, const std::string& after_name,
+                               absl::FunctionRef<absl::StatusOr<bool>(json)> row) {
   Statement& scan = ns.empty() ? statements_->scan : statements_->scan_ns;
   absl::Cleanup reset = [&] { scan.Reset(); };
   scan.Bind(1, collection);
-  if (!ns.empty()) scan.Bind(2, ns);
+  scan.Bind(2, ns.empty() ? after_ns : ns).Bind(3, after_name);
   while (true) {
     XPU_ASSIGN_OR_RETURN(bool found, scan.Step());
     if (!found) return absl::OkStatus();
     XPU_ASSIGN_OR_RETURN(json object, ParseRow(scan.Text(0)));
-    XPU_RETURN_IF_ERROR(row(std::move(object)));
+    XPU_ASSIGN_OR_RETURN(const bool more, row(std::move(object)));
+    if (!more) return absl::OkStatus();
   }
 }
 

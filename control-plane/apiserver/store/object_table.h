@@ -26,9 +26,11 @@ class ObjectTable {
 
   absl::StatusOr<std::optional<nlohmann::json>> Read(const std::string& collection, const std::string& ns,
                                                      const std::string& name);
-  // In the order of namespace and name; an empty `ns` means all. Stops at the first error of `row`.
-  absl::Status Scan(const std::string& collection, const std::string& ns,
-                    absl::FunctionRef<absl::Status(nlohmann::json)> row);
+  // The objects behind `after_ns` and `after_name` (both empty: from the first) in the order of namespace and
+  // name; an empty `ns` means all. Until `row` says false or an error.
+  absl::Status Scan(const std::string& collection, const std::string& ns, const std::string& after_ns,
+                    const std::string& after_name,
+                    absl::FunctionRef<absl::StatusOr<bool>(nlohmann::json)> row);
   // Collections and names of everything in a namespace.
   struct Key {
     std::string collection;

@@ -79,6 +79,18 @@ TEST_F(KubectlTest, AppliesGetsPatchesAndDeletes) {
   EXPECT_THAT(Kubectl("get network blue", /*succeeds=*/false), HasSubstr("NotFound"));
 }
 
+TEST_F(KubectlTest, ShowsTheColumnsOfTheKind) {
+  Kubectl("apply --validate=false -f blue.yaml");
+  const std::string narrow = Kubectl("get networks");
+  EXPECT_THAT(narrow, AllOf(HasSubstr("VNI"), HasSubstr("100"), HasSubstr("10.0.0.0/24"), HasSubstr("AGE")));
+  EXPECT_THAT(narrow, testing::Not(HasSubstr("MTU")));
+  EXPECT_THAT(Kubectl("get networks -A -o wide"), AllOf(HasSubstr("MTU"), HasSubstr("NAMESPACE")));
+  EXPECT_EQ(Kubectl("get networks -o custom-columns=:.spec.vni --no-headers"), "100\n");
+  EXPECT_EQ(Kubectl("get network blue -o jsonpath={.spec.prefixes[0]}"), "10.0.0.0/24");
+  EXPECT_THAT(Kubectl("describe network blue"), HasSubstr("10.0.0.0/24"));
+  EXPECT_THAT(Kubectl("get networks --chunk-size=1 -o name"), HasSubstr("/blue"));
+}
+
 TEST_F(KubectlTest, ShowsTheServersReasons) {
   Kubectl("apply --validate=false -f blue.yaml");
   EXPECT_THAT(Kubectl("patch network blue --type merge -p '{\"spec\": {\"vni\": 7}}'", /*succeeds=*/false),

@@ -8,7 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "nlohmann/json.hpp"
 
-namespace xpu {
+namespace xpu::api {
 
 // A path through an object, the part of kubectl's JSONPath that printer columns use:
 //   .spec.vni   .spec['vni']   .metadata.labels.app\.io/name   .status.addresses[0]   [-1] (from the end) [*]
@@ -46,4 +46,4 @@ class FieldPath {
 // A value as a person reads it: strings as they are, lists joined with commas, objects as JSON.
 std::string CellText(const nlohmann::json& value);
 
-}  // namespace xpu
+}  // namespace xpu::api

@@ -1,17 +1,17 @@
-#include "control-plane/xpuctl/object_table.h"
+#include "common/api/object_columns.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace xpu {
+namespace xpu::api {
 namespace {
 
 using ::testing::ElementsAre;
 
-const api::KindInfo& Network() { return *api::FindByName("network"); }
+const KindInfo& Network() { return *FindByName("network"); }
 
 TEST(ObjectColumnsTest, FollowTheDeclarationOfTheKind) {
-  const Resource object = Resource::parse(R"({
+  const nlohmann::json object = nlohmann::json::parse(R"({
       "metadata": {"namespace": "ns", "name": "blue", "creationTimestamp": "2026-01-01T00:00:00Z"},
       "spec": {"vni": 7, "prefixes": ["10.0.0.0/24", "fd00::/64"], "mtu": 1400},
       "status": {"conditions": [{"type": "Ready", "status": "True"}]}})");
@@ -28,16 +28,29 @@ TEST(ObjectColumnsTest, FollowTheDeclarationOfTheKind) {
 }
 
 TEST(ObjectColumnsTest, KindsWithoutNamespacesHaveNoColumnForThem) {
-  EXPECT_EQ(ObjectColumns(*api::FindByName("namespace"), true, false).Headings()[0], "Name");
+  EXPECT_EQ(ObjectColumns(*FindByName("namespace"), true, false).Headings()[0], "Name");
 }
 
 TEST(ObjectColumnsTest, TakesObjectsOfAnyShape) {
   for (const char* text : {"null", "[]", "{}", R"({"metadata": 7, "spec": [], "status": "x"})",
                            R"({"metadata": {"creationTimestamp": "soon"}})"}) {
-    const auto row = ObjectColumns(Network(), true, true).Row(Resource::parse(text), absl::UnixEpoch());
+    const auto row = ObjectColumns(Network(), true, true).Row(nlohmann::json::parse(text), absl::UnixEpoch());
     EXPECT_THAT(row, testing::Each("")) << text;
   }
 }
 
+TEST(ObjectColumnsTest, AgesAreAsPreciseAsAPersonWantsThem) {
+  EXPECT_EQ(AgeText(absl::Seconds(-5)), "0s");
+  EXPECT_EQ(AgeText(absl::Seconds(119)), "119s");
+  EXPECT_EQ(AgeText(absl::Seconds(120)), "2m");
+  EXPECT_EQ(AgeText(absl::Seconds(200)), "3m20s");
+  EXPECT_EQ(AgeText(absl::Minutes(10)), "10m");
+  EXPECT_EQ(AgeText(absl::Minutes(179)), "179m");
+  EXPECT_EQ(AgeText(absl::Minutes(185)), "3h5m");
+  EXPECT_EQ(AgeText(absl::Hours(47)), "47h");
+  EXPECT_EQ(AgeText(absl::Hours(49)), "2d1h");
+  EXPECT_EQ(AgeText(absl::Hours(24 * 400)), "400d");
+}
+
 }  // namespace
-}  // namespace xpu
+}  // namespace xpu::api

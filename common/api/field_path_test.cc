@@ -1,10 +1,10 @@
-#include "control-plane/xpuctl/field_path.h"
+#include "common/api/field_path.h"
 
 #include "common/api/api.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace xpu {
+namespace xpu::api {
 namespace {
 
 using ::testing::HasSubstr;
@@ -70,8 +70,8 @@ TEST(FieldPathTest, PathsThatCannotBeReadSayWhere) {
 }
 
 TEST(FieldPathTest, TheColumnsOfEveryKindCanBeRead) {
-  for (const api::KindInfo& kind : api::AllKinds()) {
-    for (const api::Column& column : kind.columns) {
+  for (const KindInfo& kind : AllKinds()) {
+    for (const Column& column : kind.columns) {
       const auto parsed = FieldPath::Parse(column.path);
       EXPECT_TRUE(parsed.ok()) << kind.resource.kind << " " << column.name << ": " << parsed.status();
     }
@@ -79,4 +79,4 @@ TEST(FieldPathTest, TheColumnsOfEveryKindCanBeRead) {
 }
 
 }  // namespace
-}  // namespace xpu
+}  // namespace xpu::api

@@ -1,11 +1,11 @@
-#include "control-plane/xpuctl/field_path.h"
+#include "common/api/field_path.h"
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
 
-namespace xpu {
+namespace xpu::api {
 
 class FieldPath::Parser {
  public:
@@ -175,4 +175,4 @@ std::string CellText(const nlohmann::json& value) {
   return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-}  // namespace xpu
+}  // namespace xpu::api
