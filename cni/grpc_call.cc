@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 
+#include "common/base/hex.h"
 #include "common/base/unique_fd.h"
 
 namespace xpu {
@@ -288,13 +289,6 @@ class Call {
   bool closed_ = false;
   uint32_t close_code_ = NGHTTP2_NO_ERROR;
 };
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/base/hex.h"
 
 namespace xpu {
 namespace {
@@ -12,10 +13,7 @@ int64_t TakeHex(absl::string_view& text, size_t digits) {
   if (text.size() < digits) return -1;
   int64_t value = 0;
   for (char c : text.substr(0, digits)) {
-    const int digit = c >= '0' && c <= '9'   ? c - '0'
-                      : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                      : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                             : -1;
+    const int digit = HexDigit(c);
     if (digit < 0) return -1;
     value = value << 4 | digit;
   }

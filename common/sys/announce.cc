@@ -9,13 +9,10 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
-#include <system_error>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
-#include "common/base/unique_fd.h"
 #include "common/sys/in_namespace.h"
 
 namespace xpu {
@@ -59,16 +56,6 @@ absl::Status SendAnnouncements(int fd, int ifindex, const MacAddress& mac,
   return absl::OkStatus();
 }
 
-// The kernel lets the closer of a packet socket wait for an RCU grace period, ten milliseconds and more,
-// which is as long as the rest of what a pod's interface takes. Nobody needs to wait for that.
-void CloseInBackground(UniqueFd fd) {
-  try {
-    std::thread([held = std::move(fd)]() mutable { held.Reset(); }).detach();
-  } catch (const std::system_error&) {
-    // No thread is to be had: the closure that held the descriptor has closed it.
-  }
-}
-
 }  // namespace
 
 std::string ArpAnnouncement(const MacAddress& mac, const IpAddress& ip) {
@@ -91,8 +78,18 @@ std::string UnsolicitedAdvertisement(const MacAddress& mac, const IpAddress& ip)
   return ethernet + ipv6 + type + U16(checksum) + body;
 }
 
-absl::Status AnnounceAddresses(const std::shared_ptr<NetNamespace>& ns, int ifindex, const MacAddress& mac,
-                               const std::vector<IpAddress>& addresses) {
+Announcer::Announcer() : closer_([this] { RunCloser(); }) {}
+
+Announcer::~Announcer() {
+  {
+    absl::MutexLock lock(&mu_);
+    stopping_ = true;
+  }
+  closer_.join();
+}
+
+absl::Status Announcer::Announce(const std::shared_ptr<NetNamespace>& ns, int ifindex, const MacAddress& mac,
+                                 const std::vector<IpAddress>& addresses) {
   if (addresses.empty()) return absl::OkStatus();
   UniqueFd fd;
   XPU_RETURN_IF_ERROR(InNamespace(ns, [&]() -> absl::Status {
@@ -101,8 +98,25 @@ absl::Status AnnounceAddresses(const std::shared_ptr<NetNamespace>& ns, int ifin
     return fd ? absl::OkStatus() : absl::ErrnoToStatus(errno, "cannot open a packet socket");
   }));
   const absl::Status sent = SendAnnouncements(fd.get(), ifindex, mac, addresses);
-  CloseInBackground(std::move(fd));
+  Close(std::move(fd));
   return sent;
+}
+
+void Announcer::Close(UniqueFd socket) {
+  absl::MutexLock lock(&mu_);
+  to_close_.push_back(std::move(socket));
+}
+
+void Announcer::RunCloser() {
+  const auto has_work = [this]()
+                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return stopping_ || !to_close_.empty(); };
+  for (;;) {
+    // Closed by its destructor, without the lock.
+    std::vector<UniqueFd> closing;
+    absl::MutexLock lock(&mu_, absl::Condition(&has_work));
+    if (to_close_.empty()) return;
+    closing.swap(to_close_);
+  }
 }
 
 }  // namespace xpu

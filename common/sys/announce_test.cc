@@ -11,6 +11,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/time/clock.h"
 #include "common/base/unique_fd.h"
+#include "common/sys/files.h"
 #include "common/sys/in_namespace.h"
 #include "common/sys/net_namespaces_real.h"
 #include "common/sys/netlink_real.h"
@@ -64,6 +65,7 @@ class AnnounceOnAWire : public ::testing::Test {
     ASSERT_TRUE(netlink_->ChangeLink(ifindex_, up).ok());
   }
 
+  Announcer announcer_;
   std::shared_ptr<NetNamespace> here_;
   std::shared_ptr<NetNamespace> there_;
   std::unique_ptr<Netlink> netlink_;
@@ -84,7 +86,7 @@ TEST_F(AnnounceOnAWire, TheOtherEndReceivesBothFrames) {
   address.sll_ifindex = peer_ifindex_;
   ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
 
-  const absl::Status status = AnnounceAddresses(here_, ifindex_, kMac, {kV4, kV6});
+  const absl::Status status = announcer_.Announce(here_, ifindex_, kMac, {kV4, kV6});
   ASSERT_TRUE(status.ok()) << status;
 
   // The kernels at both ends talk IPv6 to each other too, so others may be between.
@@ -101,13 +103,24 @@ TEST_F(AnnounceOnAWire, TheOtherEndReceivesBothFrames) {
 }
 
 TEST_F(AnnounceOnAWire, SaysWhenTheInterfaceIsDownOrGone) {
-  const absl::Status down = AnnounceAddresses(here_, ifindex_, kMac, {kV4});
+  const absl::Status down = announcer_.Announce(here_, ifindex_, kMac, {kV4});
   EXPECT_TRUE(absl::IsFailedPrecondition(down)) << down;
   ASSERT_TRUE(netlink_->DeleteLink(ifindex_).ok());
-  const absl::Status gone = AnnounceAddresses(here_, ifindex_, kMac, {kV4});
+  const absl::Status gone = announcer_.Announce(here_, ifindex_, kMac, {kV4});
   EXPECT_TRUE(absl::IsNotFound(gone)) << gone;
   EXPECT_THAT(gone.message(), ::testing::HasSubstr("10.0.0.5"));
-  EXPECT_TRUE(AnnounceAddresses(here_, ifindex_, kMac, {}).ok()) << "nothing to tell";
+  EXPECT_TRUE(announcer_.Announce(here_, ifindex_, kMac, {}).ok()) << "nothing to tell";
+}
+
+TEST_F(AnnounceOnAWire, LeavesNoSocketOpen) {
+  Up();
+  const auto open_files = [] { return ListDirectory("/proc/self/fd")->size(); };
+  const size_t before = open_files();
+  {
+    Announcer announcer;
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(announcer.Announce(here_, ifindex_, kMac, {kV4}).ok());
+  }
+  EXPECT_EQ(open_files(), before);
 }
 
 }  // namespace

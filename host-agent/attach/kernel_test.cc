@@ -11,6 +11,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -183,7 +184,9 @@ TEST_F(KernelTest, NeighboursAreToldThroughTheRepresentor) {
                 setsockopt(ear.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
                 return absl::OkStatus();
               }).ok());
-  HostSide host(world_.bus(), world_.netlinks(), world_.namespaces(), AnnounceAddresses);
+  Announcer announcer;
+  HostSide host(world_.bus(), world_.netlinks(), world_.namespaces(),
+                std::bind_front(&Announcer::Announce, &announcer));
   Attacher attacher({.allocator = *agent_->allocator,
                      .inventory = *agent_->inventory,
                      .host = host,

@@ -1,6 +1,7 @@
 // xpu-host-agent: owns the functions of this host's cards, gives them to pods and takes them back.
 
 #include <csignal>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -63,6 +64,7 @@ absl::Status Run(const Flags& flags) {
   xpu::NetlinkFactoryReal netlinks;
   xpu::NetNamespacesReal namespaces;
   xpu::DevlinkReal devlink;
+  xpu::Announcer announcer;
   XPU_ASSIGN_OR_RETURN(const std::unique_ptr<xpu::SqliteJournal> journal,
                        xpu::SqliteJournal::Open(flags.journal));
   std::unique_ptr<xpu::KubeClient> store;
@@ -79,7 +81,7 @@ absl::Status Run(const Flags& flags) {
                                      .netlinks = netlinks,
                                      .namespaces = namespaces,
                                      .journal = *journal,
-                                     .announce = xpu::AnnounceAddresses,
+                                     .announce = std::bind_front(&xpu::Announcer::Announce, &announcer),
                                      .open_card = OpenCard,
                                      .devlink = &devlink,
                                      .store = store.get(),
