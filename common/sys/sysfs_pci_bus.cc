@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <map>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -48,19 +47,29 @@ std::string LinkedName(const std::string& path) {
   return target->substr(target->rfind('/') + 1);
 }
 
-// The virtual functions of the physical one whose folder is `pf`, with their indices; empty if it is not
-// there.
-std::map<std::string, int> VfIndices(const std::string& pf) {
-  std::map<std::string, int> indices;
-  auto names = ListDirectory(pf);
-  if (!names.ok()) return indices;
-  for (const std::string& name : *names) {
-    absl::string_view number = name;
+// Requester id, as the PCIe base specification counts functions of a segment.
+int RoutingId(const PciAddress& address) { return address.bus << 8 | address.device << 3 | address.function; }
+
+// The index of VF `vf` at physical function `pf`, whose folder is `folder`; -1 if it is not there.
+int FindVfIndex(const PciAddress& pf, const std::string& folder, const PciAddress& vf) {
+  const std::string name = vf.ToString();
+  // Reckoned where the card says how, so that a look at all functions of a card does not take the square of
+  // their number.
+  const int offset = ReadIntOr(folder + "/sriov_offset", 0);
+  const int stride = ReadIntOr(folder + "/sriov_stride", 0);
+  if (stride > 0) {
+    const int index = (RoutingId(vf) - RoutingId(pf) - offset) / stride;
+    if (LinkedName(absl::StrCat(folder, "/virtfn", index)) == name) return index;
+  }
+  auto names = ListDirectory(folder);
+  if (!names.ok()) return -1;
+  for (const std::string& entry : *names) {
+    absl::string_view number = entry;
     int index = -1;
     if (!absl::ConsumePrefix(&number, "virtfn") || !absl::SimpleAtoi(number, &index)) continue;
-    indices[LinkedName(absl::StrCat(pf, "/", name))] = index;
+    if (LinkedName(absl::StrCat(folder, "/", entry)) == name) return index;
   }
-  return indices;
+  return -1;
 }
 
 // The names in a folder that may be missing.
@@ -114,11 +123,6 @@ absl::StatusOr<std::string> SysfsPciBus::FolderOf(const FunctionId& subfunction)
 }
 
 absl::StatusOr<PciFunction> SysfsPciBus::Get(const PciAddress& address) {
-  SeenIndices seen;
-  return Read(address, seen);
-}
-
-absl::StatusOr<PciFunction> SysfsPciBus::Read(const PciAddress& address, SeenIndices& seen) const {
   const std::string folder = absl::StrCat(devices_, "/", address.ToString());
   PciFunction function;
   function.address = address;
@@ -136,10 +140,7 @@ absl::StatusOr<PciFunction> SysfsPciBus::Read(const PciAddress& address, SeenInd
   if (auto vpd = ReadFile(folder + "/vpd"); vpd.ok()) function.serial = VpdSerial(*vpd);
   if (const std::string pf = LinkedName(folder + "/physfn"); !pf.empty()) {
     XPU_ASSIGN_OR_RETURN(function.physical_function, PciAddress::Parse(pf));
-    auto indices = seen.find(pf);
-    if (indices == seen.end()) indices = seen.emplace(pf, VfIndices(folder + "/physfn")).first;
-    const auto index = indices->second.find(address.ToString());
-    if (index != indices->second.end()) function.vf_index = index->second;
+    function.vf_index = FindVfIndex(*function.physical_function, folder + "/physfn", address);
   }
   function.netdevs = Names(folder + "/net");
   function.link_type = LinkType(folder, function.netdevs);
@@ -205,7 +206,6 @@ absl::StatusOr<std::vector<PciFunction>> SysfsPciBus::List() {
     return Annotate(names.status(), "cannot look at the PCI bus; is the path of sysfs right?");
   }
   std::vector<PciFunction> functions;
-  SeenIndices seen;
   for (const std::string& name : *names) {
     auto address = PciAddress::Parse(name);
     if (!address.ok()) continue;
@@ -214,7 +214,7 @@ absl::StatusOr<std::vector<PciFunction>> SysfsPciBus::List() {
     if (absl::IsNotFound(pci_class.status())) continue;
     if (!pci_class.ok()) return pci_class.status();
     if (!IsNetworkClass(*pci_class)) continue;
-    auto function = Read(*address, seen);
+    auto function = Get(*address);
     if (absl::IsNotFound(function.status())) continue;
     if (!function.ok()) return function.status();
     functions.push_back(*std::move(function));

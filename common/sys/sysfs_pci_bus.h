@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,11 +28,6 @@ class SysfsPciBus final : public PciBus {
       EventLoop& loop, std::function<void(const PciAddress& address, bool gone)> changed) override;
 
  private:
-  // By the name of a physical function, once it was looked at: its virtual ones, with their indices. To look
-  // for each of them anew would take the square of their number.
-  using SeenIndices = std::map<std::string, std::map<std::string, int>>;
-  absl::StatusOr<PciFunction> Read(const PciAddress& address, SeenIndices& seen) const;
-
   // With an error of its own for a function that is not there.
   absl::StatusOr<std::string> FolderOf(const PciAddress& address) const;
   // The folder of an active subfunction.

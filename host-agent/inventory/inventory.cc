@@ -166,7 +166,9 @@ void Inventory::LinkChanged(const Link& link, bool gone) {
   const std::optional<FunctionId> function = IdentifyNew(link);
   links_[link.ifindex] = SeenLink{link, function};
   if (!function) return;
-  RefreshFunction(*function);
+  // At start every interface is told of that Refresh has just seen, and to read a function takes a score of
+  // files.
+  if (!IsSeen(*function, link.name)) RefreshFunction(*function);
   if (IsPf(*function)) PostRefresh();
   if (observers_.interface_seen) observers_.interface_seen(*function);
 }
@@ -195,6 +197,14 @@ std::optional<FunctionId> Inventory::IdentifyNew(const Link& link) {
 bool Inventory::IsPf(const FunctionId& function) const {
   absl::MutexLock lock(&mu_);
   return !function.sf && pfs_.contains(function.pci);
+}
+
+bool Inventory::IsSeen(const FunctionId& function, const std::string& ifname) const {
+  absl::MutexLock lock(&mu_);
+  const auto known = functions_.find(function);
+  const auto interface = interfaces_.find(ifname);
+  return known != functions_.end() && known->second.present && known->second.has_interface &&
+         interface != interfaces_.end() && interface->second == function;
 }
 
 void Inventory::PostRefresh() {

@@ -179,6 +179,8 @@ class Inventory {
   std::optional<FunctionId> Identify(const Link& link);
   // The same for one that appears; a whole Refresh is posted where only the bus can tell.
   std::optional<FunctionId> IdentifyNew(const Link& link);
+  // Whether the function was read with that interface at home.
+  bool IsSeen(const FunctionId& function, const std::string& ifname) const;
   bool IsPf(const FunctionId& function) const;
   // Reads one function again, unless it has a claim: then it is healthy whatever its interface does.
   void RefreshFunction(const FunctionId& function);
