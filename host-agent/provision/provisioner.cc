@@ -170,7 +170,11 @@ absl::StatusOr<PfView> Provisioner::Read(const CardConfig& config, PfState* stat
     } else if (!active.ok()) {
       return active.status();
     } else {
-      for (const Subfunction& sf : *active) view.active_sfs.insert(sf.number);
+      for (const Subfunction& sf : *active) {
+        view.active_sfs.insert(sf.number);
+        if (!sf.driver.empty() && sf.netdevs.empty())
+          view.holders[FunctionId(config.pf, sf.number)] = kElsewhere;
+      }
     }
     if (view.present && config.setup.sfs) {
       absl::StatusOr<std::vector<DevlinkSf>> sfs = parts_.devlink == nullptr
@@ -195,8 +199,9 @@ bool Provisioner::AddHolders(PfView* view) const {
   for (const uint32_t number : view->active_sfs) there.insert(FunctionId(view->pf, number));
   bool added = false;
   for (const ClaimRow& row : parts_.rows()) {
-    if (there.contains(row.function))
-      added |= view->holders.emplace(row.function, DescribeHolder(row)).second;
+    if (!there.contains(row.function)) continue;
+    // The journal knows better whose an interface is that is elsewhere.
+    added |= view->holders.insert_or_assign(row.function, DescribeHolder(row)).second;
   }
   return added;
 }

@@ -195,9 +195,15 @@ TEST_F(ProvisionerTest, AnInterfaceThatOthersMovedAwayIsInUse) {
   LinkChange move;
   move.net_namespace = kernel_.AddNamespace("/run/netns/others");
   ASSERT_TRUE(netlink->ChangeLink(netlink->GetLink(bus_.Get(Vf(1))->netdevs.at(0))->ifindex, move).ok());
-  Start({.vfs = 2, .drivers = {}});
+  Start({.vfs = 2});
   EXPECT_THAT(WaitForReason(), AllOf(HasSubstr("0000:03:00.3"), HasSubstr("not in this network namespace")));
   EXPECT_EQ(bus_.Get(kPf)->num_vfs, 4);
+  // Where the journal knows whose it is, that is said.
+  Claim(Vf(1), "web");
+  provisioner_->Look(kPf);
+  EXPECT_TRUE(WaitFor([](const PfState& state) {
+    return state.reason.find("0000:03:00.3 by pod default/web") != std::string::npos;
+  }));
 }
 
 TEST_F(ProvisionerTest, NobodyClaimsAFunctionWhileItIsChanged) {
@@ -272,6 +278,20 @@ TEST_F(ProvisionerTest, SubfunctionsComeAndGoWithTheConfiguration) {
   Free(web);
   ASSERT_TRUE(WaitUntilDone());
   EXPECT_THAT(Subfunctions(), ElementsAre(90));
+}
+
+TEST_F(ProvisionerTest, ASubfunctionsInterfaceThatOthersMovedAwayIsInUse) {
+  Start({.sfs = {{{88, {}}}}});
+  ASSERT_TRUE(WaitUntilDone());
+  FakeNetlinkFactory factory(kernel_);
+  const auto netlink = *factory.Open(nullptr);
+  LinkChange move;
+  move.net_namespace = kernel_.AddNamespace("/run/netns/others");
+  const std::string name = bus_.Netdevs(FunctionId(kPf, 88))->at(0);
+  ASSERT_TRUE(netlink->ChangeLink(netlink->GetLink(name)->ifindex, move).ok());
+  Start({.sfs = std::vector<SubfunctionSetup>()});
+  EXPECT_THAT(WaitForReason(), HasSubstr("0000:03:00.0-sf88 by somebody whom the journal does not know"));
+  EXPECT_THAT(Subfunctions(), ElementsAre(88));
 }
 
 TEST_F(ProvisionerTest, ACardWithoutSubfunctionsSaysSo) {

@@ -28,6 +28,11 @@ class AgentUnderTest {
   explicit AgentUnderTest(World& world, ResourceStore* store = nullptr) : world_(world), store_(store) {
     std::string pattern = (std::filesystem::temp_directory_path() / "xpu-host-agent-XXXXXX").string();
     folder_ = mkdtemp(pattern.data());
+    options_.node = "node1";
+    options_.cards = {{"card0", world_.pf(), "unix:/x"}};
+    options_.listen = "unix:" + folder_ + "/agent.sock";
+    options_.card_backoff = options_.api_backoff =
+        options_.setup_backoff = {.initial = absl::Milliseconds(1), .max = absl::Milliseconds(20)};
     Start();
   }
   ~AgentUnderTest() {
@@ -37,11 +42,6 @@ class AgentUnderTest {
 
   void Start() {
     loop_ = std::make_unique<EventLoop>();
-    options_.node = "node1";
-    options_.cards = {{"card0", world_.pf(), "unix:/x"}};
-    options_.listen = "unix:" + folder_ + "/agent.sock";
-    options_.card_backoff =
-        options_.api_backoff = {.initial = absl::Milliseconds(1), .max = absl::Milliseconds(20)};
     const auto ready = std::make_shared<absl::Notification>();
     thread_ = std::thread([this, ready] {
       const absl::Status status = RunHostAgent(
@@ -55,6 +55,7 @@ class AgentUnderTest {
            .open_card = [this](const std::string&) -> absl::StatusOr<std::unique_ptr<OpiClient>> {
              return std::unique_ptr<OpiClient>(std::make_unique<FaultyOpiClient>(no_faults_, world_.opi));
            },
+           .devlink = devlink_,
            .store = store_,
            .ready = [ready] { ready->Notify(); }});
       EXPECT_TRUE(status.ok()) << status;
@@ -75,6 +76,15 @@ class AgentUnderTest {
     channel_.reset();
   }
 
+  // As an operator changes the configuration: the next life has another. `devlink` is not owned and may be
+  // null.
+  void Restart(const PfSetup& setup, Devlink* devlink = nullptr) {
+    Stop();
+    options_.cards.front().setup = setup;
+    devlink_ = devlink;
+    Start();
+  }
+
   hostagent::v1::HostAgentService::Stub& agent() { return *agent_; }
 
   // The calls of a container runtime for a pod's "net1".
@@ -93,11 +103,35 @@ class AgentUnderTest {
     request.set_config(config);
     return Call(request, &hostagent::v1::CniService::Stub::Del);
   }
+  hostagent::v1::CniResponse Check(const std::string& pod, const nlohmann::json& config) {
+    hostagent::v1::CniRequest request = Request(pod);
+    request.set_config(config.dump());
+    return Call(request, &hostagent::v1::CniService::Stub::Check);
+  }
+  // About a network, and no container.
+  hostagent::v1::CniResponse Gc(const nlohmann::json& config) {
+    hostagent::v1::CniRequest request;
+    request.set_config(config.dump());
+    return Call(request, &hostagent::v1::CniService::Stub::Gc);
+  }
+  hostagent::v1::CniResponse Status(const nlohmann::json& config) {
+    hostagent::v1::CniRequest request;
+    request.set_config(config.dump());
+    return Call(request, &hostagent::v1::CniService::Stub::Status);
+  }
   std::vector<hostagent::v1::Claim> Claims() {
     grpc::ClientContext context;
     hostagent::v1::ListClaimsResponse response;
     EXPECT_TRUE(agent_->ListClaims(&context, {}, &response).ok());
     return {response.claims().begin(), response.claims().end()};
+  }
+  hostagent::v1::PhysicalFunction PhysicalFunction() {
+    grpc::ClientContext context;
+    hostagent::v1::ListPhysicalFunctionsResponse response;
+    EXPECT_TRUE(agent_->ListPhysicalFunctions(&context, {}, &response).ok());
+    EXPECT_EQ(response.physical_functions_size(), 1);
+    return response.physical_functions_size() == 1 ? response.physical_functions(0)
+                                                   : hostagent::v1::PhysicalFunction();
   }
   absl::StatusOr<std::map<std::string, std::string>> Allocate(const std::vector<std::string>& functions) {
     grpc::ClientContext context;
@@ -133,6 +167,7 @@ class AgentUnderTest {
   ResourceStore* const store_;
   std::string folder_;
   HostAgentOptions options_;
+  Devlink* devlink_ = nullptr;
   FaultPoint no_faults_;
   std::unique_ptr<EventLoop> loop_;
   std::thread thread_;

@@ -1,7 +1,6 @@
 #include "host-agent/service/host_agent.h"
 
 #include <memory>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -11,6 +10,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "host-agent/service/agent_under_test.h"
+#include "host-agent/service/function_watch.h"
 #include "host-agent/testing/store_view.h"
 #include "xpu/api/v1alpha1/netdev.pb.h"
 
@@ -23,60 +23,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 namespace pb = hostagent::v1;
-
-// Follows WatchFunctions until it goes away.
-class Watch {
- public:
-  explicit Watch(pb::HostAgentService::Stub& stub) {
-    reader_ = stub.WatchFunctions(&context_, {});
-    thread_ = std::thread([this] {
-      pb::WatchFunctionsResponse response;
-      while (reader_->Read(&response)) {
-        absl::MutexLock lock(&mu_);
-        last_ = response;
-        for (const pb::Function& function : response.functions()) {
-          if (!function.healthy()) were_unhealthy_.insert(function.id());
-        }
-      }
-      const grpc::Status status = reader_->Finish();
-      absl::MutexLock lock(&mu_);
-      end_ = status.error_code();
-      ended_ = true;
-    });
-  }
-  ~Watch() {
-    context_.TryCancel();
-    thread_.join();
-  }
-  template <class Predicate>
-  bool WaitFor(Predicate predicate) {
-    absl::MutexLock lock(&mu_);
-    const auto reached = [&] {
-      mu_.AssertReaderHeld();
-      return predicate(last_);
-    };
-    return mu_.AwaitWithTimeout(absl::Condition(&reached), absl::Seconds(20));
-  }
-  bool WaitForEnd() {
-    absl::MutexLock lock(&mu_);
-    return mu_.AwaitWithTimeout(absl::Condition(&ended_), absl::Seconds(20));
-  }
-  // The functions that any list has called not healthy.
-  std::set<std::string> were_unhealthy() {
-    absl::MutexLock lock(&mu_);
-    return were_unhealthy_;
-  }
-
- private:
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReader<pb::WatchFunctionsResponse>> reader_;
-  absl::Mutex mu_;
-  pb::WatchFunctionsResponse last_ ABSL_GUARDED_BY(mu_);
-  std::set<std::string> were_unhealthy_ ABSL_GUARDED_BY(mu_);
-  bool ended_ ABSL_GUARDED_BY(mu_) = false;
-  grpc::StatusCode end_ ABSL_GUARDED_BY(mu_) = grpc::StatusCode::OK;
-  std::thread thread_;
-};
 
 bool AllHealthy(const pb::WatchFunctionsResponse& list) {
   return list.functions_size() == 3 && std::all_of(list.functions().begin(), list.functions().end(),
@@ -98,8 +44,8 @@ class HostAgentTest : public ::testing::Test {
 };
 
 TEST_F(HostAgentTest, WatchersSeeTheFunctionsAndTheirHealth) {
-  Watch watch(agent_.agent());
-  Watch second(agent_.agent());
+  FunctionWatch watch(agent_.agent());
+  FunctionWatch second(agent_.agent());
   ASSERT_TRUE(watch.WaitFor(AllHealthy));
   ASSERT_TRUE(second.WaitFor(AllHealthy));
   world_.kernel.UnplugLink(world_.AtHome(1)->mac);
@@ -111,7 +57,7 @@ TEST_F(HostAgentTest, WatchersSeeTheFunctionsAndTheirHealth) {
 }
 
 TEST_F(HostAgentTest, APodThatComesAndGoesDoesNotChangeHealth) {
-  Watch watch(agent_.agent());
+  FunctionWatch watch(agent_.agent());
   ASSERT_TRUE(watch.WaitFor(AllHealthy));
   const std::string pod = world_.MakePod("web");
   ASSERT_FALSE(agent_.Add(0, pod).has_error());
@@ -124,7 +70,7 @@ TEST_F(HostAgentTest, APodThatComesAndGoesDoesNotChangeHealth) {
 }
 
 TEST_F(HostAgentTest, StoppingEndsTheWatches) {
-  Watch watch(agent_.agent());
+  FunctionWatch watch(agent_.agent());
   ASSERT_TRUE(watch.WaitFor(AllHealthy));
   agent_.Stop();
   EXPECT_TRUE(watch.WaitForEnd());
@@ -310,7 +256,7 @@ TEST_F(HostAgentTest, AnInterfaceThatComesBackIsPutInOrderByItself) {
     return netlink->ChangeLink(netlink->GetLink("net1")->ifindex, change);
   };
   ASSERT_TRUE(move(*world_.namespaces().Open(pod), elsewhere).ok());
-  Watch watch(agent_.agent());
+  FunctionWatch watch(agent_.agent());
   ASSERT_FALSE(agent_.Del(pod).has_error());
   ASSERT_TRUE(watch.WaitFor([](const pb::WatchFunctionsResponse& list) {
     return list.functions_size() == 3 && !list.functions(0).healthy();
