@@ -1,11 +1,17 @@
 #include "host-agent/attach/attacher.h"
 
+#include <linux/rtnetlink.h>
+
 #include <algorithm>
+#include <array>
 #include <utility>
 
+#include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
 #include "common/base/status_macros.h"
+#include "host-agent/attach/check_setup.h"
 #include "host-agent/cni/cni_error.h"
 #include "spdlog/spdlog.h"
 
@@ -21,9 +27,32 @@ absl::Status Busy(const ClaimRow& row) {
                         "use another function, or DEL that interface first");
 }
 
+// What cannot be before anything is tried.
+absl::Status CheckRequest(const AttachRequest& request, const IpamRunner* ipam) {
+  if (!request.ipam) return absl::OkStatus();
+  if (ipam == nullptr) {
+    return CniErrorStatus(
+        CniCode::kUnsupportedField,
+        absl::StrCat("ipam: this host agent runs no IPAM plugins such as ", request.ipam->type));
+  }
+  if (!NeedsInterface(*request.ipam) || request.attachment.vlan) return absl::OkStatus();
+  // Until the addresses are known nothing passes there that has any, and a Network knows its own.
+  return CniErrorStatus(
+      CniCode::kInvalidConfig,
+      absl::StrCat("ipam.type ", request.ipam->type, ": ", DescribeNetwork(request.attachment),
+                   " gives addresses itself"),
+      "leave \"ipam\" out, or take the network of a VLAN (\"vlan\" in place of \"network\")");
+}
+
 // What an error of BindPort means to CNI.
 absl::Status ToCniStatus(const absl::Status& status, const Attachment& attachment) {
   switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return status;
+    case absl::StatusCode::kPermissionDenied:
+      return CniErrorStatus(CniCode::kCardRefused, status.message(),
+                            absl::StrCat("the card's configuration says which VLANs this host may use; ",
+                                         DescribeNetwork(attachment), " is not among them"));
     case absl::StatusCode::kNotFound:
       return CniErrorStatus(
           CniCode::kNetworkUnknown, status.message(),
@@ -47,6 +76,63 @@ absl::Status ToCniStatus(const absl::Status& status, const Attachment& attachmen
   }
 }
 
+// Of a function that vfio-pci or another driver without an interface holds.
+bool IsWithoutInterface(const HostFunction& function) {
+  return !function.vfio_node.empty() || function.driver == "vfio-pci";
+}
+
+// Locally administered. By chance, as the card may be another host's too.
+MacAddress RandomMac() {
+  absl::BitGen random;
+  std::array<uint8_t, 6> octets;
+  for (uint8_t& octet : octets) octet = absl::Uniform<uint8_t>(random);
+  octets[0] = static_cast<uint8_t>((octets[0] & 0xfc) | 0x02);
+  return MacAddress(octets);
+}
+
+Route ToRoute(const CniRoute& route, const std::vector<IpAddress>& gateways) {
+  Route made{.destination = route.destination,
+             .gateway = route.gateway,
+             .metric = route.priority,
+             .table = route.table,
+             .mtu = route.mtu,
+             .advmss = route.advmss};
+  if (route.scope) made.scope = static_cast<uint8_t>(*route.scope);
+  // RT_SCOPE_LINK and nearer: reached without a gateway.
+  if (made.gateway || made.scope.value_or(0) >= RT_SCOPE_LINK) return made;
+  for (const IpAddress& gateway : gateways) {
+    if (gateway.family() == made.destination.family()) made.gateway = gateway;
+  }
+  return made;
+}
+
+CniRoute ToCniRoute(const Route& route) {
+  CniRoute told{.destination = route.destination,
+                .gateway = route.gateway,
+                .mtu = route.mtu,
+                .advmss = route.advmss,
+                .priority = route.metric,
+                .table = route.table};
+  if (route.scope) told.scope = *route.scope;
+  return told;
+}
+
+// What the physical function is to keep.
+VfSettings WantedOfPf(const AttachRequest& request, const ClaimRow& row) {
+  VfSettings wanted = request.settings;
+  wanted.mac.reset();
+  // Nobody else can give it to a function without an interface.
+  if (request.mac || row.vfio) wanted.mac = row.mac;
+  return wanted;
+}
+
+bool HasAll(const std::vector<InterfaceAddress>& given, const std::vector<IpAddress>& asked) {
+  return std::all_of(asked.begin(), asked.end(), [&given](const IpAddress& address) {
+    return std::any_of(given.begin(), given.end(),
+                       [&address](const InterfaceAddress& one) { return one.address == address; });
+  });
+}
+
 std::vector<InterfaceAddress> AsSingleAddresses(const std::vector<IpAddress>& addresses) {
   std::vector<InterfaceAddress> single;
   single.reserve(addresses.size());
@@ -61,16 +147,23 @@ Attacher::Attacher(Parts parts) : parts_(std::move(parts)), card_workers_(kMaxCa
 absl::StatusOr<ClaimRow> Attacher::Draft(const FunctionId& address, Link* home) {
   const absl::StatusOr<HostFunction> function = parts_.inventory.Find(address);
   if (!function.ok()) return WithCniCode(function.status(), CniCode::kFunctionUnknown);
+  ClaimRow row;
+  row.function = address;
+  row.card = function->card;
+  row.port = function->port;
+  if (IsWithoutInterface(*function)) {
+    row.vfio = true;
+    *home = Link();
+    XPU_ASSIGN_OR_RETURN(const VfSettings kept, parts_.host.pf().Read(address));
+    row.mac = kept.mac && kept.mac->IsUnicast() ? *kept.mac : RandomMac();
+    return row;
+  }
   const absl::StatusOr<Link> link = parts_.host.FindAtHome(address);
   if (!link.ok()) {
     if (!absl::IsNotFound(link.status())) return link.status();
     return WithCniCode(absl::FailedPreconditionError(link.status().message()), CniCode::kFunctionBusy);
   }
   *home = *link;
-  ClaimRow row;
-  row.function = address;
-  row.card = function->card;
-  row.port = function->port;
   row.host_ifname = link->name;
   row.host_mac = row.mac = link->mac;
   row.host_mtu = link->mtu;
@@ -129,59 +222,147 @@ absl::StatusOr<ClaimRow> Attacher::Add(const AttachRequest& request) {
 }
 
 absl::StatusOr<ClaimRow> Attacher::AttachNow(const AttachRequest& request) {
-  XPU_ASSIGN_OR_RETURN(const std::shared_ptr<NetNamespace> pod,
-                       parts_.host.OpenPod(request.attachment.netns));
-  Link home;
-  XPU_ASSIGN_OR_RETURN(ClaimRow row, Draft(request.function, &home));
-  XPU_RETURN_IF_ERROR(NeedSession(row).status());
-  if (request.mac) row.mac = *request.mac;
-  row.addresses = AsSingleAddresses(request.addresses);
-  row.attachment = request.attachment;
-  if (const std::optional<ClaimRow> claimed = parts_.allocator.Find(request.function)) {
-    row.claim = claimed->claim;
-    XPU_ASSIGN_OR_RETURN(row, parts_.allocator.Attach(row));
+  XPU_RETURN_IF_ERROR(CheckRequest(request, parts_.ipam));
+  Job job{.request = request};
+  XPU_ASSIGN_OR_RETURN(job.pod, parts_.host.OpenPod(request.attachment.netns));
+  XPU_ASSIGN_OR_RETURN(job.row, Draft(request.function, &job.home));
+  XPU_RETURN_IF_ERROR(NeedSession(job.row).status());
+  const std::optional<ClaimRow> claimed = parts_.allocator.Find(request.function);
+  // The one under which its port was prepared, if by chance.
+  if (job.row.vfio && claimed && claimed->vfio) job.row.mac = claimed->mac;
+  if (request.mac) job.row.mac = *request.mac;
+  if (const VfSettings wanted = WantedOfPf(request, job.row); !wanted.empty()) {
+    XPU_ASSIGN_OR_RETURN(job.pf, parts_.host.pf().Plan(request.function, wanted));
+    job.row.settings_before = job.pf.before;
+  }
+  if (!request.ipam) job.row.addresses = AsSingleAddresses(request.addresses);
+  job.row.ipam = request.ipam;
+  job.row.attachment = request.attachment;
+  if (claimed) {
+    job.row.claim = claimed->claim;
+    XPU_ASSIGN_OR_RETURN(job.row, parts_.allocator.Attach(job.row));
   } else {
-    XPU_ASSIGN_OR_RETURN(row, parts_.allocator.Begin(row));
+    XPU_ASSIGN_OR_RETURN(job.row, parts_.allocator.Begin(job.row));
   }
 
-  const absl::StatusOr<Confirmation> confirmation = Act(row, home, pod);
-  absl::Status status = confirmation.status();
+  absl::Status status = Act(job);
   if (status.ok()) {
-    absl::StatusOr<ClaimRow> confirmed = parts_.allocator.Confirm(row.function, row.claim, *confirmation);
+    absl::StatusOr<ClaimRow> confirmed =
+        parts_.allocator.Confirm(job.row.function, job.row.claim, job.confirmation);
     if (confirmed.ok()) return confirmed;
     status = confirmed.status();
   }
-  Undo(row);
+  Undo(job.row);
   return status;
 }
 
-absl::StatusOr<Confirmation> Attacher::Act(const ClaimRow& row, const Link& home,
-                                           const std::shared_ptr<NetNamespace>& pod) {
-  XPU_ASSIGN_OR_RETURN(CardSession* const session, NeedSession(row));
-  absl::StatusOr<Confirmation> confirmation = absl::UnknownError("");
-  absl::Notification bound;
+absl::Status Attacher::Act(Job& job) {
+  XPU_ASSIGN_OR_RETURN(CardSession* const session, NeedSession(job.row));
+  if (job.row.ipam && NeedsInterface(*job.row.ipam)) return ActInTurn(job, *session);
+  absl::Status bound;
+  absl::Notification done;
   card_workers_.Run([&] {
-    confirmation = session->Bind(row);
-    bound.Notify();
+    bound = AskIpam(job);
+    if (bound.ok()) {
+      absl::StatusOr<Confirmation> confirmation = session->Bind(job.row);
+      bound = confirmation.ok() ? absl::OkStatus() : ToCniStatus(confirmation.status(), *job.row.attachment);
+      if (bound.ok()) job.confirmation = *std::move(confirmation);
+    }
+    done.Notify();
   });
-  const absl::Status moved = parts_.host.MoveIn(row, home, pod);
-  bound.WaitForNotification();
+  const absl::Status moved = MoveIn(job);
+  done.WaitForNotification();
   XPU_RETURN_IF_ERROR(moved);
-  if (!confirmation.ok()) return ToCniStatus(confirmation.status(), *row.attachment);
-  XPU_RETURN_IF_ERROR(parts_.host.Configure(row, *confirmation, pod));
-  return confirmation;
+  XPU_RETURN_IF_ERROR(bound);
+  return Finish(job);
+}
+
+absl::Status Attacher::ActInTurn(Job& job, CardSession& session) {
+  XPU_RETURN_IF_ERROR(MoveIn(job));
+  // Into the network, for the plugin to be heard there.
+  XPU_RETURN_IF_ERROR(ToCniStatus(session.Bind(job.row).status(), *job.row.attachment));
+  XPU_RETURN_IF_ERROR(AskIpam(job));
+  absl::StatusOr<Confirmation> confirmation = session.Bind(job.row);
+  if (!confirmation.ok()) return ToCniStatus(confirmation.status(), *job.row.attachment);
+  job.confirmation = *std::move(confirmation);
+  return Finish(job);
+}
+
+absl::Status Attacher::AskIpam(Job& job) {
+  if (!job.row.ipam) return absl::OkStatus();
+  XPU_ASSIGN_OR_RETURN(job.ipam, parts_.ipam->Add(*job.row.ipam, *job.row.attachment));
+  job.row.addresses.clear();
+  for (const IpamAddress& given : job.ipam.addresses) job.row.addresses.push_back(given.address);
+  return absl::OkStatus();
+}
+
+absl::Status Attacher::MoveIn(const Job& job) {
+  XPU_RETURN_IF_ERROR(parts_.host.pf().SetAllButMac(job.pf));
+  if (job.row.vfio) return parts_.host.pf().SetMac(job.pf);
+  const absl::Status moved = parts_.host.MoveIn(job.row, job.home, job.pod);
+  if (moved.ok()) return parts_.host.pf().SetMac(job.pf);
+  if (!job.pf.wanted.mac || ToCniFailure(moved).code != CniCode::kInternal) return moved;
+  // Perhaps it may not change its MAC because the physical function has set another one. Then that has to
+  // change it first.
+  XPU_RETURN_IF_ERROR(parts_.host.pf().SetMac(job.pf));
+  return parts_.host.MoveIn(job.row, job.home, job.pod);
+}
+
+absl::Status Attacher::Finish(Job& job) {
+  const AttachRequest& request = job.request;
+  Confirmation& confirmation = job.confirmation;
+  // The plugin's word on gateways counts before the Network's.
+  std::vector<IpAddress> gateways;
+  const auto add_gateway = [&gateways](const IpAddress& gateway) {
+    const auto same_family = [&gateway](const IpAddress& other) {
+      return other.family() == gateway.family();
+    };
+    if (std::none_of(gateways.begin(), gateways.end(), same_family)) gateways.push_back(gateway);
+  };
+  for (const IpamAddress& given : job.ipam.addresses) {
+    if (given.gateway) add_gateway(*given.gateway);
+  }
+  for (const IpAddress& gateway : confirmation.gateways) add_gateway(gateway);
+
+  std::vector<CniRoute> wanted = job.row.ipam ? job.ipam.routes : DefaultRoutes(gateways);
+  wanted.insert(wanted.end(), request.routes.begin(), request.routes.end());
+  InterfaceSetup setup{.addresses = confirmation.addresses, .mtu = request.mtu.value_or(confirmation.mtu)};
+  for (const CniRoute& route : wanted) setup.routes.push_back(ToRoute(route, gateways));
+  if (request.mtu && confirmation.mtu != 0 && *request.mtu > confirmation.mtu) {
+    return CniErrorStatus(
+        CniCode::kInvalidConfig,
+        absl::StrCat("mtu ", *request.mtu, " is more than the network's ", confirmation.mtu),
+        "ask for less, or leave it out");
+  }
+  if (!job.row.vfio) {
+    XPU_ASSIGN_OR_RETURN(setup.routes, parts_.host.Configure(job.row, setup, job.pod));
+  }
+
+  confirmation.gateways = gateways;
+  confirmation.mtu = setup.mtu != 0 ? setup.mtu : job.home.mtu;
+  CniResult result{.ifname = job.row.attachment->ifname,
+                   .mac = job.row.mac,
+                   .sandbox = job.row.attachment->netns,
+                   .mtu = confirmation.mtu,
+                   .pci_id = job.row.function.sf ? "" : job.row.function.ToString(),
+                   .addresses = confirmation.addresses,
+                   .gateways = gateways,
+                   .dns = request.dns == CniDns() ? job.ipam.dns : request.dns};
+  for (const Route& route : setup.routes) result.routes.push_back(ToCniRoute(route));
+  confirmation.result = FormatCniResult(result);
+  return absl::OkStatus();
 }
 
 bool Attacher::IsAsAsked(const ClaimRow& row, const AttachRequest& request) {
-  if (!row.confirmed || row.attachment != request.attachment) return false;
+  if (!row.confirmed || row.attachment != request.attachment || row.ipam != request.ipam) return false;
   if (request.mac && *request.mac != row.mac) return false;
-  for (const IpAddress& asked : request.addresses) {
-    const auto is_it = [&asked](const InterfaceAddress& address) { return address.address == asked; };
-    if (std::none_of(row.addresses.begin(), row.addresses.end(), is_it)) return false;
+  if (request.mtu && *request.mtu != row.mtu) return false;
+  if (!request.ipam && !HasAll(row.addresses, request.addresses)) return false;
+  if (!parts_.host.CheckInPod(row, {.mtu = request.mtu.value_or(0)}).ok()) return false;
+  if (const VfSettings wanted = WantedOfPf(request, row); !wanted.empty()) {
+    const absl::StatusOr<PfChange> missing = parts_.host.pf().Plan(row.function, wanted);
+    if (!missing.ok() || !missing->wanted.empty()) return false;
   }
-  const absl::StatusOr<std::optional<Link>> link = parts_.host.FindInPod(row);
-  if (!link.ok() || !*link || (*link)->name != row.attachment->ifname || (*link)->mac != row.mac)
-    return false;
   CardSession* const session = SessionOf(row);
   if (session == nullptr) return false;
   const absl::StatusOr<Confirmation> bound = session->Bind(row);
@@ -205,15 +386,39 @@ absl::Status Attacher::Release(const FunctionId& function, const Attachment& key
 }
 
 absl::Status Attacher::Check(const AttachRequest& request, const std::string& prev_result) {
+  const std::string key = absl::StrCat("interface ", request.attachment.ifname, " of container ",
+                                       request.attachment.container_id);
   const std::optional<ClaimRow> row = parts_.allocator.Find(request.function);
-  if (!row || !IsAsAsked(*row, request)) {
-    return CniErrorStatus(
-        CniCode::kContainerUnknown,
-        absl::StrCat("function ", request.function.ToString(), " is not attached as asked to container ",
-                     request.attachment.container_id, ", interface ", request.attachment.ifname),
-        prev_result.empty() ? "there is no prevResult" : "DEL and ADD it");
+  if (!row || row->state != ClaimState::kAttached || !row->confirmed ||
+      row->attachment->container_id != request.attachment.container_id ||
+      row->attachment->ifname != request.attachment.ifname) {
+    return CniErrorStatus(CniCode::kContainerUnknown,
+                          absl::StrCat(key, ": function ", request.function.ToString(), " is ",
+                                       row ? DescribeHolder(*row) + "'s" : "free"),
+                          "ADD it");
   }
-  return absl::OkStatus();
+  const auto wrong = [&key](const absl::Status& status) {
+    return WithCniCode(Annotate(status, key), ToCniFailure(status).code);
+  };
+  if (row->attachment != request.attachment) {
+    return wrong(absl::FailedPreconditionError(absl::StrCat(
+        "it was attached to ", DescribeNetwork(*row->attachment), " in ", row->attachment->netns,
+        ", and is asked for in ", DescribeNetwork(request.attachment), " in ", request.attachment.netns)));
+  }
+  const absl::StatusOr<InterfaceSetup> setup = WhatToCheck(*row, prev_result);
+  if (!setup.ok()) return wrong(setup.status());
+  if (const absl::Status status = parts_.host.CheckInPod(*row, *setup); !status.ok()) return wrong(status);
+  if (const VfSettings wanted = WantedOfPf(request, *row); !wanted.empty()) {
+    const absl::StatusOr<PfChange> missing = parts_.host.pf().Plan(row->function, wanted);
+    if (!missing.ok()) return wrong(missing.status());
+    if (!missing->wanted.empty()) {
+      return wrong(absl::FailedPreconditionError("its physical function keeps other settings for it"));
+    }
+  }
+  XPU_ASSIGN_OR_RETURN(CardSession* const session, NeedSession(*row));
+  if (const absl::Status status = session->CheckBinding(*row); !status.ok()) return wrong(status);
+  if (!request.ipam || parts_.ipam == nullptr) return absl::OkStatus();
+  return parts_.ipam->Check(*request.ipam, request.attachment);
 }
 
 absl::Status Attacher::ReleaseUnused(const FunctionId& function) {
@@ -225,11 +430,32 @@ absl::Status Attacher::ReleaseUnused(const FunctionId& function) {
 absl::Status Attacher::Free(const ClaimRow& row) {
   const Undone undone = Undo(row);
   XPU_RETURN_IF_ERROR(undone.journal);
-  if (undone.host.ok() && undone.host_restored && undone.card.ok()) return absl::OkStatus();
+  if (undone.host.ok() && undone.host_restored && undone.card.ok()) {
+    if (undone.ipam.ok()) return absl::OkStatus();
+    if (IsPluginMissing(undone.ipam)) {
+      // It took its books with it. A function that is wanted does not wait for it for ever.
+      spdlog::error("function {}: the addresses of {} are never given back: {}", row.function.ToString(),
+                    DescribeHolder(row), undone.ipam.ToString());
+      XPU_RETURN_IF_ERROR(parts_.allocator.Undone(row.function, row.claim, {.ipam = true}));
+      SetStuck(row.function, "");
+      return absl::OkStatus();
+    }
+  }
   return CniErrorStatus(CniCode::kTryAgainLater,
                         absl::StrCat("function ", row.function.ToString(), " is still being taken back from ",
                                      DescribeHolder(row)),
                         StuckReason(row.function));
+}
+
+absl::Status Attacher::GiveBackAddresses(const ClaimRow& row) {
+  if (!row.ipam_pending) return absl::OkStatus();
+  if (parts_.ipam == nullptr) return absl::UnimplementedError("this agent runs no IPAM plugins");
+  const absl::Status status = parts_.ipam->Del(*row.ipam, *row.attachment);
+  if (!status.ok()) {
+    spdlog::warn("the addresses of {} could not be given back, trying again later: {}", DescribeHolder(row),
+                 status.ToString());
+  }
+  return status;
 }
 
 Attacher::Undone Attacher::Undo(const ClaimRow& claimed) {
@@ -240,41 +466,52 @@ Attacher::Undone Attacher::Undo(const ClaimRow& claimed) {
     return undone;
   }
   CardSession* const session = SessionOf(*row);
-  absl::Notification released;
-  if (row->dpu_pending && session != nullptr) {
-    card_workers_.Run([&] {
-      undone.card = session->Release(*row);
-      released.Notify();
+  // One that speaks through the interface says its farewell while that is there.
+  const bool ipam_first = row->ipam_pending && NeedsInterface(*row->ipam);
+  if (ipam_first) undone.ipam = GiveBackAddresses(*row);
+  absl::BlockingCounter others(2);
+  const auto beside = [&](bool needed, std::function<void()> work) {
+    if (!needed) {
+      others.DecrementCount();
+      return;
+    }
+    card_workers_.Run([&others, work = std::move(work)] {
+      work();
+      others.DecrementCount();
     });
-  } else {
-    // A card that is configured no more has nobody who could be told.
-    released.Notify();
-  }
+  };
+  // A card that is configured no more has nobody who could be told.
+  beside(row->dpu_pending && session != nullptr, [&] { undone.card = session->Release(*row); });
+  beside(row->ipam_pending && !ipam_first, [&] { undone.ipam = GiveBackAddresses(*row); });
   undone.host_restored = true;
   if (row->host_pending) {
     const absl::StatusOr<bool> restored = parts_.host.Restore(*row);
     undone.host = restored.status();
     undone.host_restored = restored.ok() && *restored;
   }
-  released.WaitForNotification();
+  others.Wait();
 
   std::string stuck;
   if (!undone.host.ok()) {
-    stuck = absl::StrCat("its interface could not be taken back from ", DescribeHolder(*row), ": ",
-                         undone.host.message());
+    stuck =
+        absl::StrCat("it could not be taken back from ", DescribeHolder(*row), ": ", undone.host.message());
   } else if (!undone.host_restored) {
     stuck = absl::StrCat("its interface is still somewhere with ", DescribeHolder(*row));
   } else if (!undone.card.ok()) {
     stuck = absl::StrCat("its port could not be taken back at the card: ", undone.card.message());
+  } else if (!undone.ipam.ok()) {
+    stuck = absl::StrCat("its addresses could not be given back: ", undone.ipam.message());
   }
   if (!stuck.empty()) spdlog::warn("function {} is not free yet: {}", row->function.ToString(), stuck);
-  undone.journal = parts_.allocator.Undone(row->function, row->claim,
-                                           {.host = undone.host_restored, .dpu = undone.card.ok()});
+  undone.journal = parts_.allocator.Undone(
+      row->function, row->claim,
+      {.host = undone.host_restored, .dpu = undone.card.ok(), .ipam = undone.ipam.ok()});
   // After the row: who hears that nothing is in the way any more must find the function free.
   SetStuck(row->function, stuck);
-  // What only the journal or the card stands in the way of is tried again; for the interface there is an
-  // event.
-  if (session != nullptr && (!undone.card.ok() || !undone.journal.ok())) session->TryAgainLater();
+  // What only the journal, the card, a plugin or the physical function stands in the way of is tried again;
+  // for the interface there is an event.
+  const bool again = !undone.card.ok() || !undone.ipam.ok() || !undone.host.ok() || !undone.journal.ok();
+  if (session != nullptr && again) session->TryAgainLater();
   return undone;
 }
 
@@ -308,14 +545,14 @@ void Attacher::Recover(const FunctionId& function) {
   const std::optional<ClaimRow> row = parts_.allocator.Find(function);
   if (!row) return;
   if (row->state == ClaimState::kAttached && row->confirmed) {
-    const absl::StatusOr<std::optional<Link>> link = parts_.host.FindInPod(*row);
+    const absl::StatusOr<bool> with_pod = parts_.host.IsWithPod(*row);
     // A namespace that cannot be looked into is left alone: its pod may be well.
-    if (!link.ok()) {
+    if (!with_pod.ok()) {
       spdlog::warn("cannot tell whether {} still has function {}: {}", DescribeHolder(*row),
-                   function.ToString(), link.status().ToString());
+                   function.ToString(), with_pod.status().ToString());
       return;
     }
-    if (*link) return;
+    if (*with_pod) return;
     spdlog::info("function {} is no longer with {}, taking it back", function.ToString(),
                  DescribeHolder(*row));
     Undo(*row);

@@ -16,6 +16,7 @@
 #include "host-agent/attach/workers.h"
 #include "host-agent/cni/cni_result.h"
 #include "host-agent/inventory/inventory.h"
+#include "host-agent/ipam/ipam.h"
 #include "host-agent/session/card_session.h"
 
 namespace xpu {
@@ -58,6 +59,8 @@ class Attacher {
     Inventory& inventory;
     HostSide& host;
     std::map<std::string, CardSession*> sessions;
+    // Null: a configuration with an IPAM plugin is refused.
+    IpamRunner* ipam = nullptr;
     // Called when the outcome of StuckReason may have changed; may be null.
     std::function<void(const FunctionId&)> stuck_changed;
   };
@@ -104,21 +107,43 @@ class Attacher {
     absl::Status journal;
     absl::Status host;
     absl::Status card;
+    absl::Status ipam;
     // The host's side is done, not only without error.
     bool host_restored = false;
+  };
+  // An ADD under way.
+  struct Job {
+    const AttachRequest& request;
+    std::shared_ptr<NetNamespace> pod;
+    // The interface at home; nothing in it for a function that has none.
+    Link home;
+    PfChange pf;
+    ClaimRow row;
+    IpamResult ipam;
+    // What becomes of it.
+    Confirmation confirmation;
   };
 
   // The row of a free function; its interface is at `home`.
   absl::StatusOr<ClaimRow> Draft(const FunctionId& function, Link* home);
   absl::StatusOr<ClaimRow> AttachNow(const AttachRequest& request);
   // Both sides of ADD after the row is written.
-  absl::StatusOr<Confirmation> Act(const ClaimRow& row, const Link& home,
-                                   const std::shared_ptr<NetNamespace>& pod);
+  absl::Status Act(Job& job);
+  // The same for a plugin that needs the interface.
+  absl::Status ActInTurn(Job& job, CardSession& session);
+  // Has the plugin give addresses, if one is to.
+  absl::Status AskIpam(Job& job);
+  // What the physical function keeps, and the interface in its pod.
+  absl::Status MoveIn(const Job& job);
+  // The interface with all that card and plugin gave, and the result of the ADD.
+  absl::Status Finish(Job& job);
+
   // Whether an attachment is complete, and what the request asks for.
   bool IsAsAsked(const ClaimRow& row, const AttachRequest& request);
   // Undoes what is left of a claim, so that the function is free; why it is not otherwise.
   absl::Status Free(const ClaimRow& row);
   Undone Undo(const ClaimRow& row);
+  absl::Status GiveBackAddresses(const ClaimRow& row);
   void SetStuck(const FunctionId& function, const std::string& reason);
   // The session of a card; null if the card is configured no more.
   CardSession* SessionOf(const ClaimRow& row) const;

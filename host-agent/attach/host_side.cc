@@ -14,11 +14,20 @@
 namespace xpu {
 namespace {
 
-// A name that nothing else has, for a function whose own is taken meanwhile: "x000003002".
+// A name that nothing else has, for a function whose own is taken meanwhile: "x000003002". What does not fit
+// into the 15 characters of a name becomes a number of all of it, in letters and digits: "x1k9hq0zx3m2ab".
 std::string SpareName(const FunctionId& function) {
+  constexpr size_t kMaxName = 15;
   const PciAddress& pci = function.pci;
-  const std::string name = absl::StrFormat("x%04x%02x%02x%x", pci.domain, pci.bus, pci.device, pci.function);
-  return function.sf ? absl::StrFormat("%ss%x", name, *function.sf) : name;
+  std::string name = absl::StrFormat("x%04x%02x%02x%x", pci.domain, pci.bus, pci.device, pci.function);
+  if (function.sf) absl::StrAppend(&name, "s", absl::Hex(*function.sf));
+  if (name.size() <= kMaxName) return name;
+  // FNV-1a. The same for ever, as a function may be looked for by another process.
+  uint64_t hash = 0xcbf29ce484222325;
+  for (char c : function.ToString()) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+  name = "x";
+  for (; hash != 0; hash /= 36) name += "0123456789abcdefghijklmnopqrstuvwxyz"[hash % 36];
+  return name;
 }
 
 // A path that leads nowhere, or to what was a namespace until it was unmounted.
@@ -38,10 +47,14 @@ LinkChange AsAtHome(const ClaimRow& row) {
 }  // namespace
 
 HostSide::HostSide(PciBus& bus, NetlinkFactory& netlinks, NetNamespaces& namespaces, Announce announce)
-    : bus_(bus), netlinks_(netlinks), namespaces_(namespaces), announce_(std::move(announce)) {}
+    : bus_(bus),
+      netlinks_(netlinks),
+      namespaces_(namespaces),
+      announce_(std::move(announce)),
+      pf_(bus, netlinks) {}
 
 absl::StatusOr<Link> HostSide::FindAtHome(const FunctionId& address) {
-  XPU_ASSIGN_OR_RETURN(const std::vector<std::string> names, bus_.Netdevs(address.pci));
+  XPU_ASSIGN_OR_RETURN(const std::vector<std::string> names, bus_.Netdevs(address));
   XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(nullptr));
   for (const std::string& name : names) {
     absl::StatusOr<Link> link = netlink->GetLink(name);
@@ -74,13 +87,9 @@ absl::StatusOr<std::shared_ptr<NetNamespace>> HostSide::OpenPod(const std::strin
 absl::Status HostSide::MoveIn(const ClaimRow& row, const Link& home,
                               const std::shared_ptr<NetNamespace>& pod) {
   XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(nullptr));
-  if (row.known_by_alias) {
-    // Before the move, so that there is no moment in which it cannot be found.
-    LinkChange mark;
-    mark.alias = FunctionAlias(row.function);
-    XPU_RETURN_IF_ERROR(netlink->ChangeLink(home.ifindex, mark));
-  }
   LinkChange move;
+  // In the same request, so that there is no moment in which it cannot be found.
+  if (row.known_by_alias) move.alias = FunctionAlias(row.function);
   move.net_namespace = pod;
   move.name = row.attachment->ifname;
   if (row.mac != home.mac) move.mac = row.mac;
@@ -94,13 +103,13 @@ absl::Status HostSide::MoveIn(const ClaimRow& row, const Link& home,
   return Annotate(status, absl::StrCat("move of ", home.name, " into ", row.attachment->netns));
 }
 
-absl::Status HostSide::Configure(const ClaimRow& row, const Confirmation& confirmation,
-                                 const std::shared_ptr<NetNamespace>& pod) {
+absl::StatusOr<std::vector<Route>> HostSide::Configure(const ClaimRow& row, const InterfaceSetup& setup,
+                                                       const std::shared_ptr<NetNamespace>& pod) {
   const std::string& ifname = row.attachment->ifname;
   XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(pod));
   XPU_ASSIGN_OR_RETURN(const Link link, netlink->GetLink(ifname));
   std::vector<IpAddress> addresses;
-  for (const InterfaceAddress& address : confirmation.addresses) {
+  for (const InterfaceAddress& address : setup.addresses) {
     absl::Status added = netlink->AddAddress(link.ifindex, address);
     if (absl::IsPermissionDenied(added) && address.address.is_v6()) {
       XPU_RETURN_IF_ERROR(EnableIpv6(pod, ifname));
@@ -111,23 +120,74 @@ absl::Status HostSide::Configure(const ClaimRow& row, const Confirmation& confir
   }
   LinkChange up;
   up.up = true;
-  if (confirmation.mtu != 0 && confirmation.mtu != link.mtu) up.mtu = confirmation.mtu;
+  if (setup.mtu != 0 && setup.mtu != link.mtu) up.mtu = setup.mtu;
   XPU_RETURN_IF_ERROR(netlink->ChangeLink(link.ifindex, up));
-  for (const IpAddress& gateway : confirmation.gateways) {
-    const Route route{IpPrefix::Of(IpAddress(gateway.family(), 0), 0), gateway};
-    XPU_RETURN_IF_ERROR(netlink->AddRoute(link.ifindex, route));
+  std::vector<Route> routes;
+  for (const Route& route : setup.routes) {
+    const absl::Status added = netlink->AddRoute(link.ifindex, route);
+    if (absl::IsAlreadyExists(added)) {
+      spdlog::info("{} of {} gets no route to {}, as the pod has one: {}", ifname, DescribeHolder(row),
+                   route.destination.ToString(), added.ToString());
+      continue;
+    }
+    XPU_RETURN_IF_ERROR(added);
+    routes.push_back(route);
   }
   if (const absl::Status status = announce_(pod, link.ifindex, row.mac, addresses); !status.ok()) {
     spdlog::warn("neighbours could not be told of {} of {}: {}", ifname, DescribeHolder(row),
                  status.ToString());
   }
+  return routes;
+}
+
+absl::Status HostSide::CheckInPod(const ClaimRow& row, const InterfaceSetup& setup) {
+  const auto differs = [&row](const auto&... words) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("interface ", row.attachment->ifname, " in ", row.attachment->netns, " ", words...));
+  };
+  if (row.vfio) {
+    XPU_ASSIGN_OR_RETURN(const bool there, IsWithPod(row));
+    return there ? absl::OkStatus() : differs("is gone with its namespace");
+  }
+  XPU_ASSIGN_OR_RETURN(const std::optional<Link> link, FindInPod(row));
+  if (!link) return differs("is not there, or is not function ", row.function.ToString());
+  if (link->name != row.attachment->ifname) return differs("is called ", link->name, " now");
+  if (!link->up) return differs("is down");
+  if (link->mac != row.mac) return differs("has MAC ", link->mac.ToString(), " and not ", row.mac.ToString());
+  if (setup.mtu != 0 && link->mtu != setup.mtu) return differs("has MTU ", link->mtu, " and not ", setup.mtu);
+  XPU_ASSIGN_OR_RETURN(const std::shared_ptr<NetNamespace> pod, namespaces_.Open(row.attachment->netns));
+  XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(pod));
+  XPU_ASSIGN_OR_RETURN(const std::vector<InterfaceAddress> addresses, netlink->ListAddresses(link->ifindex));
+  for (const InterfaceAddress& address : setup.addresses) {
+    if (std::find(addresses.begin(), addresses.end(), address) == addresses.end()) {
+      return differs("does not have address ", address.ToString());
+    }
+  }
+  if (setup.routes.empty()) return absl::OkStatus();
+  XPU_ASSIGN_OR_RETURN(const std::vector<Route> routes, netlink->ListRoutes(link->ifindex));
+  for (const Route& route : setup.routes) {
+    const auto is_it = [&route](const Route& there) { return IsRoute(there, route); };
+    if (std::none_of(routes.begin(), routes.end(), is_it)) {
+      return differs("does not have the route to ", route.destination.ToString(),
+                     route.gateway ? absl::StrCat(" via ", route.gateway->ToString()) : "");
+    }
+  }
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::optional<Link>> HostSide::FindIn(Netlink& netlink, const ClaimRow& row) {
-  const auto is_it = [&row](const Link& link) {
+  std::string auxiliary_device;
+  if (row.function.sf && !row.known_by_alias) {
+    // The kernel names the device on the auxiliary bus, which has another name each time it is made.
+    XPU_ASSIGN_OR_RETURN(const std::vector<Subfunction> subfunctions, bus_.Subfunctions(row.function.pci));
+    for (const Subfunction& subfunction : subfunctions) {
+      if (subfunction.number == *row.function.sf) auxiliary_device = subfunction.auxiliary_device;
+    }
+  }
+  const auto is_it = [&](const Link& link) {
     // Who is root in the pod can write any alias; it counts only for functions that have nothing better.
     if (!row.known_by_alias && link.parent_device.empty()) return false;
+    if (!auxiliary_device.empty()) return link.parent_device == auxiliary_device;
     return FunctionOf(link) == row.function;
   };
   // Nearly always it is still called what we called it.
@@ -149,14 +209,37 @@ absl::StatusOr<std::optional<Link>> HostSide::FindInPod(const ClaimRow& row) {
   return FindIn(*netlink, row);
 }
 
+absl::StatusOr<bool> HostSide::IsWithPod(const ClaimRow& row) {
+  if (!row.attachment) return false;
+  if (!row.vfio) {
+    XPU_ASSIGN_OR_RETURN(const std::optional<Link> link, FindInPod(row));
+    return link.has_value();
+  }
+  const absl::Status opened = namespaces_.Open(row.attachment->netns).status();
+  if (opened.ok()) return true;
+  return IsNoNamespace(opened) ? absl::StatusOr<bool>(false) : absl::StatusOr<bool>(opened);
+}
+
 absl::StatusOr<bool> HostSide::Restore(const ClaimRow& row) {
   // Only claimed: nothing was done to it.
   if (!row.attachment) return true;
+  // First, as some refuse an interface its own MAC while the physical function insists on another; but an
+  // error does not keep the interface from coming home.
+  const absl::Status put_back = pf_.PutBack(row);
+  absl::StatusOr<bool> restored = row.vfio ? absl::StatusOr<bool>(true) : RestoreInterface(row);
+  XPU_RETURN_IF_ERROR(put_back);
+  return restored;
+}
+
+absl::StatusOr<bool> HostSide::RestoreInterface(const ClaimRow& row) {
   const absl::StatusOr<std::shared_ptr<NetNamespace>> pod = namespaces_.Open(row.attachment->netns);
   if (!pod.ok() && !IsNoNamespace(pod.status())) return pod.status();
   if (pod.ok()) {
     XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(*pod));
-    XPU_ASSIGN_OR_RETURN(const std::optional<Link> link, FindIn(*netlink, row));
+    const absl::StatusOr<std::optional<Link>> found = FindIn(*netlink, row);
+    // A subfunction whose parent is gone is nowhere.
+    if (!found.ok() && !(row.function.sf && absl::IsNotFound(found.status()))) return found.status();
+    const std::optional<Link> link = found.ok() ? *found : std::nullopt;
     if (link) {
       XPU_ASSIGN_OR_RETURN(const bool as_it_was, BringHome(*netlink, *link, row));
       if (as_it_was) return true;

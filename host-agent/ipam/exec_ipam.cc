@@ -96,6 +96,11 @@ bool Supports(const std::string& answer, std::string_view version) {
 
 }  // namespace
 
+// As FindPlugin says it; what a plugin says itself is never both.
+bool IsPluginMissing(const absl::Status& status) {
+  return absl::IsNotFound(status) && HasCode(status, CniCode::kInvalidConfig);
+}
+
 absl::StatusOr<IpamResult> ExecIpamRunner::Add(const IpamCall& call, const Attachment& attachment) {
   XPU_ASSIGN_OR_RETURN(const std::string output, Run("ADD", call, attachment));
   absl::StatusOr<IpamResult> result = ParseIpamResult(output);
@@ -107,7 +112,9 @@ absl::StatusOr<IpamResult> ExecIpamRunner::Add(const IpamCall& call, const Attac
 }
 
 absl::Status ExecIpamRunner::Del(const IpamCall& call, const Attachment& attachment) {
-  return Run("DEL", call, attachment).status();
+  const absl::Status status = Run("DEL", call, attachment).status();
+  // "Does not exist": there is nothing to give back.
+  return HasCode(status, CniCode::kContainerUnknown) ? absl::OkStatus() : status;
 }
 
 absl::Status ExecIpamRunner::Check(const IpamCall& call, const Attachment& attachment) {

@@ -35,4 +35,7 @@ class IpamRunner {
 // on the network.
 inline bool NeedsInterface(const IpamCall& call) { return call.type == "dhcp"; }
 
+// Whether an error says that the plugin is not installed (any more).
+bool IsPluginMissing(const absl::Status& status);
+
 }  // namespace xpu

@@ -29,10 +29,27 @@ absl::StatusOr<Confirmation> ReadBinding(const agent::v1::PortBinding& binding) 
   return confirmation;
 }
 
+bool IsInNetworkOf(const Attachment& attachment, const agent::v1::PortBinding& binding) {
+  if (attachment.vlan) return binding.has_vlan() && binding.vlan() == *attachment.vlan;
+  return !binding.has_vlan() && binding.logical_bridge() == LogicalBridgeOf(attachment);
+}
+
+CardPorts ToCardPorts(const agent::v1::PortStates& states) {
+  CardPorts ports;
+  for (const agent::v1::PortState& state : states.ports()) {
+    if (state.healthy()) {
+      ports.healthy.insert(state.port());
+    } else {
+      ports.unhealthy[state.port()] = state.reason();
+    }
+  }
+  return ports;
+}
+
 // Whether the card holds what the row says.
 bool Agrees(const ClaimRow& row, const agent::v1::PortBinding& binding) {
   if (row.state != ClaimState::kAttached || !row.confirmed || row.claim != binding.claim()) return false;
-  if (binding.logical_bridge() != LogicalBridgeOf(*row.attachment)) return false;
+  if (!IsInNetworkOf(*row.attachment, binding)) return false;
   const absl::StatusOr<Confirmation> read = ReadBinding(binding);
   return read.ok() && read->addresses == row.addresses && binding.mac_address() == row.mac.ToBytes();
 }
@@ -52,6 +69,7 @@ CardSession::~CardSession() { Stop(); }
 
 void CardSession::Stop() {
   client_.ObserveConnection(nullptr);
+  if (options_.ports_changed != nullptr) client_.WatchPorts(nullptr);
   {
     absl::MutexLock lock(&mu_);
     stop_ = true;
@@ -62,6 +80,11 @@ void CardSession::Stop() {
 void CardSession::Start() {
   thread_ = std::thread([this] { Run(); });
   client_.ObserveConnection([this](bool connected) { ConnectionChanged(connected); });
+  if (options_.ports_changed == nullptr) return;
+  client_.WatchPorts([this](const absl::StatusOr<agent::v1::PortStates>& states) {
+    options_.ports_changed(states.ok() ? absl::StatusOr<CardPorts>(ToCardPorts(*states))
+                                       : absl::StatusOr<CardPorts>(states.status()));
+  });
 }
 
 absl::Status CardSession::Prepare(const ClaimRow& row) {
@@ -77,15 +100,22 @@ absl::Status CardSession::Prepare(const ClaimRow& row) {
 absl::StatusOr<Confirmation> CardSession::Bind(const ClaimRow& row) {
   agent::v1::BindPortRequest request;
   request.set_bridge_port(BridgePortName(row.port));
-  request.set_logical_bridge(LogicalBridgeOf(*row.attachment));
+  if (row.attachment->vlan) {
+    request.set_vlan(*row.attachment->vlan);
+  } else {
+    request.set_logical_bridge(LogicalBridgeOf(*row.attachment));
+  }
   request.set_mac_address(row.mac.ToBytes());
-  for (const InterfaceAddress& address : row.addresses) request.add_addresses(address.address.ToString());
+  for (const InterfaceAddress& address : row.addresses) {
+    request.add_addresses(row.attachment->vlan ? address.ToString() : address.address.ToString());
+  }
   request.set_claim(row.claim);
   const absl::StatusOr<agent::v1::PortBinding> binding = client_.BindPort(request);
   if (!binding.ok()) {
     absl::Status status = binding.status();
     // The answer does not say which of the two names is wrong.
-    if (absl::IsNotFound(status) && client_.GetLogicalBridge(request.logical_bridge()).ok()) {
+    if (absl::IsNotFound(status) &&
+        (row.attachment->vlan || client_.GetLogicalBridge(request.logical_bridge()).ok())) {
       status = absl::FailedPreconditionError(status.message());
     }
     return Annotate(status, absl::StrCat("card ", card(), ", port ", row.port));
@@ -97,6 +127,21 @@ absl::StatusOr<Confirmation> CardSession::Bind(const ClaimRow& row) {
                                             row.port, ": ", confirmation.status().message()));
   }
   return confirmation;
+}
+
+absl::Status CardSession::CheckBinding(const ClaimRow& row) {
+  const absl::StatusOr<std::vector<agent::v1::PortBinding>> bindings = client_.ListPortBindings();
+  if (!bindings.ok()) {
+    return Annotate(bindings.status(), absl::StrCat("card ", card(), ", port ", row.port));
+  }
+  for (const agent::v1::PortBinding& binding : *bindings) {
+    if (binding.bridge_port() != BridgePortName(row.port)) continue;
+    if (Agrees(row, binding)) return absl::OkStatus();
+    return absl::FailedPreconditionError(absl::StrCat("card ", card(), ": port ", row.port,
+                                                      " is bound otherwise: ", binding.ShortDebugString()));
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("card ", card(), ": port ", row.port, " is in no network"));
 }
 
 absl::Status CardSession::Release(const ClaimRow& row) {

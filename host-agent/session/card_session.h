@@ -13,6 +13,7 @@
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
 #include "host-agent/alloc/allocator.h"
+#include "host-agent/inventory/card_ports.h"
 
 namespace xpu {
 
@@ -35,18 +36,21 @@ class CardSession {
     Backoff::Options backoff = {.initial = absl::Milliseconds(200), .max = absl::Seconds(30)};
     // Not owned; null for the system's.
     Clock* clock = nullptr;
+    // Follows how the functions' representors are, and that the agent lives; null: nobody wants to know.
+    // Called on a thread of the client's; must not block.
+    CardPortsChanged ports_changed = nullptr;
   };
   // Brings card and journal together for one function, in turn with all else that is done to it; must not
   // block.
   using Settle = std::function<void(const FunctionId& function)>;
 
-  // `client` and `allocator` are not owned. Takes the place of the client's connection observer.
+  // `client` and `allocator` are not owned. Takes the place of the client's observers.
   CardSession(Options options, OpiClient& client, Allocator& allocator, Settle settle);
   ~CardSession();
   CardSession(const CardSession&) = delete;
   CardSession& operator=(const CardSession&) = delete;
 
-  // Begins to follow the connection.
+  // Begins to follow the connection and the ports.
   void Start();
   // Gives nothing to `settle` any more; the calls still work.
   void Stop();
@@ -57,8 +61,12 @@ class CardSession {
 
   // The function's port is there, with nothing allowed to pass.
   absl::Status Prepare(const ClaimRow& row);
-  // The function is in its network, confirmed by the switch.
+  // The function is in its network, confirmed by the switch. With an attachment to the network of a VLAN the
+  // card takes the addresses of the row as they are; else they are in the Network's prefixes.
   absl::StatusOr<Confirmation> Bind(const ClaimRow& row);
+  // Whether the card holds a confirmed row as it is: FailedPrecondition, saying what is different, if not.
+  // Changes nothing.
+  absl::Status CheckBinding(const ClaimRow& row);
   // The claim is over at the card. OK also if the card knows nothing of it, or a newer one.
   absl::Status Release(const ClaimRow& row);
 
