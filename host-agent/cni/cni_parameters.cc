@@ -37,7 +37,8 @@ absl::Status CheckParameters(const CniParameters& parameters, bool netns_needed)
                             absl::StrCat("it must have 1 to ", kMaxIfname,
                                          " characters, no '/', ':' or blanks, and not be \".\" or \"..\""));
   }
-  if (netns_needed && !absl::StartsWith(parameters.netns, "/")) {
+  const bool absolute = absl::StartsWith(parameters.netns, "/") && !absl::StrContains(parameters.netns, '\0');
+  if (netns_needed && !absolute) {
     return EnvironmentError(absl::StrCat("CNI_NETNS \"", parameters.netns, "\" is no absolute path"),
                             "give the path of the container's network namespace, for example /run/netns/x");
   }

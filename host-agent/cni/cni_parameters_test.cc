@@ -60,6 +60,8 @@ TEST(CniParameters, InterfaceNameIsCheckedAsTheSpecificationSays) {
 TEST(CniParameters, OnlyAddNeedsANamespace) {
   ExpectError(CheckParameters({"c", "", "net1", ""}, true), CniCode::kInvalidEnvironment, "CNI_NETNS");
   ExpectError(CheckParameters({"c", "netns/x", "net1", ""}, true), CniCode::kInvalidEnvironment, "CNI_NETNS");
+  ExpectError(CheckParameters({"c", std::string("/run\0/x", 7), "net1", ""}, true),
+              CniCode::kInvalidEnvironment, "CNI_NETNS");
   EXPECT_TRUE(CheckParameters({"c", "", "net1", ""}, false).ok());
 }
 
