@@ -44,13 +44,15 @@ std::string OrAny(int wanted) { return wanted < 0 ? "any" : absl::StrCat(wanted)
 absl::StatusOr<View> PhysicalFunctions(pb::HostAgentService::Stub& stub, grpc::ClientContext& context) {
   pb::ListPhysicalFunctionsResponse response;
   XPU_RETURN_IF_ERROR(FromGrpc(stub.ListPhysicalFunctions(&context, {}, &response)));
-  View view{.headings = {"ADDRESS", "CARD", "PRESENT", "VFS", "WANTED-VFS", "MAX-VFS", "SFS", "WANTED-SFS", "REASON"}};
+  View view{.headings = {"ADDRESS", "CARD", "PRESENT", "VFS", "WANTED-VFS", "MAX-VFS", "SFS", "WANTED-SFS",
+                         "REASON"}};
   for (const pb::PhysicalFunction& pf : response.physical_functions()) {
     view.rows.push_back({pf.pci_address(), pf.card(), pf.present() ? "yes" : "no", absl::StrCat(pf.vfs()),
                          OrAny(pf.wanted_vfs()), absl::StrCat(pf.total_vfs()), absl::StrCat(pf.sfs()),
                          OrAny(pf.wanted_sfs()), pf.reason()});
-    json item = {{"pciAddress", pf.pci_address()}, {"card", pf.card()}, {"present", pf.present()},
-                 {"vfs", pf.vfs()},                {"totalVfs", pf.total_vfs()}, {"sfs", pf.sfs()}};
+    json item = {{"pciAddress", pf.pci_address()}, {"card", pf.card()},
+                 {"present", pf.present()},        {"vfs", pf.vfs()},
+                 {"totalVfs", pf.total_vfs()},     {"sfs", pf.sfs()}};
     if (pf.wanted_vfs() >= 0) item["wantedVfs"] = pf.wanted_vfs();
     if (pf.wanted_sfs() >= 0) item["wantedSfs"] = pf.wanted_sfs();
     if (!pf.reason().empty()) item["reason"] = pf.reason();
@@ -70,17 +72,14 @@ absl::StatusOr<View> Functions(pb::HostAgentService::Stub& stub, grpc::ClientCon
   View view{.headings = {"FUNCTION", "CARD", "PF", "INDEX", "DRIVER", "NUMA", "HEALTHY", "REASON"}};
   for (const pb::Function& function : response.functions()) {
     const bool is_sf = function.kind() == pb::Function::KIND_SF;
-    view.rows.push_back({function.id(), function.card(), function.pf_address(), absl::StrCat(function.index()),
-                         function.driver(), absl::StrCat(function.numa_node()), function.healthy() ? "yes" : "no",
+    view.rows.push_back({function.id(), function.card(), function.pf_address(),
+                         absl::StrCat(function.index()), function.driver(),
+                         absl::StrCat(function.numa_node()), function.healthy() ? "yes" : "no",
                          function.reason()});
-    json item = {{"id", function.id()},
-                 {"kind", is_sf ? "SF" : "VF"},
-                 {"card", function.card()},
-                 {"pfAddress", function.pf_address()},
-                 {"index", function.index()},
-                 {"vendor", function.vendor()},
-                 {"device", function.device()},
-                 {"numaNode", function.numa_node()},
+    json item = {{"id", function.id()},          {"kind", is_sf ? "SF" : "VF"},
+                 {"card", function.card()},      {"pfAddress", function.pf_address()},
+                 {"index", function.index()},    {"vendor", function.vendor()},
+                 {"device", function.device()},  {"numaNode", function.numa_node()},
                  {"healthy", function.healthy()}};
     const auto add = [&item](const char* name, const std::string& value) {
       if (!value.empty()) item[name] = value;
@@ -103,8 +102,9 @@ absl::StatusOr<View> Claims(pb::HostAgentService::Stub& stub, grpc::ClientContex
   XPU_RETURN_IF_ERROR(FromGrpc(stub.ListClaims(&context, {}, &response)));
   View view{.headings = {"FUNCTION", "STATE", "POD", "INTERFACE", "NETWORK", "ADDRESSES"}};
   for (const pb::Claim& claim : response.claims()) {
-    const std::string pod =
-        claim.pod_name().empty() ? claim.container_id() : absl::StrCat(claim.pod_namespace(), "/", claim.pod_name());
+    const std::string pod = claim.pod_name().empty()
+                                ? claim.container_id()
+                                : absl::StrCat(claim.pod_namespace(), "/", claim.pod_name());
     view.rows.push_back({claim.function(), claim.state(), pod, claim.ifname(), claim.network(),
                          absl::StrJoin(claim.addresses(), ",")});
     json item = {{"function", claim.function()}, {"state", claim.state()}, {"claim", claim.claim()}};
