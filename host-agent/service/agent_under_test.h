@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -33,6 +34,7 @@ class AgentUnderTest {
     options_.listen = "unix:" + folder_ + "/agent.sock";
     options_.card_backoff = options_.api_backoff =
         options_.setup_backoff = {.initial = absl::Milliseconds(1), .max = absl::Milliseconds(20)};
+    SetUnhealthyPorts({});
     Start();
   }
   ~AgentUnderTest() {
@@ -65,6 +67,17 @@ class AgentUnderTest {
     channel_ = *MakeChannel(options_.listen);
     agent_ = hostagent::v1::HostAgentService::NewStub(channel_);
     cni_ = hostagent::v1::CniService::NewStub(channel_);
+  }
+  // What the card says of its representors: all are healthy but these.
+  void SetUnhealthyPorts(const std::set<std::string>& unhealthy) {
+    agent::v1::PortStates states;
+    for (const char* port : {"host0-0", "host0-1", "host0-2", "host0-sf88"}) {
+      agent::v1::PortState& state = *states.add_ports();
+      state.set_port(port);
+      state.set_healthy(!unhealthy.contains(port));
+      if (!state.healthy()) state.set_reason("the representor has no carrier");
+    }
+    world_.opi.SetPortStates(states);
   }
   // As SIGTERM does it.
   void Stop() {

@@ -47,7 +47,8 @@ absl::Status CheckChain(const CniConfig& config, const CniParameters& parameters
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> FormatRow(const ClaimRow& row, const CniConfig& config) {
+absl::StatusOr<std::string> FormatRow(const ClaimRow& row, const CniConfig& config,
+                                      const std::string& version) {
   std::string result = row.result;
   if (result.empty()) {
     result = FormatCniResult({.ifname = row.attachment->ifname,
@@ -58,7 +59,16 @@ absl::StatusOr<std::string> FormatRow(const ClaimRow& row, const CniConfig& conf
                               .gateways = row.gateways,
                               .routes = DefaultRoutes(row.gateways)});
   }
-  return ConvertCniResult(result, config.prev_result, config.cni_version);
+  return ConvertCniResult(result, config.prev_result, version);
+}
+
+// dpu-operator's plugin converts the result to the configuration's version by itself, and reads only those of
+// 1.0.0 and newer.
+std::string VersionOfResult(const CniConfig& config, CniDialect dialect) {
+  if (dialect != CniDialect::kDpuOperator || IsCniVersionSince(config.cni_version, "1.0.0")) {
+    return config.cni_version;
+  }
+  return "1.0.0";
 }
 
 // Calls `done` with the first error, when all parts have been told of.
@@ -140,16 +150,18 @@ void CniHandler::Add(const Request& request, Done done) {
     absl::MutexLock lock(&mu_);
     adding_[key].insert(wanted.function);
   }
-  parts_.executor.Run(wanted.function, [this, config = config, wanted = wanted, key, done = std::move(done)] {
-    const absl::StatusOr<ClaimRow> row = parts_.attacher.Add(wanted);
-    {
-      absl::MutexLock lock(&mu_);
-      const auto it = adding_.find(key);
-      it->second.erase(it->second.find(wanted.function));
-      if (it->second.empty()) adding_.erase(it);
-    }
-    done(row.ok() ? FormatRow(*row, config) : absl::StatusOr<std::string>(row.status()));
-  });
+  parts_.executor.Run(
+      wanted.function, [this, config = config, wanted = wanted, key,
+                        version = VersionOfResult(config, request.dialect), done = std::move(done)] {
+        const absl::StatusOr<ClaimRow> row = parts_.attacher.Add(wanted);
+        {
+          absl::MutexLock lock(&mu_);
+          const auto it = adding_.find(key);
+          it->second.erase(it->second.find(wanted.function));
+          if (it->second.empty()) adding_.erase(it);
+        }
+        done(row.ok() ? FormatRow(*row, config, version) : absl::StatusOr<std::string>(row.status()));
+      });
 }
 
 void CniHandler::Del(const Request& request, Done done) {

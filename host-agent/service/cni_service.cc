@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "host-agent/cni/cni_error.h"
-#include "spdlog/spdlog.h"
+#include "host-agent/service/cni_log.h"
 
 namespace xpu {
 namespace {
@@ -24,14 +24,11 @@ CniHandler::Request ToRequest(const pb::CniRequest& request) {
 CniHandler::Done Answer(const char* command, const pb::CniRequest* request, pb::CniResponse* response,
                         grpc::ServerUnaryReactor* reactor) {
   return [command, request, response, reactor](absl::StatusOr<std::string> result) {
+    LogCniCall(command, ToRequest(*request), result);
     if (result.ok()) {
-      spdlog::info("CNI {} {} {}: done", command, request->container_id(), request->ifname());
       response->set_result(*std::move(result));
     } else {
       const CniFailure failure = ToCniFailure(result.status());
-      spdlog::warn("CNI {} {} {}: error {}: {}{}{}", command, request->container_id(), request->ifname(),
-                   static_cast<uint32_t>(failure.code), failure.msg, failure.details.empty() ? "" : "; ",
-                   failure.details);
       pb::CniError& error = *response->mutable_error();
       error.set_code(static_cast<uint32_t>(failure.code));
       error.set_msg(failure.msg);

@@ -19,6 +19,7 @@
 #include "host-agent/service/allocate_handler.h"
 #include "host-agent/service/cni_handler.h"
 #include "host-agent/service/cni_service.h"
+#include "host-agent/service/dpu_operator_endpoint.h"
 #include "host-agent/service/host_agent_service.h"
 #include "host-agent/session/card_session.h"
 #include "spdlog/spdlog.h"
@@ -63,6 +64,7 @@ class HostAgent {
     provisioner_.reset();
     for (auto& [card, session] : sessions_) session->Stop();
     executor_.reset();
+    dpu_operator_.reset();
     recorder_.reset();
     // Answers that the executor's last work has posted are for nobody now, but what they touch is still
     // there.
@@ -119,6 +121,10 @@ class HostAgent {
     cni_service_ = std::make_unique<CniServiceImpl>(*cni_);
     XPU_ASSIGN_OR_RETURN(
         server_, RpcServer::Start({options_.listen}, {host_agent_service_.get(), cni_service_.get()}));
+    if (!options_.dpu_operator_socket.empty()) {
+      XPU_ASSIGN_OR_RETURN(dpu_operator_,
+                           DpuOperatorEndpoint::Start(deps_.loop, *cni_, options_.dpu_operator_socket));
+    }
     spdlog::info("serving {} functions of {} cards on {}, with {} claims in the journal",
                  inventory_.List().size(), sessions_.size(), options_.listen, allocator_->Rows().size());
     return absl::OkStatus();
@@ -130,8 +136,11 @@ class HostAgent {
       if (sessions_.contains(card.name)) continue;
       XPU_ASSIGN_OR_RETURN(std::unique_ptr<OpiClient> client, deps_.open_card(card.endpoint));
       sessions_[card.name] = std::make_unique<CardSession>(
-          CardSession::Options{.card = card.name, .backoff = options_.card_backoff}, *client, *allocator_,
-          [this](const FunctionId& function) {
+          CardSession::Options{
+              .card = card.name,
+              .backoff = options_.card_backoff,
+              .ports_changed = [this, name = card.name](const auto& ports) { PostPorts(name, ports); }},
+          *client, *allocator_, [this](const FunctionId& function) {
             executor_->Run(function, [this, function] { attacher_->Settle(function); });
           });
       clients_.push_back(std::move(client));
@@ -142,6 +151,7 @@ class HostAgent {
   Attacher::Parts MakeParts() {
     Attacher::Parts parts{.allocator = *allocator_, .inventory = inventory_, .host = host_};
     for (auto& [card, session] : sessions_) parts.sessions[card] = session.get();
+    parts.ipam = deps_.ipam;
     parts.stuck_changed = [this](const FunctionId& function) { PostHealth(function); };
     return parts;
   }
@@ -153,6 +163,12 @@ class HostAgent {
   void PostHealth(const FunctionId& function) {
     deps_.loop.Post([this, alive = std::weak_ptr<bool>(alive_), function] {
       if (!alive.expired()) inventory_.ClaimChanged(function);
+    });
+  }
+
+  void PostPorts(const std::string& card, const absl::StatusOr<CardPorts>& ports) {
+    deps_.loop.Post([this, alive = std::weak_ptr<bool>(alive_), card, ports] {
+      if (!alive.expired()) inventory_.CardPortsChanged(card, ports);
     });
   }
 
@@ -189,6 +205,7 @@ class HostAgent {
   std::unique_ptr<CniHandler> cni_;
   std::unique_ptr<HostAgentServiceImpl> host_agent_service_;
   std::unique_ptr<CniServiceImpl> cni_service_;
+  std::unique_ptr<DpuOperatorEndpoint> dpu_operator_;
   std::unique_ptr<RpcServer> server_;
 };
 

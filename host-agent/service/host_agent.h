@@ -29,6 +29,8 @@ struct HostAgentOptions {
   std::vector<CardConfig> cards;
   // Where to serve, as RpcServer takes it.
   std::string listen;
+  // Path of a socket on which openshift/dpu-operator's CNI plugin is served too; empty: it is not.
+  std::string dpu_operator_socket;
   // Delays before something is tried again: at a card, and at the API server.
   Backoff::Options card_backoff = {.initial = absl::Milliseconds(200), .max = absl::Seconds(30)};
   Backoff::Options api_backoff = {.initial = absl::Milliseconds(200), .max = absl::Seconds(30)};

@@ -69,6 +69,30 @@ TEST_F(HostAgentTest, APodThatComesAndGoesDoesNotChangeHealth) {
   EXPECT_THAT(watch.were_unhealthy(), ElementsAre(world_.vf(1).ToString()));
 }
 
+TEST_F(HostAgentTest, WatchersSeeHowTheCardsRepresentorsAre) {
+  FunctionWatch watch(agent_.agent());
+  ASSERT_TRUE(watch.WaitFor(AllHealthy));
+  agent_.SetUnhealthyPorts({"host0-1"});
+  ASSERT_TRUE(watch.WaitFor([](const pb::WatchFunctionsResponse& list) {
+    return list.functions(0).healthy() && !list.functions(1).healthy() &&
+           list.functions(1).reason().find("the representor has no carrier") != std::string::npos;
+  }));
+  agent_.SetUnhealthyPorts({});
+  EXPECT_TRUE(watch.WaitFor(AllHealthy));
+}
+
+TEST_F(HostAgentTest, WatchersSeeThatNothingIsHeardOfTheCard) {
+  FunctionWatch watch(agent_.agent());
+  ASSERT_TRUE(watch.WaitFor(AllHealthy));
+  world_.opi.SetConnected(false);
+  ASSERT_TRUE(watch.WaitFor([](const pb::WatchFunctionsResponse& list) {
+    return std::none_of(list.functions().begin(), list.functions().end(),
+                        [](const pb::Function& function) { return function.healthy(); });
+  }));
+  world_.opi.SetConnected(true);
+  EXPECT_TRUE(watch.WaitFor(AllHealthy));
+}
+
 TEST_F(HostAgentTest, StoppingEndsTheWatches) {
   FunctionWatch watch(agent_.agent());
   ASSERT_TRUE(watch.WaitFor(AllHealthy));

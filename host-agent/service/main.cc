@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
 #include "common/base/event_loop.h"
 #include "common/base/notify.h"
 #include "common/base/status_macros.h"
@@ -20,7 +21,9 @@
 #include "common/sys/netlink_real.h"
 #include "common/sys/sysfs_pci_bus.h"
 #include "host-agent/alloc/sqlite_journal.h"
+#include "host-agent/ipam/exec_ipam.h"
 #include "host-agent/provision/host_config.h"
+#include "host-agent/service/dpu_operator_endpoint.h"
 #include "host-agent/service/host_agent.h"
 #include "spdlog/spdlog.h"
 
@@ -34,6 +37,7 @@ struct Flags {
   std::string config;
   std::vector<std::string> cards;
   std::string api_server;
+  std::string dpu_operator_socket;
   std::string log_level = "info";
 };
 
@@ -47,6 +51,7 @@ absl::Status Run(const Flags& flags) {
   xpu::HostAgentOptions options;
   options.node = flags.node;
   options.listen = flags.listen;
+  options.dpu_operator_socket = flags.dpu_operator_socket;
   if (!flags.config.empty()) {
     const absl::StatusOr<std::string> text = xpu::ReadFile(flags.config);
     if (!text.ok()) return xpu::Annotate(text.status(), "the configuration cannot be read");
@@ -64,6 +69,7 @@ absl::Status Run(const Flags& flags) {
   xpu::NetlinkFactoryReal netlinks;
   xpu::NetNamespacesReal namespaces;
   xpu::DevlinkReal devlink;
+  xpu::ExecIpamRunner ipam;
   xpu::Announcer announcer;
   XPU_ASSIGN_OR_RETURN(const std::unique_ptr<xpu::SqliteJournal> journal,
                        xpu::SqliteJournal::Open(flags.journal));
@@ -84,6 +90,7 @@ absl::Status Run(const Flags& flags) {
                                      .announce = std::bind_front(&xpu::Announcer::Announce, &announcer),
                                      .open_card = OpenCard,
                                      .devlink = &devlink,
+                                     .ipam = &ipam,
                                      .store = store.get(),
                                      .ready = ready});
 }
@@ -108,6 +115,10 @@ int main(int argc, char** argv) {
       "where its xPU agent serves; once for each physical function");
   app.add_option("--api-server", flags.api_server,
                  "Kubernetes API server for the Netdev resources: unix:/path or https://host:port");
+  app.add_option(
+      "--dpu-operator-socket", flags.dpu_operator_socket,
+      absl::StrCat("Serve openshift/dpu-operator's CNI plugin too, on this socket; the plugin uses ",
+                   xpu::kDpuOperatorSocket));
   app.add_option("--log-level", flags.log_level, "debug, info, warn or error")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   if (const absl::Status status = Run(flags); !status.ok()) {
