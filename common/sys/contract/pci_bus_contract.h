@@ -79,7 +79,7 @@ TEST_P(PciBusContract, MakesVirtualFunctionsThatKnowTheirPlace) {
     EXPECT_EQ(Must(vf.address).netdevs, vf.netdevs);
     EXPECT_EQ(*bus_.Netdevs(vf.address), vf.netdevs);
     EXPECT_EQ(vf.link_type, "ether");
-    EXPECT_EQ(vf.driver, functions->front().driver);
+    EXPECT_NE(vf.driver, "");
   }
 }
 
@@ -125,8 +125,8 @@ TEST_P(PciBusContract, SaysWhatIsNotThere) {
 }
 
 TEST_P(PciBusContract, TheMonitorTellsWhatIsThereAndThenWhatComesAndGoes) {
-  const PciAddress vf0 = VirtualFunctionAddress(pf_, 2, 1, 0);
-  const PciAddress vf1 = VirtualFunctionAddress(pf_, 2, 1, 1);
+  const PciAddress vf0 = Vf(0);
+  const PciAddress vf1 = Vf(1);
   using Set = std::set<PciAddress>;
   EXPECT_TRUE(WaitForFunctions(
       bus_, [&] {}, [&](const Set& there) { return there == Set{pf_}; }));
