@@ -24,5 +24,7 @@ struct Benchmark {
 
 // The CNI plugin beside the reference plugins that Debian ships.
 absl::StatusOr<std::vector<Figure>> BenchmarkCni(const BenchmarkOptions& options);
+// Memory and wakeups of the host's agents beside a bare gRPC server.
+absl::StatusOr<std::vector<Figure>> BenchmarkFootprint(const BenchmarkOptions& options);
 
 }  // namespace xpu::testing

@@ -15,6 +15,8 @@ namespace {
 constexpr xpu::testing::Benchmark kBenchmarks[] = {
     {"cni", "ADD, DEL and VERSION of xpu-cni beside host-device, host-local and bridge",
      &xpu::testing::BenchmarkCni},
+    {"footprint", "memory and wakeups of the host's agents with 256 functions beside a bare gRPC server",
+     &xpu::testing::BenchmarkFootprint},
 };
 
 std::string Names() {
