@@ -6,6 +6,7 @@
 
 #include "common/sys/contract/pci_driver_contract.h"
 #include "common/sys/contract/vf_settings_contract.h"
+#include "common/sys/devlink_real.h"
 #include "common/sys/netlink_real.h"
 #include "test/lab/card.h"
 #include "test/lab/watch.h"
@@ -43,6 +44,12 @@ std::unique_ptr<PciDriverHarness> MakeDrivers() { return std::make_unique<CardDr
 INSTANTIATE_TEST_SUITE_P(Igb, PciDriverContract, ::testing::Values(&MakeDrivers));
 std::unique_ptr<VfSettingsHarness> MakeVfs() { return std::make_unique<CardVfHarness>(); }
 INSTANTIATE_TEST_SUITE_P(Igb, VfSettingsContract, ::testing::Values(&MakeVfs));
+
+TEST(DevlinkOfThisKernel, HasNoSubfunctionsOfACardWhoseDriverDoesNotKnowIt) {
+  testing::Card card;
+  const absl::Status status = DevlinkReal().ListSfs(card.pf()).status();
+  EXPECT_TRUE(absl::IsNotFound(status)) << status;
+}
 
 }  // namespace
 }  // namespace xpu
