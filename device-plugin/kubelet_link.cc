@@ -46,6 +46,7 @@ KubeletLink::KubeletLink(EventLoop& loop, const Options& options, Serve serve, F
       serve_(std::move(serve)),
       fail_(std::move(fail)),
       backoff_(options.backoff, std::random_device()()),
+      connect_backoff_(options.connect_backoff, std::random_device()()),
       inbox_(loop) {}
 
 KubeletLink::~KubeletLink() {
@@ -76,7 +77,7 @@ void KubeletLink::OnUnwatched() {
   if (!kubelet_.has_value() || registration_ != nullptr) return;
   spdlog::warn("the kubelet has ended its stream");
   kubelet_.reset();
-  RetryLater();
+  RetryAfter(backoff_.Next());
 }
 
 void KubeletLink::OnChange(FolderWatch::Change change, const std::string& name) {
@@ -91,6 +92,7 @@ void KubeletLink::OnChange(FolderWatch::Change change, const std::string& name) 
   if (kubelet_.has_value() && Look(Path(options_.kubelet_socket)) == kubelet_) return;
   retry_timer_.Cancel();
   backoff_.Reset();
+  connect_backoff_.Reset();
   kubelet_.reset();
   if (change == FolderWatch::Change::kRemoved) {
     spdlog::info("the kubelet has stopped");
@@ -127,7 +129,11 @@ void KubeletLink::Register() {
   // If it is not there, its coming will be told.
   if (!Look(Path(options_.kubelet_socket)).has_value()) return;
   absl::StatusOr<Connection> connection = Connect();
-  if (!connection.ok()) return OnRegistered(connection.status());
+  if (!connection.ok()) {
+    spdlog::debug("{}: {}", Path(options_.kubelet_socket), std::string(connection.status().message()));
+    return RetryAfter(connect_backoff_.Next());
+  }
+  connect_backoff_.Reset();
   // This kubelet has cleared the folder before it made its socket, so what is there now stays, and what is
   // told of the time before is old news.
   if (absl::Status status = EnsureServed(); !status.ok()) return fail_(status);
@@ -175,14 +181,14 @@ void KubeletLink::OnRegistered(const absl::Status& status) {
     kubelet_.reset();
     spdlog::warn("cannot register {} with the kubelet at {}: {}; trying again", options_.resource,
                  Path(options_.kubelet_socket), std::string(status.message()));
-    return RetryLater();
+    return RetryAfter(backoff_.Next());
   }
   backoff_.Reset();
   spdlog::info("registered {} with the kubelet", options_.resource);
 }
 
-void KubeletLink::RetryLater() {
-  retry_timer_ = loop_.After(backoff_.Next(), [this] { Register(); });
+void KubeletLink::RetryAfter(absl::Duration delay) {
+  retry_timer_ = loop_.After(delay, [this] { Register(); });
 }
 
 }  // namespace xpu

@@ -37,7 +37,10 @@ class KubeletLink : public PluginLink {
     std::string resource;
     // Registering includes that the kubelet connects to the plugin, for which it takes up to 10 s.
     absl::Duration register_timeout = absl::Seconds(20);
+    // Between registrations that fail.
     Backoff::Options backoff;
+    // Between connections that are refused: a kubelet's socket can be seen before it listens on it.
+    Backoff::Options connect_backoff = {.initial = absl::Milliseconds(1)};
   };
   // Stops serving, then serves on the plugin's socket (made anew).
   using Serve = std::function<absl::Status()>;
@@ -80,13 +83,14 @@ class KubeletLink : public PluginLink {
   // Registers if that is due and not under way.
   void Register();
   void OnRegistered(const absl::Status& status);
-  void RetryLater();
+  void RetryAfter(absl::Duration delay);
 
   EventLoop& loop_;
   const Options options_;
   const Serve serve_;
   const Fail fail_;
   Backoff backoff_;
+  Backoff connect_backoff_;
   std::unique_ptr<FolderWatch> folder_watch_;
   std::optional<Identity> served_;
   bool enabled_ = false;

@@ -12,11 +12,13 @@
 #include "device-plugin/resource_name.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/impl/codegen/service_type.h"
+#include "spdlog/spdlog.h"
 
 namespace xpu {
 
 Pool::Pool(EventLoop& loop, const Options& options, const std::shared_ptr<grpc::Channel>& host_agent)
-    : files_(std::make_shared<PoolFiles>(PoolFiles::Options{.resource = options.config.resource,
+    : resource_(options.config.resource),
+      files_(std::make_shared<PoolFiles>(PoolFiles::Options{.resource = options.config.resource,
                                                             .cdi_dir = options.cdi_dir,
                                                             .use_cdi = options.use_cdi,
                                                             .device_info_dir = options.device_info_dir})),
@@ -68,9 +70,32 @@ absl::Status Pool::Serve(const std::string& socket) {
 }
 
 void Pool::Replace(PoolMembers members) {
+  LogChanges(members);
   files_->Update(members);
   board_->Replace(std::move(members));
   link_->Enable();
+}
+
+void Pool::LogChanges(const PoolMembers& members) const {
+  // More of them in one list are told by their number only.
+  constexpr int kOneByOne = 8;
+  const std::shared_ptr<const PoolMembers> before = board_->Members();
+  int unhealthy = 0;
+  int changed = 0;
+  for (const PoolMember& member : members) {
+    const PluginFunction& now = member.function;
+    if (!now.healthy) ++unhealthy;
+    const PoolMember* then = before == nullptr ? nullptr : FindMember(*before, now.id);
+    if (now.healthy == (then == nullptr || then->function.healthy) || ++changed > kOneByOne) continue;
+    if (now.healthy) {
+      spdlog::info("{}: {} is healthy again", resource_, now.id);
+    } else {
+      spdlog::warn("{}: {} is not healthy: {}", resource_, now.id, now.reason);
+    }
+  }
+  if (before == nullptr || changed > kOneByOne || before->size() != members.size()) {
+    spdlog::info("{}: {} functions, {} of them not healthy", resource_, members.size(), unhealthy);
+  }
 }
 
 void Pool::MarkAllUnhealthy() { board_->MarkAllUnhealthy(); }

@@ -65,7 +65,10 @@ class Pool {
  private:
   Pool(EventLoop& loop, const Options& options, const std::shared_ptr<grpc::Channel>& host_agent);
   absl::Status Serve(const std::string& socket);
+  // What of the members is news for people.
+  void LogChanges(const PoolMembers& members) const;
 
+  const std::string resource_;
   const std::shared_ptr<PoolFiles> files_;
   const std::shared_ptr<DeviceBoard> board_;
   // Before the service, whose calls post to it.
