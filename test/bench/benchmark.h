@@ -26,5 +26,7 @@ struct Benchmark {
 absl::StatusOr<std::vector<Figure>> BenchmarkCni(const BenchmarkOptions& options);
 // Memory and wakeups of the host's agents beside a bare gRPC server.
 absl::StatusOr<std::vector<Figure>> BenchmarkFootprint(const BenchmarkOptions& options);
+// Allocate at the device plugin beside a bare gRPC echo, and how soon a restarted kubelet knows the plugin.
+absl::StatusOr<std::vector<Figure>> BenchmarkDevicePlugin(const BenchmarkOptions& options);
 
 }  // namespace xpu::testing

@@ -15,6 +15,8 @@ namespace {
 constexpr xpu::testing::Benchmark kBenchmarks[] = {
     {"cni", "ADD, DEL and VERSION of xpu-cni beside host-device, host-local and bridge",
      &xpu::testing::BenchmarkCni},
+    {"device-plugin", "Allocate at xpu-device-plugin beside a bare gRPC echo, and its registration anew",
+     &xpu::testing::BenchmarkDevicePlugin},
     {"footprint", "memory and wakeups of the host's agents with 256 functions beside a bare gRPC server",
      &xpu::testing::BenchmarkFootprint},
 };
