@@ -360,8 +360,8 @@ bool Attacher::IsAsAsked(const ClaimRow& row, const AttachRequest& request) {
   if (!request.ipam && !HasAll(row.addresses, request.addresses)) return false;
   if (!parts_.host.CheckInPod(row, {.mtu = request.mtu.value_or(0)}).ok()) return false;
   if (const VfSettings wanted = WantedOfPf(request, row); !wanted.empty()) {
-    const absl::StatusOr<PfChange> missing = parts_.host.pf().Plan(row.function, wanted);
-    if (!missing.ok() || !missing->wanted.empty()) return false;
+    const absl::StatusOr<bool> set = parts_.host.pf().IsSet(row, wanted);
+    if (!set.ok() || !*set) return false;
   }
   CardSession* const session = SessionOf(row);
   if (session == nullptr) return false;
@@ -409,9 +409,9 @@ absl::Status Attacher::Check(const AttachRequest& request, const std::string& pr
   if (!setup.ok()) return wrong(setup.status());
   if (const absl::Status status = parts_.host.CheckInPod(*row, *setup); !status.ok()) return wrong(status);
   if (const VfSettings wanted = WantedOfPf(request, *row); !wanted.empty()) {
-    const absl::StatusOr<PfChange> missing = parts_.host.pf().Plan(row->function, wanted);
-    if (!missing.ok()) return wrong(missing.status());
-    if (!missing->wanted.empty()) {
+    const absl::StatusOr<bool> set = parts_.host.pf().IsSet(*row, wanted);
+    if (!set.ok()) return wrong(set.status());
+    if (!*set) {
       return wrong(absl::FailedPreconditionError("its physical function keeps other settings for it"));
     }
   }

@@ -17,12 +17,33 @@ constexpr int kNever = 1000;
 
 void Nothing(Incarnation&, const std::string&) {}
 
+// Everything at once that a physical function may be told, another MAC, and addresses by a plugin.
+absl::Status AddWithAll(Incarnation& agent, const std::string& pod) {
+  AttachRequest request = agent.RequestWithIpam(kFaultVf, pod);
+  // Nobody keeps these for an emulated function or a subfunction.
+  if (!agent.world.Kept(kFaultVf).empty() && !request.function.sf) {
+    request.settings = {.vlan = VfSettings::Vlan{.id = 7, .qos = 3},
+                        .spoof_check = false,
+                        .trust = true,
+                        .max_tx_rate = 1000};
+  }
+  request.mac = *MacAddress::Parse("02:00:00:00:00:99");
+  const absl::StatusOr<ClaimRow> row = agent.attacher->Add(request);
+  if (row.ok() && !request.settings.empty()) {
+    const VfSettings kept = agent.world.Kept(kFaultVf);
+    EXPECT_EQ(kept.vlan, request.settings.vlan);
+    EXPECT_EQ(kept.mac, request.mac);
+    EXPECT_EQ(kept.trust, true);
+  }
+  return row.status();
+}
+
 const FaultOperation kOperations[] = {
     {"AddOfAFreeFunction", true, Nothing,
      [](Incarnation& agent, const std::string& pod) { return agent.Add(kFaultVf, pod).status(); }},
     {"ClaimAndAdd", true, Nothing,
      [](Incarnation& agent, const std::string& pod) {
-       const absl::Status claimed = agent.attacher->Claim(agent.world.vf(kFaultVf), nullptr).status();
+       const absl::Status claimed = agent.attacher->Claim(agent.world.function(kFaultVf), nullptr).status();
        return claimed.ok() ? agent.Add(kFaultVf, pod).status() : claimed;
      }},
     {"AddAgain", true,
@@ -43,6 +64,22 @@ const FaultOperation kOperations[] = {
        ASSERT_TRUE(netlink->ChangeLink(netlink->GetLink("net1")->ifindex, rename).ok());
      },
      [](Incarnation& agent, const std::string& pod) { return agent.Del(kFaultVf, pod); }},
+    {"AddWithAll", true, Nothing, AddWithAll},
+    {"AddWithAllAgain", true,
+     [](Incarnation& agent, const std::string& pod) { ASSERT_TRUE(AddWithAll(agent, pod).ok()); },
+     AddWithAll},
+    {"AddWithoutWhatWasThere", true,
+     [](Incarnation& agent, const std::string& pod) { ASSERT_TRUE(AddWithAll(agent, pod).ok()); },
+     [](Incarnation& agent, const std::string& pod) { return agent.Add(kFaultVf, pod).status(); }},
+    {"DelWithAll", false,
+     [](Incarnation& agent, const std::string& pod) { ASSERT_TRUE(AddWithAll(agent, pod).ok()); },
+     [](Incarnation& agent, const std::string& pod) { return agent.Del(kFaultVf, pod); }},
+    {"Release", false,
+     [](Incarnation& agent, const std::string& pod) { ASSERT_TRUE(AddWithAll(agent, pod).ok()); },
+     [](Incarnation& agent, const std::string& pod) {
+       const AttachRequest request = agent.Request(kFaultVf, pod);
+       return agent.attacher->Release(request.function, request.attachment);
+     }},
     {"Recovery", false,
      [](Incarnation& agent, const std::string& pod) { ASSERT_TRUE(agent.Add(kFaultVf, pod).ok()); },
      [](Incarnation& agent, const std::string&) {
@@ -62,28 +99,41 @@ const Fault kFaults[] = {
     {"KilledAfter", FaultPoint::Mode::kKillAfter, absl::OkStatus()},
 };
 
-class FaultTest : public ::testing::TestWithParam<std::tuple<FaultOperation, Fault, bool>> {};
+enum class Kind { kVf, kEmulated, kVfio, kSf };
+
+class FaultTest : public ::testing::TestWithParam<std::tuple<FaultOperation, Fault, Kind>> {
+ protected:
+  static std::unique_ptr<FakeWorld> MakeWorld(Kind kind) {
+    auto world = std::make_unique<FakeWorld>(kind == Kind::kEmulated);
+    if (kind == Kind::kVfio) world->BindVfio(kFaultVf);
+    if (kind == Kind::kSf) world->SubstituteSf(kFaultVf, 88);
+    return world;
+  }
+};
 
 TEST_P(FaultTest, LeavesNothingBehind) {
-  const auto& [operation, fault, emulated] = GetParam();
+  const auto& [operation, fault, kind] = GetParam();
+  if (kind == Kind::kVfio && std::string(operation.name) == "DelOfARenamedInterface") return;
   bool fired = true;
   int n = 0;
   while (fired && n < kNever && !HasFailure()) {
-    FakeWorld world(emulated);
-    fired = RunWithFault(world, world.MakePod("web"), operation, fault, ++n);
+    const std::unique_ptr<FakeWorld> world = MakeWorld(kind);
+    fired = RunWithFault(*world, world->MakePod("web"), operation, fault, ++n);
   }
   EXPECT_LT(n, kNever) << "the operation never came to its end";
   EXPECT_GT(n, 2) << "nothing was tried";
 }
 
 std::string NameOf(const ::testing::TestParamInfo<FaultTest::ParamType>& info) {
+  const char* const kinds[] = {"Card", "EmulatedCard", "Vfio", "Subfunction"};
   return std::string(std::get<0>(info.param).name) + "_" + std::get<1>(info.param).name + "_" +
-         (std::get<2>(info.param) ? "EmulatedCard" : "Card");
+         kinds[static_cast<int>(std::get<2>(info.param))];
 }
 
 INSTANTIATE_TEST_SUITE_P(All, FaultTest,
                          ::testing::Combine(::testing::ValuesIn(kOperations), ::testing::ValuesIn(kFaults),
-                                            ::testing::Bool()),
+                                            ::testing::Values(Kind::kVf, Kind::kEmulated, Kind::kVfio,
+                                                              Kind::kSf)),
                          NameOf);
 
 }  // namespace

@@ -154,7 +154,7 @@ class KernelTest : public ::testing::Test {
 
 TEST_F(KernelTest, AFunctionGoesIntoAPodAndComesBackAsItWas) {
   const std::string pod = world_.MakePod("web");
-  const Link home = *world_.AtHome(1);
+  const AtRest home = LookAtRest(world_);
   AttachRequest request = agent_->Request(1, pod);
   request.mac = *MacAddress::Parse("02:00:00:00:00:99");
   const auto row = agent_->attacher->Add(request);
@@ -241,7 +241,7 @@ TEST_F(KernelTest, APodThatForbidsIpv6AtFirstGetsItsAddress) {
 
 TEST_F(KernelTest, ARenamedInterfaceIsFound) {
   const std::string pod = world_.MakePod("web");
-  const Link home = *world_.AtHome(1);
+  const AtRest home = LookAtRest(world_);
   ASSERT_TRUE(agent_->Add(1, pod).ok());
   LinkChange rename;
   rename.name = "renamed";

@@ -1,5 +1,6 @@
 #include "host-agent/attach/pf_side.h"
 
+#include <array>
 #include <memory>
 #include <string>
 #include <utility>
@@ -49,48 +50,50 @@ void Sort(const std::optional<T>& wanted, const std::optional<T>& kept, std::opt
 
 }  // namespace
 
-absl::StatusOr<std::optional<VfAtPf>> PfSide::Find(const FunctionId& function) {
-  if (function.sf) return std::nullopt;
-  const absl::StatusOr<PciFunction> found = bus_.Get(function.pci);
-  if (absl::IsNotFound(found.status())) return std::nullopt;
-  XPU_RETURN_IF_ERROR(found.status());
-  if (!found->physical_function || found->vf_index < 0) return std::nullopt;
-  const absl::StatusOr<std::vector<std::string>> names = bus_.Netdevs(*found->physical_function);
-  if (absl::IsNotFound(names.status())) return std::nullopt;
-  XPU_RETURN_IF_ERROR(names.status());
+absl::StatusOr<VfAtPf> PfSide::Find(const FunctionId& function) {
+  const absl::Status nobody = absl::NotFoundError(
+      absl::StrCat("function ", function.ToString(), " has no physical function with an interface here"));
+  if (function.sf) return nobody;
+  XPU_ASSIGN_OR_RETURN(const PciFunction found, bus_.Get(function.pci));
+  if (!found.physical_function || found.vf_index < 0) return nobody;
+  XPU_ASSIGN_OR_RETURN(const std::vector<std::string> names, bus_.Netdevs(*found.physical_function));
   XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(nullptr));
-  for (const std::string& name : *names) {
+  for (const std::string& name : names) {
     const absl::StatusOr<Link> link = netlink->GetLink(name);
-    if (link.ok()) return VfAtPf{.pf_ifindex = link->ifindex, .vf = found->vf_index};
+    if (link.ok()) return VfAtPf{.pf_ifindex = link->ifindex, .vf = found.vf_index};
     if (!absl::IsNotFound(link.status())) return link.status();
   }
-  return std::nullopt;
+  return nobody;
 }
 
 absl::StatusOr<VfSettings> PfSide::Read(const FunctionId& function) {
-  XPU_ASSIGN_OR_RETURN(const std::optional<VfAtPf> at, Find(function));
-  if (!at) return VfSettings();
+  std::optional<VfAtPf> at;
+  return Look(function, &at);
+}
+
+absl::StatusOr<VfSettings> PfSide::Look(const FunctionId& function, std::optional<VfAtPf>* at) {
+  at->reset();
+  const absl::StatusOr<VfAtPf> found = Find(function);
+  if (absl::IsNotFound(found.status())) return VfSettings();
+  XPU_RETURN_IF_ERROR(found.status());
   XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(nullptr));
-  absl::StatusOr<VfSettings> kept = netlink->GetVf(at->pf_ifindex, at->vf);
-  if (absl::IsUnimplemented(kept.status()) || absl::IsNotFound(kept.status())) return VfSettings();
-  return kept;
+  absl::StatusOr<VfSettings> told = netlink->GetVf(found->pf_ifindex, found->vf);
+  if (absl::IsUnimplemented(told.status()) || absl::IsNotFound(told.status())) return VfSettings();
+  if (told.ok()) *at = *found;
+  return told;
+}
+
+absl::StatusOr<bool> PfSide::IsSet(const ClaimRow& row, const VfSettings& wanted) {
+  XPU_ASSIGN_OR_RETURN(PfChange missing, Plan(row.function, wanted));
+  // Still as it was before the attachment: it was refused then, and is the card's business.
+  if (missing.before.mac == row.settings_before.mac) missing.wanted.mac.reset();
+  if (missing.before.vlan == row.settings_before.vlan) missing.wanted.vlan.reset();
+  return missing.wanted.empty();
 }
 
 absl::StatusOr<PfChange> PfSide::Plan(const FunctionId& function, const VfSettings& wanted) {
   PfChange change;
-  VfSettings kept;
-  XPU_ASSIGN_OR_RETURN(change.at, Find(function));
-  if (change.at) {
-    XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(nullptr));
-    const absl::StatusOr<VfSettings> told = netlink->GetVf(change.at->pf_ifindex, change.at->vf);
-    if (told.ok()) {
-      kept = *told;
-    } else if (absl::IsUnimplemented(told.status()) || absl::IsNotFound(told.status())) {
-      change.at.reset();
-    } else {
-      return told.status();
-    }
-  }
+  XPU_ASSIGN_OR_RETURN(const VfSettings kept, Look(function, &change.at));
   VfSettings impossible;
   VfSettings& now = change.wanted;
   VfSettings& before = change.before;
@@ -154,12 +157,19 @@ absl::Status PfSide::SetMac(const PfChange& change) {
 
 absl::Status PfSide::PutBack(const ClaimRow& row) {
   if (row.settings_before.empty()) return absl::OkStatus();
-  XPU_ASSIGN_OR_RETURN(const std::optional<VfAtPf> at, Find(row.function));
-  if (!at) return absl::OkStatus();
+  absl::Status status = TryToPutBack(row);
+  if (absl::IsNotFound(status)) status = TryToPutBack(row);
+  if (absl::IsNotFound(status)) return absl::OkStatus();
+  return Annotate(status, absl::StrCat("settings of ", row.function.ToString(), " at its physical function"));
+}
+
+absl::Status PfSide::TryToPutBack(const ClaimRow& row) {
+  XPU_ASSIGN_OR_RETURN(const VfAtPf at, Find(row.function));
   const VfSettings& before = row.settings_before;
-  if (Set(*at, before).ok()) return absl::OkStatus();
+  absl::Status status = Set(at, before);
+  if (status.ok() || absl::IsNotFound(status)) return status;
   // One by one, as what was refused at first is refused now, too; the rates belong together.
-  std::vector<VfSettings> parts(6);
+  std::array<VfSettings, 6> parts;
   parts[0].mac = before.mac;
   parts[1].vlan = before.vlan;
   parts[2].spoof_check = before.spoof_check;
@@ -167,13 +177,12 @@ absl::Status PfSide::PutBack(const ClaimRow& row) {
   parts[4].link_state = before.link_state;
   parts[5].min_tx_rate = before.min_tx_rate;
   parts[5].max_tx_rate = before.max_tx_rate;
-  absl::Status all;
+  status = absl::OkStatus();
   for (const VfSettings& part : parts) {
-    const absl::Status status = Set(*at, part);
-    if (absl::IsUnimplemented(status) || absl::IsNotFound(status)) continue;
-    all.Update(status);
+    const absl::Status set = Set(at, part);
+    if (!absl::IsUnimplemented(set)) status.Update(set);
   }
-  return Annotate(all, absl::StrCat("settings of ", row.function.ToString(), " at its physical function"));
+  return status;
 }
 
 }  // namespace xpu

@@ -47,13 +47,20 @@ class PfSide {
   absl::Status SetMac(const PfChange& change);
   // What is kept at the moment; nothing is set if nobody keeps anything.
   absl::StatusOr<VfSettings> Read(const FunctionId& function);
+  // Whether it is kept as an attachment wants it. MAC and VLAN that were refused are as the card has them.
+  absl::StatusOr<bool> IsSet(const ClaimRow& row, const VfSettings& wanted);
   // Back to row.settings_before, as often as it is called. OK if physical or virtual function is gone, and
-  // the settings with it.
+  // the settings with it; this is believed when it is seen twice, as an interface may be renamed while it is
+  // looked for.
   absl::Status PutBack(const ClaimRow& row);
 
  private:
-  // Nothing if there is no physical function with an interface here.
-  absl::StatusOr<std::optional<VfAtPf>> Find(const FunctionId& function);
+  // What is kept, and where; nothing and nowhere if nobody keeps anything.
+  absl::StatusOr<VfSettings> Look(const FunctionId& function, std::optional<VfAtPf>* at);
+  // NotFound if there is no physical function with an interface here.
+  absl::StatusOr<VfAtPf> Find(const FunctionId& function);
+  // NotFound if there is nothing to be put back.
+  absl::Status TryToPutBack(const ClaimRow& row);
   absl::Status Set(const VfAtPf& at, const VfSettings& settings);
 
   PciBus& bus_;

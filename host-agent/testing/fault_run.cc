@@ -11,38 +11,50 @@ namespace xpu {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-void ExpectNothingLeft(World& world, const Link& at_first, const std::string& pod) {
+AtRest LookAtRest(World& world) { return {world.AtHome(kFaultVf), world.Kept(kFaultVf)}; }
+
+void ExpectNothingLeft(World& world, const AtRest& at_first, const std::string& pod) {
   EXPECT_THAT(*world.journal.Load(), IsEmpty());
   EXPECT_THAT(world.Ports(), IsEmpty());
   EXPECT_THAT(world.Bindings(), IsEmpty());
   EXPECT_THAT(world.InterfacesOf(pod), IsEmpty());
+  EXPECT_THAT(world.ipam.Given(), IsEmpty());
+  EXPECT_TRUE(world.Kept(kFaultVf) == at_first.kept) << "the physical function keeps something else";
   const std::optional<Link> now = world.AtHome(kFaultVf);
-  ASSERT_TRUE(now.has_value()) << "the function is not at home";
-  EXPECT_EQ(now->name, at_first.name);
-  EXPECT_EQ(now->mac, at_first.mac);
-  EXPECT_EQ(now->mtu, at_first.mtu);
-  EXPECT_EQ(now->alias, at_first.alias);
+  ASSERT_EQ(now.has_value(), at_first.link.has_value()) << "the function is not at home";
+  if (!now) return;
+  EXPECT_EQ(now->name, at_first.link->name);
+  EXPECT_EQ(now->mac, at_first.link->mac);
+  EXPECT_EQ(now->mtu, at_first.link->mtu);
+  EXPECT_EQ(now->alias, at_first.link->alias);
 }
 
 void ExpectAttached(World& world, const std::string& pod) {
-  EXPECT_THAT(world.InterfacesOf(pod), ElementsAre("net1"));
   const auto rows = world.journal.Load();
   ASSERT_EQ(rows->size(), 1u);
   const ClaimRow& row = rows->front();
   EXPECT_TRUE(row.confirmed);
   EXPECT_EQ(row.state, ClaimState::kAttached);
-  EXPECT_THAT(world.AddressesInPod(pod, "net1"), ::testing::UnorderedElementsAreArray(row.addresses));
-  const std::optional<Link> link = world.InPod(pod, "net1");
-  EXPECT_TRUE(link && link->up && link->mac == row.mac && link->mtu == row.mtu);
+  EXPECT_FALSE(row.result.empty());
   const std::vector<agent::v1::PortBinding> bindings = world.Bindings();
   ASSERT_EQ(bindings.size(), 1u);
   EXPECT_EQ(bindings[0].claim(), row.claim);
   EXPECT_EQ(bindings[0].logical_bridge(), "logicalBridges/default." + row.attachment->network);
+  EXPECT_EQ(bindings[0].mac_address(), row.mac.ToBytes());
+  EXPECT_EQ(world.ipam.Given().size(), row.ipam ? 1u : 0u);
+  if (row.vfio) {
+    EXPECT_THAT(world.InterfacesOf(pod), IsEmpty());
+    return;
+  }
+  EXPECT_THAT(world.InterfacesOf(pod), ElementsAre("net1"));
+  EXPECT_THAT(world.AddressesInPod(pod, "net1"), ::testing::UnorderedElementsAreArray(row.addresses));
+  const std::optional<Link> link = world.InPod(pod, "net1");
+  EXPECT_TRUE(link && link->up && link->mac == row.mac && link->mtu == row.mtu);
 }
 
 bool RunWithFault(World& world, const std::string& pod, const FaultOperation& operation, const Fault& fault,
                   int n) {
-  const Link at_first = *world.AtHome(kFaultVf);
+  const AtRest at_first = LookAtRest(world);
   auto agent = std::make_unique<Incarnation>(world);
   operation.before(*agent, pod);
   // What held when the operation began must hold if it is not there to end it.

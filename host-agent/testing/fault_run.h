@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 
@@ -31,8 +32,15 @@ struct Fault {
   friend void PrintTo(const Fault& fault, std::ostream* out) { *out << fault.name; }
 };
 
-// Expects that of a pod and the function nothing is left, and the function is at home as it was.
-void ExpectNothingLeft(World& world, const Link& at_first, const std::string& pod);
+// How the function is while it is nobody's.
+struct AtRest {
+  // None for one that has no interface.
+  std::optional<Link> link;
+  VfSettings kept;
+};
+AtRest LookAtRest(World& world);
+// Expects that of a pod and the function nothing is left, and the function is as it was.
+void ExpectNothingLeft(World& world, const AtRest& at_first, const std::string& pod);
 // Expects that the pod has its interface, all of it, as the journal and the card say.
 void ExpectAttached(World& world, const std::string& pod);
 

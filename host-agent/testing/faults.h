@@ -15,6 +15,7 @@
 #include "common/sys/netlink.h"
 #include "common/sys/pci_bus.h"
 #include "host-agent/alloc/journal.h"
+#include "host-agent/ipam/ipam.h"
 
 namespace xpu {
 
@@ -197,6 +198,26 @@ class FaultyOpiClient final : public OpiClient {
  private:
   FaultPoint& point_;
   OpiClient& client_;
+};
+
+class FaultyIpamRunner final : public IpamRunner {
+ public:
+  FaultyIpamRunner(FaultPoint& point, IpamRunner& runner) : point_(point), runner_(runner) {}
+  absl::StatusOr<IpamResult> Add(const IpamCall& call, const Attachment& attachment) override {
+    return point_.Do<absl::StatusOr<IpamResult>>("IpamAdd", [&] { return runner_.Add(call, attachment); });
+  }
+  absl::Status Del(const IpamCall& call, const Attachment& attachment) override {
+    return point_.Do<absl::Status>("IpamDel", [&] { return runner_.Del(call, attachment); });
+  }
+  absl::Status Check(const IpamCall& call, const Attachment& attachment) override {
+    return point_.Do<absl::Status>("IpamCheck", [&] { return runner_.Check(call, attachment); });
+  }
+  absl::Status Gc(const IpamCall& call) override { return runner_.Gc(call); }
+  absl::Status Status(const IpamCall& call) override { return runner_.Status(call); }
+
+ private:
+  FaultPoint& point_;
+  IpamRunner& runner_;
 };
 
 }  // namespace xpu

@@ -115,10 +115,23 @@ void World::MakeNetworks(OpiClient& opi) {
   MakeNetwork(opi, "red", 200, {"10.0.0.0/24"}, {}, 1500);
 }
 
+FunctionId World::function(int i) const {
+  const auto it = substitutes_.find(i);
+  return it == substitutes_.end() ? FunctionId(vf(i)) : it->second;
+}
+
+VfSettings World::Kept(int i) {
+  const absl::StatusOr<std::vector<std::string>> names = bus().Netdevs(pf());
+  if (!names.ok() || names->empty()) return {};
+  const auto netlink = *netlinks().Open(nullptr);
+  const absl::StatusOr<Link> link = netlink->GetLink(names->front());
+  return link.ok() ? netlink->GetVf(link->ifindex, i).value_or(VfSettings()) : VfSettings();
+}
+
 std::optional<Link> World::AtHome(int i) {
-  const absl::StatusOr<PciFunction> function = bus().Get(vf(i));
-  if (!function.ok() || function->netdevs.empty()) return std::nullopt;
-  absl::StatusOr<Link> link = (*netlinks().Open(nullptr))->GetLink(function->netdevs.front());
+  const absl::StatusOr<std::vector<std::string>> names = bus().Netdevs(function(i));
+  if (!names.ok() || names->empty()) return std::nullopt;
+  absl::StatusOr<Link> link = (*netlinks().Open(nullptr))->GetLink(names->front());
   return link.ok() ? std::optional<Link>(*link) : std::nullopt;
 }
 
@@ -161,6 +174,15 @@ std::string FakeWorld::MakePod(const std::string& name) {
   return path;
 }
 
+void FakeWorld::BindVfio(int i) { EXPECT_TRUE(bus_.BindDriver(vf(i), "vfio-pci").ok()); }
+
+void FakeWorld::SubstituteSf(int i, uint32_t number) {
+  FakeDevlink devlink(kernel);
+  EXPECT_TRUE(devlink.AddSf(pf(), number).ok());
+  EXPECT_TRUE(devlink.ActivateSf(pf(), number).ok());
+  Substitute(i, FunctionId(pf(), number));
+}
+
 Incarnation::Incarnation(World& w) : world(w) {
   auto opened = Allocator::Open(journal);
   EXPECT_TRUE(opened.ok()) << opened.status();
@@ -187,7 +209,8 @@ Incarnation::Incarnation(World& w) : world(w) {
   attacher = std::make_unique<Attacher>(Attacher::Parts{.allocator = *allocator,
                                                         .inventory = *inventory,
                                                         .host = *host,
-                                                        .sessions = {{"card0", session.get()}}});
+                                                        .sessions = {{"card0", session.get()}},
+                                                        .ipam = &ipam});
 }
 
 Incarnation::~Incarnation() = default;
@@ -202,7 +225,7 @@ void Incarnation::SettleAll() {
 }
 
 AttachRequest Incarnation::Request(int vf, const std::string& pod, const std::string& network) const {
-  return {.function = world.vf(vf),
+  return {.function = world.function(vf),
           .attachment = {.container_id = ContainerOf(pod),
                          .ifname = "net1",
                          .netns = pod,
@@ -213,8 +236,14 @@ AttachRequest Incarnation::Request(int vf, const std::string& pod, const std::st
                          .network = network}};
 }
 
+AttachRequest Incarnation::RequestWithIpam(int vf, const std::string& pod) const {
+  AttachRequest request = Request(vf, pod);
+  request.ipam = IpamCall{.type = "host-local", .path = "/opt/cni/bin", .config = "{}"};
+  return request;
+}
+
 absl::Status Incarnation::Del(int vf, const std::string& pod) {
-  return attacher->Del(world.vf(vf), ContainerOf(pod), "net1");
+  return attacher->Del(world.function(vf), ContainerOf(pod), "net1");
 }
 
 }  // namespace xpu

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,14 +13,15 @@
 #include "host-agent/attach/attacher.h"
 #include "host-agent/attach/host_side.h"
 #include "host-agent/inventory/inventory.h"
+#include "host-agent/ipam/fake_ipam.h"
 #include "host-agent/session/card_session.h"
 #include "host-agent/testing/faults.h"
 
 namespace xpu {
 
 // What outlives a host agent's process: the kernel of a host with one card of virtual functions, the
-// journal's file, and the card's xPU agent with the networks default/blue (10.0.0.0/24 and 2001:db8::/64 with
-// gateways, MTU 1400) and default/red (10.0.0.0/24).
+// journal's file, an IPAM plugin for 10.0.0.0/24, and the card's xPU agent with the networks default/blue
+// (10.0.0.0/24 and 2001:db8::/64 with gateways, MTU 1400) and default/red (10.0.0.0/24).
 class World {
  public:
   World();
@@ -35,6 +37,12 @@ class World {
   // The path goes, and with it the namespace.
   virtual void RemovePod(const std::string& path) = 0;
 
+  // What the i-th function is: virtual function i, unless there is another in its place.
+  FunctionId function(int i) const;
+  void Substitute(int i, const FunctionId& function) { substitutes_[i] = function; }
+  // What the physical function keeps for virtual function i; nothing set if it does not tell.
+  VfSettings Kept(int i);
+
   // The function's interface in the host's namespace, nothing if it is not there.
   std::optional<Link> AtHome(int i);
   // An interface of a pod; nothing if it is not there.
@@ -49,6 +57,10 @@ class World {
 
   FakeJournal journal;
   FakeOpiClient opi;
+  FakeIpamRunner ipam;
+
+ private:
+  std::map<int, FunctionId> substitutes_;
 };
 
 // All in memory.
@@ -63,6 +75,10 @@ class FakeWorld final : public World {
   PciAddress vf(int i) const override { return PciAddress{0, 3, 0, static_cast<uint8_t>(2 + i)}; }
   std::string MakePod(const std::string& name) override;
   void RemovePod(const std::string& path) override { kernel.RemoveNamespace(path); }
+  // Has vfio-pci hold virtual function i.
+  void BindVfio(int i);
+  // Makes a subfunction, which is the i-th function from now on.
+  void SubstituteSf(int i, uint32_t number);
 
   FakeKernel kernel;
 
@@ -86,6 +102,8 @@ class Incarnation {
 
   // A function by its number, a pod by its path; container ids are "c-" and the path's last part.
   AttachRequest Request(int vf, const std::string& pod, const std::string& network = "blue") const;
+  // The same with addresses by the world's plugin.
+  AttachRequest RequestWithIpam(int vf, const std::string& pod) const;
   absl::StatusOr<ClaimRow> Add(int vf, const std::string& pod, const std::string& network = "blue") {
     return attacher->Add(Request(vf, pod, network));
   }
@@ -98,6 +116,7 @@ class Incarnation {
   FaultyNetNamespaces namespaces{faults, world.namespaces()};
   FaultyNetlinkFactory netlinks{faults, world.netlinks()};
   FaultyOpiClient opi{faults, world.opi};
+  FaultyIpamRunner ipam{faults, world.ipam};
   // What neighbours were told.
   std::vector<std::string> announced;
   std::unique_ptr<Allocator> allocator;
