@@ -22,6 +22,8 @@ absl::Status ToStatus(sqlite3* db, int code, absl::string_view what) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return absl::DataLossError(absl::StrCat(message, "; move the file away or restore it from a backup"));
+    case SQLITE_IOERR:
+      return absl::UnavailableError(absl::StrCat(message, "; see what the kernel's log says of that disk"));
     case SQLITE_CONSTRAINT:
       return absl::AlreadyExistsError(message);
     case SQLITE_BUSY:
@@ -162,6 +164,14 @@ absl::Status Database::Transaction(const std::function<absl::Status()>& work) {
   // After a full disk SQLite may have rolled back by itself; then this has nothing to do.
   if (!status.ok() && sqlite3_get_autocommit(db_) == 0) Execute("ROLLBACK").IgnoreError();
   return status;
+}
+
+absl::Status Database::CheckIntegrity() {
+  XPU_ASSIGN_OR_RETURN(Statement check, Prepare("PRAGMA integrity_check(1)"));
+  XPU_ASSIGN_OR_RETURN(const bool row, check.Step());
+  const std::string found = row ? check.Text(0) : "nothing";
+  if (found == "ok") return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(path_, " is damaged: ", found));
 }
 
 int64_t Database::Changes() const { return sqlite3_changes64(db_); }

@@ -50,7 +50,8 @@ class Statement {
 
 // A SQLite database in WAL mode. Not thread-safe: the owner serialises. Errors: ResourceExhausted (disk
 // full), DataLoss (the file is damaged or no database), AlreadyExists (a constraint), FailedPrecondition
-// (another process holds it), Internal; each with the file's name and SQLite's words.
+// (another process holds it), Unavailable (the disk failed), Internal; each with the file's name and SQLite's
+// words.
 class Database {
  public:
   struct Options {
@@ -76,6 +77,8 @@ class Database {
   absl::Status Execute(const std::string& sql);
   // Runs `work` in a transaction that is committed if it returns OK and rolled back otherwise.
   absl::Status Transaction(const std::function<absl::Status()>& work);
+  // DataLoss if the file contradicts itself; reads all of it.
+  absl::Status CheckIntegrity();
   // Rows that the last INSERT, UPDATE or DELETE changed.
   int64_t Changes() const;
 

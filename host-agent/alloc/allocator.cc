@@ -1,5 +1,6 @@
 #include "host-agent/alloc/allocator.h"
 
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -30,6 +31,24 @@ std::string FindFault(const ClaimRow& row) {
 
 }  // namespace
 
+absl::Status CheckRows(const std::vector<ClaimRow>& rows) {
+  std::set<FunctionId> functions;
+  std::set<std::pair<std::string, std::string>> attachments;
+  for (const ClaimRow& row : rows) {
+    std::string fault = FindFault(row);
+    if (!functions.insert(row.function).second) fault = "it has another row too";
+    if (row.attachment && !attachments.emplace(row.attachment->container_id, row.attachment->ifname).second) {
+      fault = "its attachment has another function too";
+    }
+    if (!fault.empty()) {
+      return absl::DataLossError(absl::StrCat("the journal's row of function ", row.function.ToString(),
+                                              " makes no sense: ", fault,
+                                              "; move the journal away and start again"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 std::string DescribeHolder(const ClaimRow& row) {
   if (!row.attachment) return "a container that has not started yet";
   std::string pod;
@@ -43,19 +62,9 @@ std::string DescribeHolder(const ClaimRow& row) {
 absl::StatusOr<std::unique_ptr<Allocator>> Allocator::Open(Journal& journal) {
   auto allocator = std::unique_ptr<Allocator>(new Allocator(journal));
   XPU_ASSIGN_OR_RETURN(const std::vector<ClaimRow> rows, journal.Load());
+  XPU_RETURN_IF_ERROR(CheckRows(rows));
   absl::MutexLock lock(&allocator->mu_);
-  for (const ClaimRow& row : rows) {
-    std::string fault = FindFault(row);
-    if (row.attachment && !allocator->attachments_.emplace(KeyOf(*row.attachment), row.function).second) {
-      fault = "its attachment has another function too";
-    }
-    if (!fault.empty()) {
-      return absl::DataLossError(absl::StrCat("the journal's row of function ", row.function.ToString(),
-                                              " makes no sense: ", fault,
-                                              "; move the journal away and start again"));
-    }
-    allocator->rows_.emplace(row.function, row);
-  }
+  for (const ClaimRow& row : rows) allocator->Keep(row);
   return allocator;
 }
 

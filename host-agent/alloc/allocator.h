@@ -35,6 +35,9 @@ struct UndoneParts {
   bool ipam = false;
 };
 
+// DataLoss, naming the function, if rows of a journal break a rule of the allocator.
+absl::Status CheckRows(const std::vector<ClaimRow>& rows);
+
 // Which function is whose: the journal's rows in memory, and the only one that writes them. It keeps these:
 //   - a function is claimed at most once, and belongs to at most one attachment;
 //   - an attachment (container and interface name) has at most one function;

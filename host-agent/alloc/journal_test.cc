@@ -2,17 +2,25 @@
 
 #include "host-agent/alloc/journal.h"
 
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iterator>
 #include <memory>
+#include <random>
 #include <string>
+#include <vector>
 
+#include "common/base/test_seed.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "host-agent/alloc/fake_journal.h"
@@ -22,7 +30,9 @@ namespace xpu {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -39,7 +49,16 @@ class TempFolder {
     path_ = mkdtemp(pattern.data());
   }
   ~TempFolder() { std::filesystem::remove_all(path_); }
+  const std::string& Path() const { return path_; }
   std::string File() const { return path_ + "/journal.db"; }
+  // Files whose names begin so.
+  int Count(const std::string& prefix) const {
+    int count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(path_)) {
+      if (entry.path().filename().string().rfind(prefix, 0) == 0) ++count;
+    }
+    return count;
+  }
 
  private:
   std::string path_;
@@ -444,7 +463,309 @@ TEST(SqliteJournal, AFileOfANewerVersionIsRefusedAndStaysAsItIs) {
   EXPECT_EQ(journal.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(journal.status().message()),
               AllOf(HasSubstr(folder.File()), HasSubstr("newer version"), HasSubstr("99")));
-  EXPECT_EQ(Contents(folder.File()), before);
+  EXPECT_TRUE(Contents(folder.File()) == before);
+}
+
+// A journal of some rows, closed.
+std::vector<ClaimRow> WriteRows(const TempFolder& folder, int count) {
+  std::vector<ClaimRow> rows;
+  auto journal = SqliteJournal::Open(folder.File());
+  EXPECT_TRUE(journal.ok()) << journal.status();
+  EXPECT_TRUE((*journal)->SetComplete().ok());
+  for (int i = 0; i < count; ++i) {
+    ClaimRow row = FullRow(Function(i));
+    row.attachment->container_id += std::to_string(i);
+    row.result = std::string(500, 'r');
+    rows.push_back(*(*journal)->Begin(row));
+  }
+  return rows;
+}
+
+// Opened all the same, with the damaged file beside the new one and nothing made up.
+void ExpectReplaced(const TempFolder& folder, const std::vector<ClaimRow>& were) {
+  const std::string damaged = Contents(folder.File());
+  auto opened = SqliteJournal::OpenOrReplace(folder.File());
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  ASSERT_TRUE(opened->lost.has_value());
+  EXPECT_NE(opened->lost->reason, "");
+  EXPECT_TRUE(Contents(opened->lost->moved_to) == damaged) << "the damaged file has changed";
+  EXPECT_FALSE(opened->journal->complete()) << "what it has lost, others may know";
+  const auto rows = opened->journal->Load();
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  EXPECT_EQ(rows->size(), opened->lost->salvaged);
+  for (const ClaimRow& row : *rows) EXPECT_THAT(were, Contains(row));
+  EXPECT_TRUE(opened->journal->Begin(FullRow(FunctionId(PciAddress{9, 9, 9, 1}))).ok());
+}
+
+TEST(SqliteJournal, AFileOfGarbageIsMovedAside) {
+  TempFolder folder;
+  std::ofstream(folder.File()) << std::string(8192, 'x');
+  ExpectReplaced(folder, {});
+  // As often as it happens, no file of before is overwritten.
+  std::ofstream(folder.File()) << std::string(8192, 'y');
+  ExpectReplaced(folder, {});
+  EXPECT_EQ(folder.Count("journal.db.damaged-"), 2);
+}
+
+TEST(SqliteJournal, ATruncatedFileIsMovedAside) {
+  TempFolder folder;
+  const auto rows = WriteRows(folder, 40);
+  ASSERT_GT(std::filesystem::file_size(folder.File()), 3 * 4096);
+  std::filesystem::resize_file(folder.File(), 2 * 4096);
+  ExpectReplaced(folder, rows);
+}
+
+TEST(SqliteJournal, AnEmptyFileBesideALogIsNotTakenForANewOne) {
+  TempFolder folder;
+  WriteRows(folder, 3);
+  std::filesystem::resize_file(folder.File(), 0);
+  std::ofstream(folder.File() + "-wal") << "what was not yet in the file";
+  ExpectReplaced(folder, {});
+}
+
+TEST(SqliteJournal, APageOfAnotherPlaceIsFound) {
+  TempFolder folder;
+  const auto rows = WriteRows(folder, 40);
+  std::string contents = Contents(folder.File());
+  ASSERT_GT(contents.size(), 6 * 4096);
+  contents.replace(4 * 4096, 4096, contents.substr(5 * 4096, 4096));
+  std::ofstream(folder.File(), std::ios::binary) << contents;
+  ExpectReplaced(folder, rows);
+}
+
+TEST(SqliteJournal, ARowThatCannotBeReadCostsNoOtherRow) {
+  TempFolder folder;
+  const auto rows = WriteRows(folder, 5);
+  Execute(folder, "UPDATE claims SET host_ifname = 'p0v7' WHERE function = '0000:03:00.2'");
+  ExpectReplaced(folder, rows);
+  auto journal = SqliteJournal::Open(folder.File());
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  std::vector<FunctionId> left;
+  const auto kept = (*journal)->Load();
+  ASSERT_TRUE(kept.ok()) << kept.status();
+  for (const ClaimRow& row : *kept) left.push_back(row.function);
+  EXPECT_THAT(left, ElementsAre(Function(0), Function(1), Function(3), Function(4), PciAddress{9, 9, 9, 1}));
+}
+
+TEST(SqliteJournal, RowsThatContradictOneAnotherAreDamage) {
+  TempFolder folder;
+  {
+    auto journal = SqliteJournal::Open(folder.File());
+    ASSERT_TRUE((*journal)->Begin(FullRow(Function(1))).ok());
+    ASSERT_TRUE((*journal)->Begin(FullRow(Function(2))).ok())
+        << "the same attachment, which only a bug writes";
+  }
+  EXPECT_EQ(SqliteJournal::Open(folder.File()).status().code(), absl::StatusCode::kDataLoss);
+  auto opened = SqliteJournal::OpenOrReplace(folder.File());
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ(opened->lost->salvaged, 1);
+}
+
+TEST(SqliteJournal, AFlippedBitIsFoundOrHarmsNothing) {
+  const uint64_t seed = TestSeed();
+  std::mt19937_64 random(seed);
+  int replaced = 0;
+  for (int round = 0; round < 100; ++round) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed << " round " << round);
+    TempFolder folder;
+    const auto rows = WriteRows(folder, 12);
+    std::string contents = Contents(folder.File());
+    const size_t bit = random() % (contents.size() * 8);
+    contents[bit / 8] = static_cast<char>(contents[bit / 8] ^ (1 << (bit % 8)));
+    std::ofstream(folder.File(), std::ios::binary) << contents;
+    auto opened = SqliteJournal::OpenOrReplace(folder.File());
+    if (absl::IsFailedPrecondition(opened.status())) {
+      // The version, which may as well be a newer one's: nothing was changed.
+      EXPECT_TRUE(Contents(folder.File()) == contents);
+      continue;
+    }
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    const auto read = opened->journal->Load();
+    ASSERT_TRUE(read.ok()) << read.status();
+    for (const ClaimRow& row : *read) EXPECT_THAT(rows, Contains(row)) << "a row that was never written";
+    if (opened->lost) {
+      ++replaced;
+    } else {
+      EXPECT_THAT(*read, ElementsAreArray(rows)) << "a row went without a word";
+    }
+  }
+  EXPECT_GT(replaced, 0);
+}
+
+TEST(SqliteJournal, ANewFileIsNotCompleteUntilSomebodySaysSo) {
+  TempFolder folder;
+  {
+    auto journal = SqliteJournal::Open(folder.File());
+    ASSERT_TRUE(journal.ok()) << journal.status();
+    EXPECT_FALSE((*journal)->complete());
+    ASSERT_TRUE((*journal)->Begin(FullRow(Function(1))).ok());
+  }
+  {
+    auto journal = SqliteJournal::Open(folder.File());
+    EXPECT_FALSE((*journal)->complete()) << "killed before it could say so";
+    ASSERT_TRUE((*journal)->SetComplete().ok());
+    ASSERT_TRUE((*journal)->SetComplete().ok());
+  }
+  EXPECT_TRUE((*SqliteJournal::Open(folder.File()))->complete());
+  TempFolder old;
+  Execute(old, kVersion1);
+  EXPECT_TRUE((*SqliteJournal::Open(old.File()))->complete());
+}
+
+TEST(SqliteJournal, WhatNoJournalHasIsDamage) {
+  TempFolder folder;
+  ASSERT_TRUE(SqliteJournal::Open(folder.File()).ok());
+  Execute(folder, "CREATE TRIGGER t AFTER INSERT ON claims BEGIN DELETE FROM claims; END");
+  EXPECT_EQ(SqliteJournal::Open(folder.File()).status().code(), absl::StatusCode::kDataLoss);
+}
+
+// A file system of its own with little space, in a mount namespace that only this thread has.
+class SmallDisk {
+ public:
+  explicit SmallDisk(const TempFolder& folder, const char* options) : path_(folder.Path() + "/disk") {
+    std::filesystem::create_directory(path_);
+    mounted_ = mount("xpu-test", path_.c_str(), "tmpfs", 0, options) == 0;
+  }
+  ~SmallDisk() {
+    if (mounted_) umount2(path_.c_str(), MNT_DETACH);
+  }
+  bool mounted() const { return mounted_; }
+  std::string File() const { return path_ + "/journal.db"; }
+  // Leaves no space at all.
+  void Fill() {
+    std::ofstream out(path_ + "/ballast", std::ios::binary | std::ios::app);
+    const std::string page(4096, 'b');
+    while (out.write(page.data(), static_cast<std::streamsize>(page.size())).flush()) {
+    }
+  }
+  void MakeRoom() { std::filesystem::remove(path_ + "/ballast"); }
+
+ private:
+  std::string path_;
+  bool mounted_;
+};
+
+TEST(SqliteJournal, OnAFullDiskItRefusesAndLosesNothingAndGoesOnWhenThereIsSpace) {
+  TempFolder folder;
+  SmallDisk disk(folder, "size=1m");
+  ASSERT_TRUE(disk.mounted()) << strerror(errno);
+  auto opened = SqliteJournal::Open(disk.File());
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  std::unique_ptr<SqliteJournal> journal = *std::move(opened);
+  std::vector<ClaimRow> rows;
+  for (int round = 0; round < 3; ++round) {
+    rows.push_back(*journal->Begin(FullRow(Function(0))));
+    disk.Fill();
+    // Some may still find room in what SQLite's files have already.
+    absl::Status refused;
+    for (int i = 0; i < 500 && refused.ok(); ++i) {
+      ClaimRow row = FullRow(Function(static_cast<int>(rows.size())));
+      row.attachment->container_id += std::to_string(rows.size());
+      row.result = std::string(3000, 'r');
+      const auto begun = journal->Begin(row);
+      if (begun.ok()) rows.push_back(*begun);
+      refused = begun.status();
+    }
+    EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted) << refused;
+    ASSERT_FALSE(rows.empty());
+    ClaimRow grown = rows.back();
+    grown.result = std::string(100'000, 's');
+    EXPECT_EQ(journal->Write(grown).code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_THAT(*journal->Load(), ElementsAreArray(rows));
+
+    if (round == 1) {
+      // A start on a full disk loses nothing either.
+      journal.reset();
+      auto again = SqliteJournal::Open(disk.File());
+      if (again.ok()) {
+        journal = *std::move(again);
+        EXPECT_THAT(*journal->Load(), ElementsAreArray(rows));
+      } else {
+        EXPECT_EQ(again.status().code(), absl::StatusCode::kResourceExhausted) << again.status();
+      }
+    }
+    disk.MakeRoom();
+    if (journal == nullptr) journal = *SqliteJournal::Open(disk.File());
+    rows.back().result = "there is space again";
+    EXPECT_TRUE(journal->Write(rows.back()).ok());
+    ASSERT_TRUE(journal->End(rows.front().function, rows.front().claim).ok());
+    rows.erase(rows.begin());
+    EXPECT_THAT(*journal->Load(), ElementsAreArray(rows));
+    // For the next round: names of functions that go on from the last one.
+    while (rows.size() > 1) {
+      ASSERT_TRUE(journal->End(rows.front().function, rows.front().claim).ok());
+      rows.erase(rows.begin());
+    }
+    ASSERT_TRUE(journal->End(rows.front().function, rows.front().claim).ok());
+    rows.clear();
+  }
+}
+
+// A process that writes a journal and is killed at any moment: what it was told was written is there, and of
+// the change it was in, all or nothing.
+TEST(SqliteJournal, AKillAtAnyMomentLosesNothingThatWasAnswered) {
+  const uint64_t seed = TestSeed();
+  std::mt19937_64 random(seed);
+  TempFolder folder;
+  for (int round = 0; round < 40; ++round) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed << " round " << round);
+    int answers[2];
+    ASSERT_EQ(pipe(answers), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+      auto journal = SqliteJournal::Open(folder.File());
+      if (!journal.ok()) _exit(1);
+      // Begins, writes and ends claims of one function, and says so after each: 'b', 'w', 'e'.
+      while (true) {
+        ClaimRow row;
+        const auto there = (*journal)->Load();
+        if (!there.ok()) _exit(2);
+        if (!there->empty()) {
+          row = there->front();
+        } else {
+          auto begun = (*journal)->Begin(FullRow(Function(1)));
+          if (!begun.ok() || write(answers[1], "b", 1) != 1) _exit(3);
+          row = *begun;
+        }
+        row.result += "x";
+        if (!(*journal)->Write(row).ok() || write(answers[1], "w", 1) != 1) _exit(4);
+        if (!(*journal)->End(row.function, row.claim).ok() || write(answers[1], "e", 1) != 1) _exit(5);
+      }
+    }
+    close(answers[1]);
+    char last = 0;
+    for (uint64_t steps = random() % 60 + 1; steps > 0; --steps) ASSERT_EQ(read(answers[0], &last, 1), 1);
+    // At some point of what it does next.
+    for (volatile uint64_t spin = random() % 100'000; spin > 0;) spin = spin - 1;
+    kill(child, SIGKILL);
+    while (read(answers[0], &last, 1) == 1) {
+    }
+    close(answers[0]);
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "the child found something wrong: " << WEXITSTATUS(status);
+
+    auto opened = SqliteJournal::OpenOrReplace(folder.File());
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    ASSERT_FALSE(opened->lost.has_value()) << opened->lost->reason;
+    const auto rows = opened->journal->Load();
+    ASSERT_TRUE(rows.ok()) << rows.status();
+    const std::string result =
+        rows->empty() ? "" : rows->front().result.substr(FullRow(Function(1)).result.size());
+    switch (last) {
+      case 'b':
+        ASSERT_EQ(rows->size(), 1);
+        EXPECT_THAT(result, ::testing::AnyOf("", "x"));
+        break;
+      case 'w':
+        // Ended already, if not yet told.
+        EXPECT_TRUE(rows->empty() || !result.empty());
+        break;
+      default:
+        // Nothing, or begun already.
+        EXPECT_TRUE(rows->empty() || result.empty()) << result;
+    }
+  }
 }
 
 }  // namespace

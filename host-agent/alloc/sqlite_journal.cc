@@ -2,10 +2,13 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <cstdio>
 #include <limits>
 #include <optional>
 #include <string>
@@ -13,10 +16,13 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/casts.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/time.h"
 #include "common/base/status_macros.h"
+#include "host-agent/alloc/allocator.h"
 
 namespace xpu {
 namespace {
@@ -56,8 +62,8 @@ CREATE TABLE last_claims (
 ) STRICT;
 )sql";
 
-// Subfunctions, functions without an interface, settings of the physical function, IPAM plugins, networks of
-// a VLAN, CNI results. NULL in before_*: was not changed.
+// Functions without an interface, settings of the physical function, IPAM plugins, networks of a VLAN, CNI
+// results; a checksum, as SQLite would not notice a flipped bit in a text. NULL in before_*: was not changed.
 const char kSchemaV2[] = R"sql(
 ALTER TABLE claims ADD COLUMN vfio               INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE claims ADD COLUMN before_mac         TEXT;
@@ -76,6 +82,12 @@ ALTER TABLE claims ADD COLUMN ipam_args          TEXT;
 ALTER TABLE claims ADD COLUMN ipam_config        TEXT;
 ALTER TABLE claims ADD COLUMN ipam_pending       INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE claims ADD COLUMN result             TEXT NOT NULL DEFAULT '';
+ALTER TABLE claims ADD COLUMN checksum           INTEGER;             -- NULL: version 1 wrote it
+-- Without a row, pods may hold more than the claims say, from before there was this file.
+CREATE TABLE complete (
+  since INTEGER NOT NULL               -- milliseconds since 1970
+) STRICT;
+INSERT INTO complete SELECT max(claim) FROM last_claims HAVING count(*) > 0;
 )sql";
 
 // In the order in which BindRow and ReadRow go through them.
@@ -84,7 +96,7 @@ const char kColumns[] =
     "ifname, netns, pod_namespace, pod_name, cni_network, network_namespace, network, confirmed, addresses, "
     "gateways, mtu, host_pending, dpu_pending, vfio, before_mac, before_vlan, before_vlan_qos, "
     "before_vlan_proto, before_spoof_check, before_trust, before_link_state, before_min_tx_rate, "
-    "before_max_tx_rate, vlan, ipam_type, ipam_path, ipam_args, ipam_config, ipam_pending, result";
+    "before_max_tx_rate, vlan, ipam_type, ipam_path, ipam_args, ipam_config, ipam_pending, result, checksum";
 
 int StateNumber(ClaimState state) {
   switch (state) {
@@ -125,17 +137,44 @@ absl::StatusOr<VfSettings::LinkState> LinkStateFromNumber(int64_t number) {
   return absl::InvalidArgumentError(absl::StrCat(number, " is no state of a link"));
 }
 
+// FNV-1a, 64 bits, of a row's columns: enough against chance.
+class RowChecksum {
+ public:
+  void AddNull() { AddBytes("n"); }
+  void Add(int64_t number) { AddBytes(absl::StrCat("i", number, ";")); }
+  void Add(absl::string_view text) {
+    AddBytes(absl::StrCat("t", text.size(), ";"));
+    AddBytes(text);
+  }
+  int64_t value() const { return absl::bit_cast<int64_t>(value_); }
+
+ private:
+  void AddBytes(absl::string_view bytes) {
+    for (const char byte : bytes) value_ = (value_ ^ static_cast<uint8_t>(byte)) * 0x100000001b3;
+  }
+  uint64_t value_ = 0xcbf29ce484222325;
+};
+
 // Binds parameter after parameter.
 class RowWriter {
  public:
   explicit RowWriter(Statement& statement) : statement_(statement) {}
-  void Put(absl::string_view text) { statement_.Bind(++at_, text); }
-  void Put(int64_t number) { statement_.Bind(++at_, number); }
+  void Put(absl::string_view text) {
+    statement_.Bind(++at_, text);
+    checksum_.Add(text);
+  }
+  void Put(int64_t number) {
+    statement_.Bind(++at_, number);
+    checksum_.Add(number);
+  }
+  // The last.
+  void PutChecksum() { statement_.Bind(++at_, checksum_.value()); }
   // NULL for none.
   template <typename T>
   void PutMaybe(const std::optional<T>& value) {
     if (!value) {
       statement_.BindNull(++at_);
+      checksum_.AddNull();
     } else if constexpr (std::is_arithmetic_v<T>) {
       Put(static_cast<int64_t>(*value));
     } else {
@@ -146,6 +185,7 @@ class RowWriter {
  private:
   Statement& statement_;
   int at_ = 0;
+  RowChecksum checksum_;
 };
 
 // Reads column after column; the first that holds something else than what is asked for is remembered.
@@ -154,12 +194,17 @@ class RowReader {
   explicit RowReader(const Statement& statement) : statement_(statement) {}
   const absl::Status& status() const { return status_; }
 
-  std::string Text() { return statement_.Text(at_++); }
+  std::string Text() {
+    std::string text = statement_.Text(at_++);
+    checksum_.Add(text);
+    return text;
+  }
   bool Bool() { return Number<uint8_t>(1) != 0; }
   // 0 to `max`.
   template <typename T>
   T Number(T max = std::numeric_limits<T>::max()) {
     const int64_t number = statement_.Int(at_++);
+    checksum_.Add(number);
     if (number >= 0 && number <= static_cast<int64_t>(max)) return static_cast<T>(number);
     status_.Update(absl::InvalidArgumentError(absl::StrCat(number, " in column ", at_, " is out of range")));
     return 0;
@@ -176,6 +221,11 @@ class RowReader {
   std::optional<bool> MaybeBool() {
     if (SkipNull()) return std::nullopt;
     return Bool();
+  }
+  // The last: it must be that of all before it.
+  void CheckChecksum() {
+    const bool matches = statement_.IsNull(at_) || statement_.Int(at_) == checksum_.value();
+    if (!matches) status_.Update(absl::InvalidArgumentError("its checksum is another"));
   }
   // What `parse` makes of the text or number.
   template <typename T, typename From>
@@ -199,14 +249,18 @@ class RowReader {
   bool SkipNull() {
     if (!statement_.IsNull(at_)) return false;
     ++at_;
+    checksum_.AddNull();
     return true;
   }
 
   const Statement& statement_;
   int at_ = 0;
+  RowChecksum checksum_;
   absl::Status status_;
 };
 
+// In milliseconds since 1970: the year 33658.
+constexpr int64_t kMaxClaim = 1'000'000'000'000'000;
 constexpr uint16_t kMaxVlan = 4094;
 constexpr uint8_t kMaxQos = 7;
 
@@ -287,6 +341,7 @@ void BindRow(Statement& statement, const ClaimRow& row) {
   }
   out.Put(row.ipam_pending);
   out.Put(row.result);
+  out.PutChecksum();
 }
 
 absl::StatusOr<ClaimRow> ReadRow(const Statement& statement) {
@@ -296,7 +351,7 @@ absl::StatusOr<ClaimRow> ReadRow(const Statement& statement) {
     return in.Parsed<MacAddress, absl::string_view>(MacAddress::Parse, in.Text());
   };
   row.function = in.Parsed<FunctionId, absl::string_view>(FunctionId::Parse, in.Text());
-  row.claim = in.Number<int64_t>();
+  row.claim = in.Number<int64_t>(kMaxClaim);
   row.state = in.Parsed(StateFromNumber, in.Number<int64_t>());
   row.card = in.Text();
   row.port = in.Text();
@@ -326,10 +381,15 @@ absl::StatusOr<ClaimRow> ReadRow(const Statement& statement) {
   attachment.vlan = in.MaybeNumber<uint16_t>(kMaxVlan);
   if (container_id) row.attachment = std::move(attachment);
   const std::optional<std::string> ipam_type = in.MaybeText();
-  IpamCall ipam{.type = ipam_type.value_or(""), .path = in.Text(), .args = in.Text(), .config = in.Text()};
+  IpamCall ipam;
+  for (std::string IpamCall::*field : {&IpamCall::path, &IpamCall::args, &IpamCall::config}) {
+    ipam.*field = in.MaybeText().value_or("");
+  }
+  ipam.type = ipam_type.value_or("");
   if (ipam_type) row.ipam = std::move(ipam);
   row.ipam_pending = in.Bool();
   row.result = in.Text();
+  in.CheckChecksum();
   XPU_RETURN_IF_ERROR(in.status());
   return row;
 }
@@ -348,6 +408,64 @@ absl::StatusOr<UniqueFd> LockFile(const std::string& path) {
         absl::StrCat("another host agent uses the journal ", path, "; stop that one first"));
   }
   return absl::ErrnoToStatus(errno, absl::StrCat("journal ", path, " cannot be locked"));
+}
+
+// Our own words are right, so what SQLite cannot make sense of is a file that is not what its version says.
+absl::Status AsDamage(const absl::Status& status, const std::string& path) {
+  if (!absl::IsInternal(status)) return status;
+  return absl::DataLossError(
+      absl::StrCat(path, " does not have the tables that it should: ", status.message()));
+}
+
+absl::StatusOr<std::unique_ptr<Database>> OpenDatabase(const std::string& path) {
+  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(path, {kSchemaV1, kSchemaV2});
+  if (!database.ok()) return AsDamage(database.status(), path);
+  // Views and triggers could be there only by somebody's hand, and do anything.
+  XPU_ASSIGN_OR_RETURN(
+      Statement others,
+      (*database)->Prepare("SELECT name FROM sqlite_schema WHERE type NOT IN ('table', 'index')"));
+  XPU_ASSIGN_OR_RETURN(const bool any, others.Step());
+  if (any) return absl::DataLossError(absl::StrCat(path, " has what no journal has: ", others.Text(0)));
+  return database;
+}
+
+// 0 also if there is no such file.
+int64_t SizeOf(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0 ? info.st_size : 0;
+}
+
+// What can be read of a damaged journal and makes sense, each function and attachment once.
+std::vector<ClaimRow> Salvage(const std::string& path) {
+  // SQLite would make it a new one.
+  if (SizeOf(path) == 0) return {};
+  const absl::StatusOr<std::unique_ptr<Database>> database = OpenDatabase(path);
+  if (!database.ok()) return {};
+  absl::StatusOr<Statement> load = (*database)->Prepare(absl::StrCat("SELECT ", kColumns, " FROM claims"));
+  if (!load.ok()) return {};
+  std::vector<ClaimRow> rows;
+  while (true) {
+    const absl::StatusOr<bool> more = load->Step();
+    if (!more.ok() || !*more) return rows;
+    absl::StatusOr<ClaimRow> row = ReadRow(*load);
+    if (!row.ok()) continue;
+    rows.push_back(*std::move(row));
+    if (!CheckRows(rows).ok()) rows.pop_back();
+  }
+}
+
+// Gives the file and SQLite's files beside it a new name, which is returned.
+absl::StatusOr<std::string> MoveAside(const std::string& path, Clock& clock) {
+  const std::string stem =
+      absl::StrCat(path, ".damaged-", absl::FormatTime("%Y%m%dT%H%M%SZ", clock.Now(), absl::UTCTimeZone()));
+  std::string name = stem;
+  for (int i = 2; access(name.c_str(), F_OK) == 0; ++i) name = absl::StrCat(stem, "-", i);
+  for (const char* suffix : {"-wal", "-shm", "-journal", ""}) {
+    const std::string from = absl::StrCat(path, suffix), to = absl::StrCat(name, suffix);
+    if (rename(from.c_str(), to.c_str()) == 0 || errno == ENOENT) continue;
+    return absl::ErrnoToStatus(errno, absl::StrCat("the damaged journal ", from, " cannot be moved to ", to));
+  }
+  return name;
 }
 
 // Makes a statement ready for its next use, whatever has become of this one.
@@ -375,35 +493,104 @@ std::string Parameters() {
 
 absl::StatusOr<std::unique_ptr<SqliteJournal>> SqliteJournal::Open(const std::string& path, Clock& clock) {
   XPU_ASSIGN_OR_RETURN(UniqueFd file, LockFile(path));
-  XPU_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path, {kSchemaV1, kSchemaV2}));
-  XPU_ASSIGN_OR_RETURN(Statement load, database->Prepare(absl::StrCat("SELECT ", kColumns, " FROM claims")));
-  XPU_ASSIGN_OR_RETURN(Statement last_claim,
-                       database->Prepare("SELECT claim FROM last_claims WHERE function = ?1"));
+  return OpenLocked(file, path, clock);
+}
+
+absl::StatusOr<std::unique_ptr<SqliteJournal>> SqliteJournal::OpenLocked(UniqueFd& file,
+                                                                         const std::string& path,
+                                                                         Clock& clock) {
+  // SQLite would take it for a new file, and delete what is in the log.
+  if (SizeOf(path) == 0 && SizeOf(path + "-wal") > 0) {
+    return absl::DataLossError(absl::StrCat(path, " is empty, but its write-ahead log is not"));
+  }
+  XPU_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenDatabase(path));
+  XPU_RETURN_IF_ERROR(database->CheckIntegrity());
+  const auto prepare = [&database, &path](const std::string& sql) -> absl::StatusOr<Statement> {
+    absl::StatusOr<Statement> statement = database->Prepare(sql);
+    if (statement.ok()) return statement;
+    return AsDamage(statement.status(), path);
+  };
+  XPU_ASSIGN_OR_RETURN(Statement load, prepare(absl::StrCat("SELECT ", kColumns, " FROM claims")));
+  XPU_ASSIGN_OR_RETURN(Statement last_claim, prepare("SELECT claim FROM last_claims WHERE function = ?1"));
   XPU_ASSIGN_OR_RETURN(Statement remember_claim,
-                       database->Prepare("INSERT INTO last_claims (function, claim) VALUES (?1, ?2) "
-                                         "ON CONFLICT (function) DO UPDATE SET claim = excluded.claim"));
-  XPU_ASSIGN_OR_RETURN(Statement has_row, database->Prepare("SELECT 1 FROM claims WHERE function = ?1"));
-  XPU_ASSIGN_OR_RETURN(Statement insert, database->Prepare(absl::StrCat("INSERT INTO claims (", kColumns,
-                                                                        ") VALUES (", Parameters(), ")")));
+                       prepare("INSERT INTO last_claims (function, claim) VALUES (?1, ?2) "
+                               "ON CONFLICT (function) DO UPDATE SET claim = excluded.claim"));
+  XPU_ASSIGN_OR_RETURN(Statement has_row, prepare("SELECT 1 FROM claims WHERE function = ?1"));
+  XPU_ASSIGN_OR_RETURN(Statement insert, prepare(absl::StrCat("INSERT INTO claims (", kColumns, ") VALUES (",
+                                                              Parameters(), ")")));
   XPU_ASSIGN_OR_RETURN(Statement update,
-                       database->Prepare(absl::StrCat("UPDATE claims SET (", kColumns, ") = (", Parameters(),
-                                                      ") WHERE function = ?1 AND claim = ?2")));
-  XPU_ASSIGN_OR_RETURN(Statement remove,
-                       database->Prepare("DELETE FROM claims WHERE function = ?1 AND claim = ?2"));
+                       prepare(absl::StrCat("UPDATE claims SET (", kColumns, ") = (", Parameters(),
+                                            ") WHERE function = ?1 AND claim = ?2")));
+  XPU_ASSIGN_OR_RETURN(Statement remove, prepare("DELETE FROM claims WHERE function = ?1 AND claim = ?2"));
+  XPU_ASSIGN_OR_RETURN(Statement complete, prepare("SELECT 1 FROM complete"));
+  XPU_ASSIGN_OR_RETURN(const bool is_complete, complete.Step());
+  complete.Reset();
   auto journal = std::unique_ptr<SqliteJournal>(new SqliteJournal(
       std::move(file), std::move(database),
       Statements{std::move(load), std::move(last_claim), std::move(remember_claim), std::move(has_row),
                  std::move(insert), std::move(update), std::move(remove)},
-      clock));
-  XPU_RETURN_IF_ERROR(journal->Load().status());
+      is_complete, clock));
+  XPU_ASSIGN_OR_RETURN(const std::vector<ClaimRow> rows, journal->Load());
+  XPU_RETURN_IF_ERROR(CheckRows(rows));
   return journal;
 }
 
+absl::StatusOr<SqliteJournal::Opened> SqliteJournal::OpenOrReplace(const std::string& path, Clock& clock) {
+  XPU_ASSIGN_OR_RETURN(UniqueFd file, LockFile(path));
+  Opened opened;
+  absl::StatusOr<std::unique_ptr<SqliteJournal>> journal = OpenLocked(file, path, clock);
+  if (!absl::IsDataLoss(journal.status())) {
+    XPU_RETURN_IF_ERROR(journal.status());
+    opened.journal = *std::move(journal);
+    return opened;
+  }
+  Lost& lost = opened.lost.emplace();
+  lost.reason = std::string(journal.status().message());
+  const std::vector<ClaimRow> rows = Salvage(path);
+  lost.salvaged = static_cast<int>(rows.size());
+  // `file` keeps it locked until it is out of the way.
+  XPU_ASSIGN_OR_RETURN(lost.moved_to, MoveAside(path, clock));
+  XPU_ASSIGN_OR_RETURN(opened.journal, Open(path, clock));
+  XPU_RETURN_IF_ERROR(opened.journal->Adopt(rows));
+  return opened;
+}
+
+absl::Status SqliteJournal::Adopt(const std::vector<ClaimRow>& rows) {
+  absl::MutexLock lock(&mu_);
+  return database_->Transaction([&]() -> absl::Status {
+    mu_.AssertHeld();
+    for (const ClaimRow& row : rows) {
+      const ResetAfter reset_remember(statements_.remember_claim);
+      const ResetAfter reset_insert(statements_.insert);
+      XPU_RETURN_IF_ERROR(
+          statements_.remember_claim.Bind(1, row.function.ToString()).Bind(2, row.claim).Run());
+      BindRow(statements_.insert, row);
+      XPU_RETURN_IF_ERROR(statements_.insert.Run());
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::Status SqliteJournal::SetComplete() {
+  absl::MutexLock lock(&mu_);
+  if (complete_) return absl::OkStatus();
+  XPU_RETURN_IF_ERROR(database_->Execute(
+      absl::StrCat("INSERT INTO complete (since) VALUES (", absl::ToUnixMillis(clock_.Now()), ")")));
+  complete_ = true;
+  return absl::OkStatus();
+}
+
+bool SqliteJournal::complete() const {
+  absl::MutexLock lock(&mu_);
+  return complete_;
+}
+
 SqliteJournal::SqliteJournal(UniqueFd file, std::unique_ptr<Database> database, Statements statements,
-                             Clock& clock)
+                             bool complete, Clock& clock)
     : file_(std::move(file)),
       database_(std::move(database)),
       statements_(std::move(statements)),
+      complete_(complete),
       clock_(clock) {}
 
 absl::StatusOr<std::vector<ClaimRow>> SqliteJournal::Load() {
@@ -443,6 +630,10 @@ absl::StatusOr<ClaimRow> SqliteJournal::Begin(const ClaimRow& wanted) {
     const ResetAfter reset_last_claim(last_claim);
     XPU_ASSIGN_OR_RETURN(const bool claimed_before, last_claim.Bind(1, function).Step());
     const int64_t last = claimed_before ? last_claim.Int(0) : 0;
+    if (last < 0 || last >= kMaxClaim) {
+      return absl::DataLossError(
+          absl::StrCat("the journal's last claim of function ", function, " cannot have been ", last));
+    }
     row.claim = std::max<int64_t>(last + 1, absl::ToUnixMillis(clock_.Now()));
 
     const ResetAfter reset_remember(statements_.remember_claim);
