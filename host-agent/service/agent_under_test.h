@@ -32,6 +32,7 @@ class AgentUnderTest {
     options_.node = "node1";
     options_.cards = {{"card0", world_.pf(), "unix:/x"}};
     options_.listen = "unix:" + folder_ + "/agent.sock";
+    options_.dpu_operator_socket = folder_ + "/dpu-daemon/dpu-cni/dpu-cni-server.sock";
     options_.card_backoff = options_.api_backoff =
         options_.setup_backoff = {.initial = absl::Milliseconds(1), .max = absl::Milliseconds(20)};
     SetUnhealthyPorts({});
@@ -58,6 +59,7 @@ class AgentUnderTest {
              return std::unique_ptr<OpiClient>(std::make_unique<FaultyOpiClient>(no_faults_, world_.opi));
            },
            .devlink = devlink_,
+           .ipam = &world_.ipam,
            .store = store_,
            .ready = [ready] { ready->Notify(); }});
       EXPECT_TRUE(status.ok()) << status;
@@ -99,6 +101,9 @@ class AgentUnderTest {
   }
 
   hostagent::v1::HostAgentService::Stub& agent() { return *agent_; }
+  // Where the CNI plugin reaches it, and where dpu-operator's does.
+  const std::string& endpoint() const { return options_.listen; }
+  const std::string& dpu_operator_socket() const { return options_.dpu_operator_socket; }
 
   // The calls of a container runtime for a pod's "net1".
   hostagent::v1::CniResponse Add(int vf, const std::string& pod, const nlohmann::json& more = {}) {

@@ -48,24 +48,37 @@ class AllocateHandler::Call : public std::enable_shared_from_this<Call> {
  private:
   void Claim(const FunctionId& function) {
     bool begun = false;
-    const absl::StatusOr<ClaimRow> row = handler_.attacher_.Claim(function, &begun);
+    const absl::StatusOr<ClaimRow> row = ClaimUnheld(function, &begun);
     bool last;
     absl::Status status;
     {
       absl::MutexLock lock(&mu_);
       status_.Update(row.status());
-      if (row.ok() && begun) begun_.emplace_back(function, row->claim);
+      if (row.ok()) claims_.push_back({function, row->claim, begun});
       last = --left_ == 0;
       status = status_;
     }
     if (last) Finish(status);
   }
 
+  // Refused if a pod has it by the kubelet's word, whatever the journal says.
+  absl::StatusOr<ClaimRow> ClaimUnheld(const FunctionId& function, bool* begun) {
+    if (handler_.pods_ != nullptr) XPU_RETURN_IF_ERROR(handler_.pods_->Allocating(function));
+    return handler_.attacher_.Claim(function, begun);
+  }
+
   void Finish(const absl::Status& status) {
+    {
+      absl::MutexLock lock(&mu_);
+      for (const Claimed& claimed : claims_) {
+        if (handler_.pods_ != nullptr) handler_.pods_->Allocated(claimed.function, claimed.claim);
+      }
+    }
     if (!status.ok()) {
       // Nobody waits for this: the next claim of the function has its turn after it.
       absl::MutexLock lock(&mu_);
-      for (const auto& [function, claim] : begun_) {
+      for (const auto& [function, claim, begun] : claims_) {
+        if (!begun) continue;
         handler_.executor_.Run(function,
                                [&attacher = handler_.attacher_, function = function, claim = claim] {
                                  attacher.Unclaim(function, claim).IgnoreError();
@@ -86,8 +99,13 @@ class AllocateHandler::Call : public std::enable_shared_from_this<Call> {
   absl::Mutex mu_;
   size_t left_ ABSL_GUARDED_BY(mu_);
   absl::Status status_ ABSL_GUARDED_BY(mu_);
-  // Claims that this call began.
-  std::vector<std::pair<FunctionId, int64_t>> begun_ ABSL_GUARDED_BY(mu_);
+  struct Claimed {
+    FunctionId function;
+    int64_t claim = 0;
+    // By this call.
+    bool begun = false;
+  };
+  std::vector<Claimed> claims_ ABSL_GUARDED_BY(mu_);
 };
 
 void AllocateHandler::Allocate(const std::vector<std::string>& texts, Done done) {

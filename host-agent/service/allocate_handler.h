@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "host-agent/attach/attacher.h"
 #include "host-agent/attach/workers.h"
+#include "host-agent/podresources/pod_watch.h"
 
 namespace xpu {
 
@@ -19,9 +20,9 @@ class AllocateHandler {
   // them.
   using Done = std::function<void(absl::StatusOr<std::map<std::string, std::string>>)>;
 
-  // Not owned.
-  AllocateHandler(Inventory& inventory, Attacher& attacher, KeyedExecutor& executor)
-      : inventory_(inventory), attacher_(attacher), executor_(executor) {}
+  // Not owned; `pods` may be null.
+  AllocateHandler(Inventory& inventory, Attacher& attacher, KeyedExecutor& executor, PodWatch* pods)
+      : inventory_(inventory), attacher_(attacher), executor_(executor), pods_(pods) {}
 
   // A function is named as Inventory::Resolve takes it.
   void Allocate(const std::vector<std::string>& functions, Done done);
@@ -31,6 +32,7 @@ class AllocateHandler {
   Inventory& inventory_;
   Attacher& attacher_;
   KeyedExecutor& executor_;
+  PodWatch* const pods_;
 };
 
 }  // namespace xpu

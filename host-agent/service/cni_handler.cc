@@ -181,6 +181,11 @@ void CniHandler::Del(const Request& request, Done done) {
   if (const std::optional<ClaimRow> row = parts_.allocator.FindAttachment(key.first, key.second)) {
     functions.insert(row->function);
   }
+  // Of one that was found again after the journal was lost, only the namespace is known.
+  const std::string unknown = UnknownContainer(request.parameters.netns);
+  if (const std::optional<ClaimRow> row = parts_.allocator.FindAttachment(unknown, key.second)) {
+    functions.insert(row->function);
+  }
   // A claim whose ADD never came has no attachment to be found by; only the configuration names its function.
   std::optional<FunctionId> device;
   if (const auto named = parts_.inventory.Resolve(ReadCniHints(request.config).device); named.ok()) {
@@ -194,8 +199,9 @@ void CniHandler::Del(const Request& request, Done done) {
   const auto parts = std::make_shared<Countdown>(
       functions.size(), [done = std::move(done)](const absl::Status& status) { Answer(done, status); });
   for (const FunctionId& function : functions) {
-    parts_.executor.Run(function, [this, function, key, device, parts] {
+    parts_.executor.Run(function, [this, function, key, unknown, device, parts] {
       absl::Status status = parts_.attacher.Del(function, key.first, key.second);
+      status.Update(parts_.attacher.Del(function, unknown, key.second));
       if (device == function) status.Update(parts_.attacher.ReleaseUnused(function));
       parts->PartDone(status);
     });

@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/folder_watch.h"
 #include "common/base/status_macros.h"
 #include "common/opi/opi_client.h"
 #include "common/rpc/rpc.h"
@@ -13,6 +14,8 @@
 #include "host-agent/attach/attacher.h"
 #include "host-agent/attach/workers.h"
 #include "host-agent/inventory/inventory.h"
+#include "host-agent/podresources/claim_auditor.h"
+#include "host-agent/podresources/pod_watch.h"
 #include "host-agent/provision/claim_gate.h"
 #include "host-agent/provision/provisioner.h"
 #include "host-agent/record/recorder.h"
@@ -21,6 +24,7 @@
 #include "host-agent/service/cni_service.h"
 #include "host-agent/service/dpu_operator_endpoint.h"
 #include "host-agent/service/host_agent_service.h"
+#include "host-agent/service/lost_claims.h"
 #include "host-agent/session/card_session.h"
 #include "spdlog/spdlog.h"
 
@@ -29,6 +33,8 @@ namespace {
 
 // Functions that can be worked on at a time; a thread is only started when there is work for it.
 constexpr int kMaxThreads = 256;
+// Of the kubelet, in its folder of device plugins.
+constexpr char kCheckpoint[] = "kubelet_internal_checkpoint";
 
 absl::Status CheckOptions(const HostAgentOptions& options) {
   const auto alnum = [](char c) { return absl::ascii_islower(c) || absl::ascii_isdigit(c); };
@@ -61,6 +67,8 @@ class HostAgent {
   ~HostAgent() {
     // Nobody asks any more, then nobody gives work, then what was given is done.
     server_.reset();
+    checkpoint_.reset();
+    if (pods_ != nullptr) pods_->Stop();
     provisioner_.reset();
     for (auto& [card, session] : sessions_) session->Stop();
     executor_.reset();
@@ -71,6 +79,7 @@ class HostAgent {
   }
 
   absl::Status Start() {
+    if (deps_.journal_complete) XPU_RETURN_IF_ERROR(CompleteJournal());
     XPU_ASSIGN_OR_RETURN(allocator_, Allocator::Open(gate_));
     XPU_RETURN_IF_ERROR(MakeSessions());
     attacher_ = std::make_unique<Attacher>(MakeParts());
@@ -94,7 +103,10 @@ class HostAgent {
                                            .backoff = options_.setup_backoff});
     allocator_->Observe([this](const FunctionId& function) {
       PostHealth(function);
-      if (!allocator_->Find(function)) provisioner_->Freed();
+      if (!allocator_->Find(function)) {
+        provisioner_->Freed();
+        if (pods_ != nullptr) pods_->Changed();
+      }
       if (recorder_ != nullptr) recorder_->RowChanged(function);
     });
     XPU_ASSIGN_OR_RETURN(netlink_, deps_.netlinks.Open(nullptr));
@@ -109,8 +121,9 @@ class HostAgent {
     }
     for (auto& [card, session] : sessions_) session->Start();
     provisioner_->Start();
+    StartPodWatch();
 
-    allocate_ = std::make_unique<AllocateHandler>(inventory_, *attacher_, *executor_);
+    allocate_ = std::make_unique<AllocateHandler>(inventory_, *attacher_, *executor_, pods_.get());
     cni_ = std::make_unique<CniHandler>(CniHandler::Parts{.allocator = *allocator_,
                                                           .inventory = inventory_,
                                                           .attacher = *attacher_,
@@ -131,6 +144,71 @@ class HostAgent {
   }
 
  private:
+  absl::Status CompleteJournal() {
+    LostClaimsSources sources{.cards = options_.cards,
+                              .bus = deps_.bus,
+                              .netlinks = deps_.netlinks,
+                              .namespaces = deps_.namespaces,
+                              .pods = deps_.pod_resources};
+    if (deps_.pod_namespaces) sources.pod_namespaces = deps_.pod_namespaces();
+    XPU_RETURN_IF_ERROR(AddLostClaims(sources, deps_.journal));
+    return deps_.journal_complete();
+  }
+
+  void StartPodWatch() {
+    if (deps_.pod_resources == nullptr) return;
+    const auto in_turn = [this](void (HostAgent::*act)(const FunctionId&, int64_t)) {
+      return [this, act](const FunctionId& function, int64_t claim) {
+        executor_->Run(function, [this, act, function, claim] { (this->*act)(function, claim); });
+      };
+    };
+    pods_ = std::make_unique<PodWatch>(PodWatch::Parts{.pods = *deps_.pod_resources,
+                                                       .allocator = *allocator_,
+                                                       .device_ids = [this] { return DeviceIdsNow(); },
+                                                       .unused = in_turn(&HostAgent::ReleaseUnused),
+                                                       .pod_gone = in_turn(&HostAgent::LookAfter),
+                                                       .device_gone = in_turn(&HostAgent::ReleaseDevice)});
+    if (!options_.kubelet_devices.empty()) {
+      absl::StatusOr<std::unique_ptr<FolderWatch>> watch = FolderWatch::Start(
+          deps_.loop, options_.kubelet_devices, [this](FolderWatch::Change change, const std::string& name) {
+            const bool written = change == FolderWatch::Change::kCreated && name == kCheckpoint;
+            if (written || change == FolderWatch::Change::kUnknown) pods_->CheckpointWritten();
+          });
+      if (watch.ok()) {
+        checkpoint_ = *std::move(watch);
+      } else {
+        spdlog::info("what the kubelet writes is not followed: {}", watch.status().ToString());
+      }
+    }
+    pods_->Start();
+  }
+
+  DeviceIds DeviceIdsNow() const {
+    DeviceIds ids;
+    for (const HostFunction& function : inventory_.List()) {
+      ids.emplace(function.id.ToString(), function.id);
+      if (!function.auxiliary_device.empty()) ids.emplace(function.auxiliary_device, function.id);
+    }
+    return ids;
+  }
+
+  // These in the function's turn, for claims that the kubelet knows no holder of.
+  void ReleaseUnused(const FunctionId& function, int64_t claim) {
+    if (!pods_->StillUnused(function, claim)) return;
+    spdlog::info("function {}: no pod holds it any more, and none came for it; its claim is released",
+                 function.ToString());
+    attacher_->Unclaim(function, claim).IgnoreError();
+  }
+  void LookAfter(const FunctionId& function, int64_t claim) {
+    if (const auto row = allocator_->Find(function); row && row->claim == claim) attacher_->Recover(function);
+  }
+  void ReleaseDevice(const FunctionId& function, int64_t claim) {
+    const std::optional<ClaimRow> row = allocator_->Find(function);
+    if (!row || row->claim != claim || !row->attachment) return;
+    spdlog::info("function {}: {} is no more; it is taken back", function.ToString(), DescribeHolder(*row));
+    attacher_->Release(function, *row->attachment).IgnoreError();
+  }
+
   absl::Status MakeSessions() {
     for (const CardConfig& card : options_.cards) {
       if (sessions_.contains(card.name)) continue;
@@ -201,6 +279,9 @@ class HostAgent {
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<KeyedExecutor> executor_;
   std::unique_ptr<Provisioner> provisioner_;
+  // Outlives the executor, whose work asks it. Null without a kubelet to ask.
+  std::unique_ptr<PodWatch> pods_;
+  std::unique_ptr<FolderWatch> checkpoint_;
   std::unique_ptr<AllocateHandler> allocate_;
   std::unique_ptr<CniHandler> cni_;
   std::unique_ptr<HostAgentServiceImpl> host_agent_service_;

@@ -22,6 +22,7 @@ namespace xpu {
 
 class IpamRunner;
 class OpiClient;
+class PodResources;
 
 struct HostAgentOptions {
   // Name of this host (node), as in Netdev.spec.host: a label of RFC 1123.
@@ -31,6 +32,8 @@ struct HostAgentOptions {
   std::string listen;
   // Path of a socket on which openshift/dpu-operator's CNI plugin is served too; empty: it is not.
   std::string dpu_operator_socket;
+  // Folder in which the kubelet writes its checkpoint; empty, or not there: its writes are not followed.
+  std::string kubelet_devices;
   // Delays before something is tried again: at a card, and at the API server.
   Backoff::Options card_backoff = {.initial = absl::Milliseconds(200), .max = absl::Seconds(30)};
   Backoff::Options api_backoff = {.initial = absl::Milliseconds(200), .max = absl::Seconds(30)};
@@ -52,6 +55,12 @@ struct HostAgentDeps {
   Devlink* devlink = nullptr;
   // Null: a CNI configuration with an IPAM plugin is refused.
   IpamRunner* ipam = nullptr;
+  // Null: claims are not compared with what the kubelet says that pods hold.
+  PodResources* pod_resources = nullptr;
+  // For a journal that may lack what pods hold: where to look for their namespaces, and what to call when all
+  // that was found is in the journal. Null if it lacks nothing.
+  std::function<std::vector<std::string>()> pod_namespaces;
+  std::function<absl::Status()> journal_complete;
   // Null: no Netdev resources are written.
   ResourceStore* store = nullptr;
   // Called once the agent serves, on the loop.

@@ -22,9 +22,11 @@
 #include "common/sys/sysfs_pci_bus.h"
 #include "host-agent/alloc/sqlite_journal.h"
 #include "host-agent/ipam/exec_ipam.h"
+#include "host-agent/podresources/grpc_pod_resources.h"
 #include "host-agent/provision/host_config.h"
 #include "host-agent/service/dpu_operator_endpoint.h"
 #include "host-agent/service/host_agent.h"
+#include "host-agent/service/lost_claims.h"
 #include "spdlog/spdlog.h"
 
 namespace {
@@ -38,6 +40,8 @@ struct Flags {
   std::vector<std::string> cards;
   std::string api_server;
   std::string dpu_operator_socket;
+  std::string pod_resources = "/var/lib/kubelet/pod-resources/kubelet.sock";
+  std::string kubelet_devices = "/var/lib/kubelet/device-plugins";
   std::string log_level = "info";
 };
 
@@ -52,6 +56,7 @@ absl::Status Run(const Flags& flags) {
   options.node = flags.node;
   options.listen = flags.listen;
   options.dpu_operator_socket = flags.dpu_operator_socket;
+  options.kubelet_devices = flags.kubelet_devices;
   if (!flags.config.empty()) {
     const absl::StatusOr<std::string> text = xpu::ReadFile(flags.config);
     if (!text.ok()) return xpu::Annotate(text.status(), "the configuration cannot be read");
@@ -71,8 +76,19 @@ absl::Status Run(const Flags& flags) {
   xpu::DevlinkReal devlink;
   xpu::ExecIpamRunner ipam;
   xpu::Announcer announcer;
-  XPU_ASSIGN_OR_RETURN(const std::unique_ptr<xpu::SqliteJournal> journal,
-                       xpu::SqliteJournal::Open(flags.journal));
+  XPU_ASSIGN_OR_RETURN(const xpu::SqliteJournal::Opened opened,
+                       xpu::SqliteJournal::OpenOrReplace(flags.journal));
+  xpu::SqliteJournal& journal = *opened.journal;
+  if (opened.lost) {
+    spdlog::error("the journal {} is damaged ({}); it is {} now, {} claims of it are in the new one",
+                  flags.journal, opened.lost->reason, opened.lost->moved_to, opened.lost->salvaged);
+  }
+  std::function<absl::Status()> complete;
+  if (!journal.complete()) complete = [&journal] { return journal.SetComplete(); };
+  std::unique_ptr<xpu::PodResources> pod_resources;
+  if (!flags.pod_resources.empty()) {
+    pod_resources = std::make_unique<xpu::GrpcPodResources>(flags.pod_resources);
+  }
   std::unique_ptr<xpu::KubeClient> store;
   if (!flags.api_server.empty()) {
     XPU_ASSIGN_OR_RETURN(store, xpu::KubeClient::Make({.server = flags.api_server}));
@@ -86,11 +102,14 @@ absl::Status Run(const Flags& flags) {
                                      .bus = bus,
                                      .netlinks = netlinks,
                                      .namespaces = namespaces,
-                                     .journal = *journal,
+                                     .journal = journal,
                                      .announce = std::bind_front(&xpu::Announcer::Announce, &announcer),
                                      .open_card = OpenCard,
                                      .devlink = &devlink,
                                      .ipam = &ipam,
+                                     .pod_resources = pod_resources.get(),
+                                     .pod_namespaces = xpu::BoundNamespaces,
+                                     .journal_complete = complete,
                                      .store = store.get(),
                                      .ready = ready});
 }
@@ -119,6 +138,13 @@ int main(int argc, char** argv) {
       "--dpu-operator-socket", flags.dpu_operator_socket,
       absl::StrCat("Serve openshift/dpu-operator's CNI plugin too, on this socket; the plugin uses ",
                    xpu::kDpuOperatorSocket));
+  app.add_option("--pod-resources", flags.pod_resources,
+                 "The kubelet's socket for what pods hold, by which claims of pods that are gone are found; "
+                 "there need be none, and empty asks nobody")
+      ->capture_default_str();
+  app.add_option("--kubelet-devices", flags.kubelet_devices,
+                 "The kubelet's folder of device plugins, where it writes its checkpoint")
+      ->capture_default_str();
   app.add_option("--log-level", flags.log_level, "debug, info, warn or error")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   if (const absl::Status status = Run(flags); !status.ok()) {
