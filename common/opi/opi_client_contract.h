@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/opi/opi_client.h"
+#include "common/opi/port_news.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -30,51 +31,6 @@ class OpiClientHarness {
   // The representor of this port goes and comes back.
   virtual void RemoveRepresentor(const std::string& port_id) = 0;
   virtual void AddRepresentor(const std::string& port_id) = 0;
-};
-
-// What an observer of WatchPorts() hears.
-class PortNews {
- public:
-  auto Observer() {
-    return [this](const absl::StatusOr<agent::v1::PortStates>& states) {
-      absl::MutexLock lock(&mu_);
-      heard_.push_back(states);
-    };
-  }
-  // Waits until the last that was heard is that the agent is gone.
-  bool AwaitGone() {
-    return Await([](const auto& states) { return absl::IsUnavailable(states.status()); });
-  }
-  // Waits until the last that was heard is a list that says this of the port.
-  bool AwaitPort(const std::string& port, bool healthy) {
-    return Await([&](const absl::StatusOr<agent::v1::PortStates>& states) {
-      if (!states.ok()) return false;
-      for (const agent::v1::PortState& state : states->ports()) {
-        if (state.port() == port) return state.healthy() == healthy && state.reason().empty() == healthy;
-      }
-      return false;
-    });
-  }
-  size_t count() const {
-    absl::MutexLock lock(&mu_);
-    return heard_.size();
-  }
-  absl::StatusOr<agent::v1::PortStates> last() const {
-    absl::MutexLock lock(&mu_);
-    return heard_.back();
-  }
-
- private:
-  bool Await(const std::function<bool(const absl::StatusOr<agent::v1::PortStates>&)>& wanted) {
-    absl::MutexLock lock(&mu_);
-    auto is_wanted = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-      return !heard_.empty() && wanted(heard_.back());
-    };
-    return mu_.AwaitWithTimeout(absl::Condition(&is_wanted), absl::Seconds(20));
-  }
-
-  mutable absl::Mutex mu_;
-  std::vector<absl::StatusOr<agent::v1::PortStates>> heard_ ABSL_GUARDED_BY(mu_);
 };
 
 using OpiClientHarnessFactory = std::unique_ptr<OpiClientHarness> (*)();

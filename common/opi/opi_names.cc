@@ -1,5 +1,7 @@
 #include "common/opi/opi_names.h"
 
+#include <limits>
+
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -26,13 +28,20 @@ absl::StatusOr<std::string> IdIn(absl::string_view name, absl::string_view own, 
   return std::string(id);
 }
 
-// A number from 0 to 65535 without sign or leading zeros.
-bool ParseIndex(absl::string_view text, int* index) {
-  if (text.empty() || text.size() > 5 || (text.size() > 1 && text[0] == '0')) return false;
+// A number up to `max`, without sign or leading zeros.
+template <typename Number>
+bool ParseIndex(absl::string_view text, uint32_t max, Number* index) {
+  if (text.empty() || text.size() > 10 || (text.size() > 1 && text[0] == '0')) return false;
   for (char c : text) {
     if (!absl::ascii_isdigit(c)) return false;
   }
-  return absl::SimpleAtoi(text, index) && *index <= 0xffff;
+  return absl::SimpleAtoi(text, index) && static_cast<uint32_t>(*index) <= max;
+}
+
+constexpr uint32_t kMaxFunction = 0xffff;
+// The kernel counts subfunctions with 32 bits.
+uint32_t MaxIndex(const PortFunction& function) {
+  return function.is_subfunction ? std::numeric_limits<uint32_t>::max() : kMaxFunction;
 }
 
 }  // namespace
@@ -58,10 +67,10 @@ absl::StatusOr<PortFunction> PortFunction::FromPortId(absl::string_view id) {
   PortFunction function;
   if (absl::ConsumePrefix(&rest, "host")) {
     const size_t dash = rest.find('-');
-    if (dash != absl::string_view::npos && ParseIndex(rest.substr(0, dash), &function.pf)) {
+    if (dash != absl::string_view::npos && ParseIndex(rest.substr(0, dash), kMaxFunction, &function.pf)) {
       rest.remove_prefix(dash + 1);
       function.is_subfunction = absl::ConsumePrefix(&rest, "sf");
-      if (ParseIndex(rest, &function.index)) return function;
+      if (ParseIndex(rest, MaxIndex(function), &function.index)) return function;
     }
   }
   return absl::InvalidArgumentError(absl::StrCat(
@@ -73,11 +82,11 @@ absl::StatusOr<PortFunction> PortFunction::FromPhysPortName(absl::string_view na
   PortFunction function;
   if (absl::ConsumePrefix(&rest, "pf")) {
     const size_t end = rest.find_first_not_of("0123456789");
-    if (end != absl::string_view::npos && ParseIndex(rest.substr(0, end), &function.pf)) {
+    if (end != absl::string_view::npos && ParseIndex(rest.substr(0, end), kMaxFunction, &function.pf)) {
       rest.remove_prefix(end);
       function.is_subfunction = absl::ConsumePrefix(&rest, "sf");
       if ((function.is_subfunction || absl::ConsumePrefix(&rest, "vf")) &&
-          ParseIndex(rest, &function.index)) {
+          ParseIndex(rest, MaxIndex(function), &function.index)) {
         return function;
       }
     }

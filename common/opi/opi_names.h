@@ -28,7 +28,7 @@ absl::Status CheckOpiId(absl::string_view id);
 struct PortFunction {
   int pf = 0;
   // Of the virtual function, or the number of the subfunction.
-  int index = 0;
+  uint32_t index = 0;
   bool is_subfunction = false;
 
   // PF and VF are counted from 0. InvalidArgument for an id of another form than "host<PF>-<VF>" or

@@ -37,6 +37,7 @@ TEST(PortFunction, IsReadFromAPortsId) {
   EXPECT_EQ((PortFunction{1, 127}).ToPortId(), "host1-127");
   EXPECT_EQ((PortFunction{0, 3}).ToPhysPortName(), "pf0vf3");
   EXPECT_EQ(*PortFunction::FromPortId("host0-sf88"), (PortFunction{0, 88, true}));
+  EXPECT_EQ(*PortFunction::FromPortId("host0-sf4294967295"), (PortFunction{0, 4294967295, true}));
 }
 
 TEST(PortFunction, IsReadFromThePortsNameInSysfs) {
@@ -53,8 +54,9 @@ TEST(PortFunction, IsReadFromThePortsNameInSysfs) {
 }
 
 TEST(PortFunction, RefusesOtherIds) {
-  for (const char* id : {"", "host", "host0", "host0-", "host-1", "host0-03", "host0--1", "host0-1-2",
-                         "Host0-1", "host0-65536", "host0-4294967297", "host0-sf", "uplink"}) {
+  for (const char* id :
+       {"", "host", "host0", "host0-", "host-1", "host0-03", "host0--1", "host0-1-2", "Host0-1",
+        "host0-65536", "host0-4294967297", "host0-sf", "host0-sf4294967296", "uplink"}) {
     EXPECT_EQ(PortFunction::FromPortId(id).status().code(), absl::StatusCode::kInvalidArgument) << id;
   }
 }

@@ -11,8 +11,8 @@
 
 namespace xpu {
 
-// All that the agent knows and must not forget when it restarts. Where a port's representor is now is found
-// out again.
+// All that the agent knows and must not forget when it restarts. Which representors there are is found out
+// again.
 struct AgentState {
   Model model;
   // By id of the bridge port; stay when the port goes.

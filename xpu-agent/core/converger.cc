@@ -62,6 +62,10 @@ void Converger::Forgive(const Model& desired, bool all) {
     auto it = desired.ports.find(entry.first);
     return all || it == desired.ports.end() || !(it->second == entry.second.object);
   });
+  std::erase_if(refused_representors_, [&](const auto& entry) {
+    auto it = desired.representors.find(entry.first);
+    return all || it == desired.representors.end() || !(it->second == entry.second.object);
+  });
 }
 
 Model Converger::Admitted(const Model& desired) const {
@@ -76,6 +80,7 @@ Model Converger::Admitted(const Model& desired) const {
     }
   }
   for (const auto& [id, refused] : refused_ports_) model.ports.erase(id);
+  for (const auto& [id, refused] : refused_representors_) model.representors.erase(id);
   IsolateOrphans(&model);
   return model;
 }
@@ -122,6 +127,14 @@ bool Converger::RefusePort(const BridgePort& port, const absl::Status& why) {
   return true;
 }
 
+bool Converger::RefuseRepresentor(const std::string& id, const Representor& representor,
+                                  const absl::Status& why) {
+  if (!refused_representors_.insert({id, {representor, std::nullopt, why}}).second) return false;
+  spdlog::error("the switch does not take {}, the representor of {}: {}", representor.interface,
+                BridgePortName(id), why.ToString());
+  return true;
+}
+
 bool Converger::RefuseBridge(const LogicalBridge& bridge, const absl::Status& why) {
   if (auto it = refused_bridges_.find(bridge.id); it != refused_bridges_.end()) {
     // Not even what was there before is taken any more.
@@ -159,8 +172,8 @@ absl::StatusOr<bool> Converger::BlameForPorts(const Model& desired, const Round&
       &bad));
   bool found = false;
   for (const auto& [add, why] : bad) {
-    for (const auto& [id, port] : desired.ports) {
-      if (port.representor == add.name && RefusePort(port, why)) found = true;
+    for (const auto& [id, representor] : desired.representors) {
+      if (representor.interface == add.name && RefuseRepresentor(id, representor, why)) found = true;
     }
   }
   return found;
@@ -217,19 +230,42 @@ absl::Status Converger::Verify() {
                    PlanToString(plan).substr(0, 2000)));
 }
 
+ObjectState Converger::JudgeRepresentor(const std::string& id, const Representor& representor,
+                                        const SwitchSnapshot& snapshot) const {
+  if (auto refused = refused_representors_.find(id); refused != refused_representors_.end()) {
+    return {ObjectState::kFailed, refused->second.why};
+  }
+  auto on_switch = snapshot.ports.find(representor.interface);
+  if (on_switch == snapshot.ports.end() || !on_switch->second.error.empty()) {
+    return {ObjectState::kFailed,
+            absl::InternalError(absl::StrCat(
+                "the switch cannot open ", representor.interface, ": ",
+                on_switch == snapshot.ports.end() ? "it is not there" : on_switch->second.error))};
+  }
+  if (on_switch->second.ofport == 0) {
+    return {ObjectState::kPending, absl::UnavailableError("the switch has not given the port a number yet")};
+  }
+  return {};
+}
+
 Outcome Converger::Judge(const Model& desired, const SwitchSnapshot& snapshot) const {
   Outcome outcome;
   auto fail = [&](const std::string& name, const absl::Status& why) {
     outcome.states[name] = {ObjectState::kFailed, why};
   };
   for (const auto& [id, refused] : refused_bridges_) fail(LogicalBridgeName(id), refused.why);
+  for (const auto& [id, representor] : desired.representors) {
+    ObjectState state = JudgeRepresentor(id, representor, snapshot);
+    if (state.kind != ObjectState::kConfirmed) outcome.representors.emplace(id, std::move(state));
+  }
   for (const auto& [id, port] : desired.ports) {
     const std::string name = BridgePortName(id);
     if (auto refused = refused_ports_.find(id); refused != refused_ports_.end()) {
       fail(name, refused->second.why);
       continue;
     }
-    if (port.representor.empty()) {
+    const auto representor = desired.representors.find(id);
+    if (representor == desired.representors.end()) {
       fail(name, absl::NotFoundError("no interface of the DPU stands for this function now"));
       continue;
     }
@@ -240,17 +276,11 @@ Outcome Converger::Judge(const Model& desired, const SwitchSnapshot& snapshot) c
            absl::FailedPreconditionError(absl::StrCat(LogicalBridgeName(*missing), " is not on the switch")));
       continue;
     }
-    auto on_switch = snapshot.ports.find(port.representor);
-    if (on_switch == snapshot.ports.end() || !on_switch->second.error.empty()) {
-      fail(name, absl::InternalError(absl::StrCat(
-                     "the switch cannot open ", port.representor, ": ",
-                     on_switch == snapshot.ports.end() ? "it is not there" : on_switch->second.error)));
-    } else if (on_switch->second.ofport == 0) {
-      outcome.states[name] = {ObjectState::kPending,
-                              absl::UnavailableError("the switch has not given the port a number yet")};
+    if (auto state = outcome.representors.find(id); state != outcome.representors.end()) {
+      outcome.states[name] = state->second;
     }
   }
-  outcome.refused = !refused_bridges_.empty() || !refused_ports_.empty();
+  outcome.refused = !refused_bridges_.empty() || !refused_ports_.empty() || !refused_representors_.empty();
   return outcome;
 }
 

@@ -32,13 +32,15 @@ struct Outcome {
   absl::Status reached;
   // Objects of the model that are not confirmed. All others are, and what is not in the model is gone.
   std::map<std::string, ObjectState> states;
+  // The same of the model's representors, by the id of their port.
+  std::map<std::string, ObjectState> representors;
   // The switch refused something, so that trying again later makes sense.
   bool refused = false;
 };
 
 // Makes a switch like a model. What the switch refuses is kept out, object by object, so that one bad object
-// does not stop the rest: a port that was refused is taken off the switch (fail closed), a bridge stays as it
-// was confirmed last. One thread; blocks as long as Switch does.
+// does not stop the rest: a port that was refused is isolated (fail closed), a representor stays off the
+// switch, a bridge stays as it was confirmed last. One thread; blocks as long as Switch does.
 class Converger {
  public:
   explicit Converger(Switch& the_switch) : switch_(the_switch) {}
@@ -74,14 +76,18 @@ class Converger {
   absl::StatusOr<bool> BlameForPorts(const Model& desired, const Round& refused);
   absl::StatusOr<bool> BlameForFlows(const Model& desired, const Model& admitted, const Round& refused);
   bool RefusePort(const BridgePort& port, const absl::Status& why);
+  bool RefuseRepresentor(const std::string& id, const Representor& representor, const absl::Status& why);
   bool RefuseBridge(const LogicalBridge& bridge, const absl::Status& why);
   Outcome Judge(const Model& desired, const SwitchSnapshot& snapshot) const;
+  ObjectState JudgeRepresentor(const std::string& id, const Representor& representor,
+                               const SwitchSnapshot& snapshot) const;
 
   Switch& switch_;
   // What the switch has taken in full.
   Model good_;
   std::map<std::string, Refused<LogicalBridge>> refused_bridges_;
   std::map<std::string, Refused<BridgePort>> refused_ports_;
+  std::map<std::string, Refused<Representor>> refused_representors_;
 };
 
 }  // namespace xpu

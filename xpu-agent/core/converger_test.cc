@@ -21,9 +21,7 @@ LogicalBridge Bridge(const std::string& id, uint32_t key) {
 
 BridgePort Port(int vf, const std::string& bridge, const std::string& address) {
   BridgePort port{.id = "host0-" + std::to_string(vf),
-                  .mac = MacAddress({2, 0, 0, 0, 0, static_cast<uint8_t>(vf + 1)}),
-                  .representor = "pf0vf" + std::to_string(vf),
-                  .ofport = static_cast<uint32_t>(vf + 1)};
+                  .mac = MacAddress({2, 0, 0, 0, 0, static_cast<uint8_t>(vf + 1)})};
   if (!bridge.empty()) {
     port.logical_bridges = {bridge};
     port.bound = true;
@@ -39,6 +37,7 @@ Model ThreePorts() {
   model.ports = {{"host0-0", Port(0, "blue", "10.0.0.2")},
                  {"host0-1", Port(1, "blue", "10.0.0.3")},
                  {"host0-2", Port(2, "red", "10.0.0.2")}};
+  model.representors = {{"host0-0", {"pf0vf0", 1}}, {"host0-1", {"pf0vf1", 2}}, {"host0-2", {"pf0vf2", 3}}};
   return model;
 }
 
@@ -73,7 +72,18 @@ TEST(Converger, TakesAwayWhatIsNoLongerWanted) {
   EXPECT_THAT(fake.all_ports(), IsEmpty());
 }
 
-TEST(Converger, ARefusedPortFailsAloneAndIsTakenOffTheSwitch) {
+TEST(Converger, ARepresentorStaysOnTheSwitchWhenItsPortGoes) {
+  FakeSwitch fake;
+  Converger converger(fake);
+  converger.Converge(ThreePorts(), false);
+  Model model = ThreePorts();
+  model.ports.clear();
+  EXPECT_THAT(converger.Converge(model, false).representors, IsEmpty());
+  EXPECT_EQ(fake.all_ports().size(), 3u);
+  EXPECT_FALSE(HasFlow(fake, "in_port="));
+}
+
+TEST(Converger, ARefusedPortFailsAloneAndIsIsolated) {
   FakeSwitch fake;
   Converger converger(fake);
   fake.RefuseFlows("02:00:00:00:00:02");
@@ -83,7 +93,9 @@ TEST(Converger, ARefusedPortFailsAloneAndIsTakenOffTheSwitch) {
   EXPECT_EQ(outcome.states["bridgePorts/host0-1"].kind, ObjectState::kFailed);
   EXPECT_THAT(std::string(outcome.states["bridgePorts/host0-1"].why.message()), HasSubstr("refused flow"));
   EXPECT_TRUE(outcome.refused);
-  EXPECT_EQ(fake.all_ports(), (std::set<std::string>{"pf0vf0", "pf0vf2"}));
+  EXPECT_THAT(outcome.representors, IsEmpty());
+  EXPECT_EQ(fake.all_ports().size(), 3u);
+  EXPECT_FALSE(HasFlow(fake, "in_port=2"));
   EXPECT_TRUE(HasFlow(fake, "02:00:00:00:00:01"));
   EXPECT_TRUE(HasFlow(fake, "02:00:00:00:00:03"));
 }
@@ -95,7 +107,9 @@ TEST(Converger, SeveralRefusedPortsAreAllFound) {
   fake.RefuseFlows("nw_src=10.0.0.2");
   Outcome outcome = converger.Converge(ThreePorts(), false);
   EXPECT_EQ(outcome.states.size(), 2u);
-  EXPECT_EQ(fake.all_ports(), (std::set<std::string>{"pf0vf1"}));
+  EXPECT_FALSE(HasFlow(fake, "in_port=1"));
+  EXPECT_TRUE(HasFlow(fake, "in_port=2"));
+  EXPECT_FALSE(HasFlow(fake, "in_port=3"));
 }
 
 TEST(Converger, ARefusedObjectIsLeftOutUntilItChangesOrIsTriedAgain) {
@@ -181,6 +195,9 @@ TEST(Converger, APortThatTheSwitchDoesNotTakeFailsAlone) {
   EXPECT_EQ(outcome.reached, absl::OkStatus());
   ASSERT_EQ(outcome.states.size(), 1u);
   EXPECT_THAT(std::string(outcome.states["bridgePorts/host0-1"].why.message()), HasSubstr("not ours"));
+  ASSERT_EQ(outcome.representors.size(), 1u);
+  EXPECT_EQ(outcome.representors["host0-1"].kind, ObjectState::kFailed);
+  EXPECT_TRUE(outcome.refused);
   EXPECT_TRUE(HasFlow(fake, "02:00:00:00:00:01"));
   EXPECT_TRUE(fake.all_ports().contains("pf0vf1"));
 }
@@ -193,6 +210,7 @@ TEST(Converger, AnInterfaceThatCannotBeOpenedFailsItsPort) {
   ASSERT_EQ(outcome.states.size(), 1u);
   EXPECT_THAT(std::string(outcome.states["bridgePorts/host0-1"].why.message()),
               HasSubstr("cannot open pf0vf1"));
+  EXPECT_EQ(outcome.representors["host0-1"].kind, ObjectState::kFailed);
   EXPECT_FALSE(outcome.refused);
 }
 
@@ -200,7 +218,7 @@ TEST(Converger, APortWithoutARepresentorIsNotOnTheSwitch) {
   FakeSwitch fake;
   Converger converger(fake);
   Model model = ThreePorts();
-  model.ports["host0-1"].representor.clear();
+  model.representors.erase("host0-1");
   Outcome outcome = converger.Converge(model, false);
   EXPECT_EQ(outcome.states["bridgePorts/host0-1"].why.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(fake.all_ports().size(), 2u);

@@ -11,12 +11,14 @@ FakeRepresentors::FakeRepresentors(int vfs) {
   for (int vf = 0; vf < vfs; ++vf) {
     std::string name = absl::StrCat("pf0vf", vf);
     interfaces_[name] = name;
+    indices_[name] = ++last_index_;
   }
 }
 
 void FakeRepresentors::Add(const std::string& phys_port_name, const std::string& interface) {
   absl::MutexLock lock(&mu_);
   interfaces_[phys_port_name] = interface;
+  indices_[interface] = ++last_index_;
   Changed();
 }
 
@@ -53,12 +55,12 @@ absl::StatusOr<std::map<std::string, std::string>> FakeRepresentors::List() {
   return interfaces_;
 }
 
-absl::Status FakeRepresentors::Prepare(const std::string& interface, uint32_t mtu) {
+absl::StatusOr<int> FakeRepresentors::Prepare(const std::string& interface, uint32_t mtu) {
   absl::MutexLock lock(&mu_);
   if (auto it = failures_.find(interface); it != failures_.end() && !it->second.ok()) return it->second;
   uint32_t& prepared = prepared_[interface];
   prepared = std::max(prepared, mtu);
-  return absl::OkStatus();
+  return indices_[interface];
 }
 
 class FakeRepresentors::FakeWatcher : public Watcher {

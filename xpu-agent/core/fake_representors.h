@@ -12,7 +12,8 @@ namespace xpu {
 // Representors of a card that a test holds in its hands. Safe from any thread.
 class FakeRepresentors : public Representors {
  public:
-  // Interfaces "pf0vf0" and so on, named as their ports.
+  // Interfaces "pf0vf0" and so on, named as their ports, with the indices 1 and so on. What is added gets the
+  // next.
   explicit FakeRepresentors(int vfs = 8);
 
   void Add(const std::string& phys_port_name, const std::string& interface);
@@ -24,7 +25,7 @@ class FakeRepresentors : public Representors {
 
   absl::StatusOr<std::string> Find(const std::string& phys_port_name) override;
   absl::StatusOr<std::map<std::string, std::string>> List() override;
-  absl::Status Prepare(const std::string& interface, uint32_t mtu) override;
+  absl::StatusOr<int> Prepare(const std::string& interface, uint32_t mtu) override;
   absl::StatusOr<std::unique_ptr<Watcher>> Watch(EventLoop& loop, std::function<void()> changed) override;
 
  private:
@@ -33,6 +34,8 @@ class FakeRepresentors : public Representors {
 
   mutable absl::Mutex mu_;
   std::map<std::string, std::string> interfaces_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, int> indices_ ABSL_GUARDED_BY(mu_);
+  int last_index_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<std::string, absl::Status> failures_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, uint32_t> prepared_ ABSL_GUARDED_BY(mu_);
   EventLoop* loop_ ABSL_GUARDED_BY(mu_) = nullptr;

@@ -31,9 +31,8 @@ bool ProbeHas(const Model& model, std::map<std::string, uint32_t> ofports,
                            .mac = MacAddress({0x02, 0xff, 0xff, 0xff, 0xff, 0xff}),
                            .type = type,
                            .logical_bridges = bridges,
-                           .representor = kProbe,
-                           .ofport = kProbeOfport,
                            .bound = bound};
+    alone.representors[kProbe] = {.interface = kProbe, .ofport = kProbeOfport};
     for (const std::string& id : bridges) {
       if (auto it = model.bridges.find(id); it != model.bridges.end()) alone.bridges.insert(*it);
     }
@@ -47,6 +46,8 @@ bool HasAlone(const Model& model, const std::map<std::string, uint32_t>& ofports
               const FlowKey& flow) {
   Model alone;
   alone.ports.emplace(port.id, port);
+  if (auto it = model.representors.find(port.id); it != model.representors.end())
+    alone.representors.insert(*it);
   for (const std::string& id : port.logical_bridges) {
     if (auto it = model.bridges.find(id); it != model.bridges.end()) alone.bridges.insert(*it);
   }

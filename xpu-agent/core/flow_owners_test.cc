@@ -22,10 +22,9 @@ Model TwoPorts() {
     model.ports[id] = {.id = id,
                        .mac = MacAddress({2, 0, 0, 0, 0, static_cast<uint8_t>(i + 1)}),
                        .logical_bridges = {"blue"},
-                       .representor = "r" + std::to_string(i),
-                       .ofport = i + 1u,
                        .bound = true,
                        .addresses = {*InterfaceAddress::Parse("10.0.0." + std::to_string(i + 2) + "/24")}};
+    model.representors[id] = {.interface = "r" + std::to_string(i), .ofport = i + 1u};
   }
   return model;
 }

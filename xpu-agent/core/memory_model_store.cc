@@ -38,7 +38,6 @@ absl::Status MemoryModelStore::Write(const StateChange& change) {
   if (fail_in_ > 0 && --fail_in_ == 0) return write_failure_;
   Put(change.bridges, &state_.model.bridges);
   Put(change.ports, &state_.model.ports);
-  for (auto& [id, port] : state_.model.ports) port.representor.clear();
   for (const auto& [port, mark] : change.claims) state_.claims[port] = mark;
   if (change.last_network_key.has_value()) state_.last_network_key = *change.last_network_key;
   return absl::OkStatus();

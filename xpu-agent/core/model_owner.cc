@@ -1,6 +1,7 @@
 #include "xpu-agent/core/model_owner.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,13 +14,18 @@ namespace xpu {
 
 namespace {
 
-// The largest packet that the port must take; 0 if it is in no network.
-uint32_t MtuOf(const Model& model, const BridgePort& port) {
-  uint32_t mtu = 0;
-  for (const std::string& id : port.logical_bridges) {
-    if (auto it = model.bridges.find(id); it != model.bridges.end()) mtu = std::max(mtu, it->second.mtu);
+using RepresentorMap = std::map<std::string, Representor>;
+
+// Ids whose representor is another, or there in only one of the two.
+std::set<std::string> Moved(const RepresentorMap& before, const RepresentorMap& after) {
+  std::set<std::string> moved;
+  for (const auto& [one, other] : {std::pair(&before, &after), std::pair(&after, &before)}) {
+    for (const auto& [id, representor] : *one) {
+      auto it = other->find(id);
+      if (it == other->end() || !(it->second == representor)) moved.insert(id);
+    }
   }
-  return mtu;
+  return moved;
 }
 
 }  // namespace
@@ -34,6 +40,7 @@ ModelOwner::ModelOwner(EventLoop& loop, ModelStore& store, Switch& the_switch, R
       representors_(representors),
       options_(options),
       backoff_(options.retry, options.seed),
+      table_(representors),
       realizer_(the_switch, [this, alive = std::weak_ptr<bool>(alive_)](Report report) {
         loop_.Post([this, alive, report = std::move(report)]() mutable {
           if (!alive.expired()) OnReport(std::move(report));
@@ -46,7 +53,8 @@ ModelOwner::~ModelOwner() { alive_.reset(); }
 
 absl::Status ModelOwner::Start() {
   XPU_ASSIGN_OR_RETURN(state_, store_.Load());
-  XPU_RETURN_IF_ERROR(PlaceRepresentors(&state_));
+  XPU_RETURN_IF_ERROR(table_.Scan(state_.model));
+  state_.model.representors = table_.usable();
   XPU_ASSIGN_OR_RETURN(watcher_, representors_.Watch(loop_, [this, alive = std::weak_ptr<bool>(alive_)] {
     if (!alive.expired()) FindRepresentorsAgain();
   }));
@@ -84,7 +92,9 @@ void ModelOwner::Run(ChangeRequest request) {
     return request.done(absl::UnavailableError("the agent is stopping; try again"), ModelView(*this));
   AgentState draft = state_;
   absl::Status status = request.change(draft, [this](const std::string& port_id) { return Lookup(port_id); });
-  if (status.ok()) status = PreparePorts(draft);
+  if (status.ok()) status = table_.Prepare(draft.model);
+  // The lookup may have found some.
+  draft.model.representors = table_.usable();
   if (status.ok()) status = Commit(std::move(draft));
   if (!status.ok()) return request.done(status, ModelView(*this));
 
@@ -112,9 +122,14 @@ absl::Status ModelOwner::Commit(AgentState draft) {
 
 void ModelOwner::Publish(AgentState draft) {
   StateChange change = Diff(state_, draft);
+  const std::set<std::string> representors = Moved(state_.model.representors, draft.model.representors);
   state_ = std::move(draft);
-  if (change.bridges.empty() && change.ports.empty()) return;
+  if (change.bridges.empty() && change.ports.empty() && representors.empty()) return;
   ++version_;
+  for (const std::string& id : representors) {
+    representor_changed_[id] = version_;
+    changed_[BridgePortName(id)] = version_;
+  }
   for (const auto& [id, bridge] : change.bridges) changed_[LogicalBridgeName(id)] = version_;
   for (const auto& [id, port] : change.ports) changed_[BridgePortName(id)] = version_;
   realizer_.SetDesired(std::make_shared<const Model>(state_.model), version_);
@@ -141,58 +156,66 @@ ObjectState ModelOwner::StateOf(const std::string& name) const {
   return it == report_.outcome.states.end() ? ObjectState{} : it->second;
 }
 
-absl::StatusOr<std::string> ModelOwner::Lookup(const std::string& port_id) {
+absl::Status ModelOwner::Lookup(const std::string& port_id) {
+  if (table_.usable().contains(port_id)) return absl::OkStatus();
   absl::StatusOr<PortFunction> function = PortFunction::FromPortId(port_id);
   if (!function.ok()) return absl::NotFoundError(function.status().message());
-  return representors_.Find(function->ToPhysPortName());
-}
-
-absl::Status ModelOwner::PreparePorts(const AgentState& state) {
-  for (const auto& [id, port] : state.model.ports) {
-    if (port.representor.empty()) continue;
-    const uint32_t mtu = MtuOf(state.model, port);
-    auto it = prepared_.find(port.representor);
-    if (it != prepared_.end() && it->second >= mtu) continue;
-    XPU_RETURN_IF_ERROR(Annotate(
-        representors_.Prepare(port.representor, mtu),
-        absl::StrCat(port.representor, " cannot be made ", BridgePortName(id), " with an MTU of ", mtu)));
-    prepared_[port.representor] = mtu;
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ModelOwner::PlaceRepresentors(AgentState* state) {
-  XPU_ASSIGN_OR_RETURN(auto interfaces, representors_.List());
-  prepared_.clear();
-  for (auto& [id, port] : state->model.ports) {
-    absl::StatusOr<PortFunction> function = PortFunction::FromPortId(id);
-    auto it = function.ok() ? interfaces.find(function->ToPhysPortName()) : interfaces.end();
-    std::string now = it == interfaces.end() ? "" : it->second;
-    if (!now.empty()) {
-      const uint32_t mtu = MtuOf(state->model, port);
-      if (absl::Status status = representors_.Prepare(now, mtu); status.ok()) {
-        prepared_[now] = mtu;
-      } else {
-        spdlog::error("{} cannot be made {}: {}", now, BridgePortName(id), status.ToString());
-        now.clear();
-      }
-    }
-    if (now != port.representor) {
-      spdlog::info("{}: representor is {}", BridgePortName(id), now.empty() ? "gone" : now);
-    }
-    port.representor = std::move(now);
-  }
-  return absl::OkStatus();
+  XPU_RETURN_IF_ERROR(representors_.Find(function->ToPhysPortName()).status());
+  // It has just come, and its event is still on the way.
+  XPU_RETURN_IF_ERROR(table_.Scan(state_.model));
+  if (table_.usable().contains(port_id)) return absl::OkStatus();
+  return absl::FailedPreconditionError(table_.health().at(port_id));
 }
 
 void ModelOwner::FindRepresentorsAgain() {
-  AgentState draft = state_;
-  if (absl::Status status = PlaceRepresentors(&draft); !status.ok()) {
+  if (absl::Status status = table_.Scan(state_.model); !status.ok()) {
     spdlog::error("{}", status.ToString());
     return;
   }
+  AgentState draft = state_;
+  draft.model.representors = table_.usable();
   // Nothing of this is in the store.
   Publish(std::move(draft));
+  CheckHealth();
+}
+
+void ModelOwner::ObservePorts(std::function<void(const PortHealth& ports)> changed) {
+  loop_.Post([this, alive = std::weak_ptr<bool>(alive_), changed = std::move(changed)]() mutable {
+    if (alive.expired()) return;
+    health_changed_ = std::move(changed);
+    health_.reset();
+    CheckHealth();
+  });
+}
+
+PortHealth ModelOwner::HealthNow() const {
+  PortHealth health = table_.health();
+  for (const auto& [id, port] : state_.model.ports) {
+    if (!PortFunction::FromPortId(id).ok()) continue;
+    health.try_emplace(id, "no interface of the DPU stands for this function now");
+  }
+  const absl::Status& reached = report_.outcome.reached;
+  for (auto& [id, why] : health) {
+    if (!why.empty()) continue;
+    if (!reached.ok()) {
+      why = absl::StrCat("the switch: ", reached.message());
+    } else if (auto it = report_.outcome.representors.find(id); it != report_.outcome.representors.end()) {
+      why = std::string(it->second.why.message());
+    } else if (representor_changed_.contains(id)) {
+      why = "its representor is on the way to the switch";
+    }
+  }
+  return health;
+}
+
+void ModelOwner::CheckHealth() {
+  if (!is_reported_ || health_changed_ == nullptr) return;
+  // Somebody else wrote to the switch, which is put right next: how the representors are is not known.
+  if (absl::IsAborted(report_.outcome.reached)) return;
+  PortHealth now = HealthNow();
+  if (health_ == now) return;
+  health_ = std::move(now);
+  health_changed_(*health_);
 }
 
 void ModelOwner::OnReport(Report report) {
@@ -202,10 +225,14 @@ void ModelOwner::OnReport(Report report) {
                 "waiting for the switch: {}", now.ToString());
   }
   report_ = std::move(report);
+  is_reported_ = true;
   if (report_.outcome.reached.ok()) {
+    std::erase_if(representor_changed_,
+                  [this](const auto& entry) { return entry.second <= report_.version; });
     std::erase_if(changed_, [this](const auto& entry) { return entry.second <= report_.version; });
   }
   if (closed_) return;
+  CheckHealth();
   if (report_.outcome.reached.ok() && !report_.outcome.refused) {
     backoff_.Reset();
     retry_.Cancel();

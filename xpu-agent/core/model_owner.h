@@ -16,6 +16,7 @@
 #include "xpu-agent/core/model_store.h"
 #include "xpu-agent/core/port_changes.h"
 #include "xpu-agent/core/realizer.h"
+#include "xpu-agent/core/representor_table.h"
 #include "xpu-agent/core/representors.h"
 
 namespace xpu {
@@ -88,6 +89,10 @@ class ModelOwner {
 
   void Submit(ChangeRequest request);
   void Read(std::function<void(const ModelView& view)> reader);
+  // Calls `changed` on the loop, at first once the switch was looked at and then whenever the health of a
+  // port has changed, for as long as this object is there. One at a time.
+  void ObservePorts(std::function<void(const PortHealth& ports)> changed);
+  EventLoop& loop() { return loop_; }
 
  private:
   friend class ModelView;
@@ -104,14 +109,12 @@ class ModelOwner {
   void Publish(AgentState draft);
   uint64_t VersionOf(const std::vector<std::string>& objects) const;
   ObjectState StateOf(const std::string& name) const;
-  absl::StatusOr<std::string> Lookup(const std::string& port_id);
+  absl::Status Lookup(const std::string& port_id);
   void FindRepresentorsAgain();
-  // Makes the representors of ports in `state` ready that are not yet: new ones, and those whose network has
-  // a larger MTU now.
-  absl::Status PreparePorts(const AgentState& state);
-  // Representors of all ports of `state` as they are now, made ready.
-  absl::Status PlaceRepresentors(AgentState* state);
   void OnReport(Report report);
+  PortHealth HealthNow() const;
+  // Tells the observer if something changed.
+  void CheckHealth();
   void AnswerWaiters();
   // True if it was answered.
   bool TryAnswer(Waiter& waiter);
@@ -127,11 +130,17 @@ class ModelOwner {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 
   AgentState state_;
-  // Representors that were made ready, and for which MTU.
-  std::map<std::string, uint32_t> prepared_;
+  RepresentorTable table_;
+  // What the observer was told last.
+  std::optional<PortHealth> health_;
+  std::function<void(const PortHealth&)> health_changed_;
+  // The switch was looked at, whatever came of it.
+  bool is_reported_ = false;
   uint64_t version_ = 1;
   // By OPI name: the version that changed the object last.
   std::map<std::string, uint64_t> changed_;
+  // By the id of its port: the version that put the representor where it is.
+  std::map<std::string, uint64_t> representor_changed_;
   Report report_;
   std::list<Waiter> waiters_;
   EventLoop::Handle retry_;

@@ -38,20 +38,18 @@ class ModelStoreContract : public ::testing::TestWithParam<std::unique_ptr<Model
                          .prefixes = {*IpPrefix::Parse("10.0.0.0/24"), *IpPrefix::Parse("2001:db8::/64")},
                          .gateways = {*IpAddress::Parse("10.0.0.1"), *IpAddress::Parse("2001:db8::1")},
                          .mtu = 9000};
-    BridgePort isolated{.id = "host0-0", .mac = *MacAddress::Parse("02:00:00:00:00:01"), .ofport = 1};
+    BridgePort isolated{.id = "host0-0", .mac = *MacAddress::Parse("02:00:00:00:00:01")};
     BridgePort bound{
         .id = "host0-1",
         .mac = *MacAddress::Parse("02:00:00:00:00:02"),
         .logical_bridges = {"red"},
-        .ofport = 0xfeff,
         .bound = true,
         .addresses = {*InterfaceAddress::Parse("10.0.0.5/24"), *InterfaceAddress::Parse("2001:db8::5/64")},
         .claim = int64_t{1} << 60};
     BridgePort trunk{.id = "host0-2",
                      .mac = *MacAddress::Parse("02:00:00:00:00:03"),
                      .type = BridgePortType::kTrunk,
-                     .logical_bridges = {"default.blue", "red"},
-                     .ofport = 3};
+                     .logical_bridges = {"default.blue", "red"}};
     state.model.bridges = {{local.id, local}, {routed.id, routed}};
     state.model.ports = {{isolated.id, isolated}, {bound.id, bound}, {trunk.id, trunk}};
     state.claims = {{"host0-1", {int64_t{1} << 60, false}}, {"host0-7", {5, true}}};
@@ -103,7 +101,7 @@ TEST_P(ModelStoreContract, ANetworkKeyMayPassFromABridgeThatGoesToOneThatComes) 
 
 TEST_P(ModelStoreContract, DoesNotKeepRepresentors) {
   AgentState state = Full();
-  for (auto& [id, port] : state.model.ports) port.representor = "pf0vf0";
+  state.model.representors["host0-1"] = {.interface = "pf0vf1", .ofport = 2};
   Save({}, state);
   EXPECT_EQ(*store().Load(), Full());
 }

@@ -49,12 +49,47 @@ TEST(SqliteModelStore, ARowThatMakesNoSenseIsDataLossAndNamed) {
     ASSERT_EQ(store->Write(Diff({}, state)), absl::OkStatus());
   }
   {
-    auto database = Database::Open(path, {""}).value();
+    auto database = Database::Open(path, {"", ""}).value();
     ASSERT_EQ(database->Execute("UPDATE ports SET mac = 'rubbish'"), absl::OkStatus());
   }
   absl::Status status = SqliteModelStore::Open(path).value()->Load().status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_NE(status.message().find("host0-1"), absl::string_view::npos) << status;
+}
+
+// The file of the first version.
+constexpr char kFirstSchema[] = R"sql(
+CREATE TABLE bridges (id TEXT PRIMARY KEY, vlan_id INTEGER NOT NULL, vni INTEGER, vtep TEXT,
+  network_key INTEGER NOT NULL UNIQUE, prefixes TEXT NOT NULL, gateways TEXT NOT NULL, mtu INTEGER NOT NULL) STRICT;
+CREATE TABLE ports (id TEXT PRIMARY KEY, mac TEXT NOT NULL, trunk INTEGER NOT NULL, bridges TEXT NOT NULL,
+  ofport INTEGER NOT NULL, bound INTEGER NOT NULL, addresses TEXT NOT NULL, claim INTEGER NOT NULL) STRICT;
+CREATE TABLE claims (port TEXT PRIMARY KEY, highest INTEGER NOT NULL, released INTEGER NOT NULL) STRICT;
+CREATE TABLE last_network_key (value INTEGER NOT NULL) STRICT;
+INSERT INTO last_network_key VALUES (7);
+INSERT INTO bridges VALUES ('blue', 10, NULL, NULL, 7, '10.0.0.0/24', '10.0.0.1', 1500);
+INSERT INTO ports VALUES ('host0-1', '02:00:00:00:00:02', 0, 'blue', 12, 1, '10.0.0.5/24', 3);
+INSERT INTO claims VALUES ('host0-1', 3, 0);
+)sql";
+
+TEST(SqliteModelStore, TakesUpAFileOfTheFirstVersion) {
+  TemporaryDirectory folder = TemporaryDirectory::Make().value();
+  const std::string path = folder.path() + "/model.db";
+  ASSERT_TRUE(Database::Open(path, {kFirstSchema}).ok());
+  AgentState expected;
+  expected.model.bridges["blue"] = {.id = "blue",
+                                    .vlan_id = 10,
+                                    .network_key = 7,
+                                    .prefixes = {*IpPrefix::Parse("10.0.0.0/24")},
+                                    .gateways = {*IpAddress::Parse("10.0.0.1")}};
+  expected.model.ports["host0-1"] = {.id = "host0-1",
+                                     .mac = *MacAddress::Parse("02:00:00:00:00:02"),
+                                     .logical_bridges = {"blue"},
+                                     .bound = true,
+                                     .addresses = {*InterfaceAddress::Parse("10.0.0.5/24")},
+                                     .claim = 3};
+  expected.claims["host0-1"] = {3, false};
+  expected.last_network_key = 7;
+  EXPECT_EQ(*SqliteModelStore::Open(path).value()->Load(), expected);
 }
 
 TEST(SqliteModelStore, AFailedWriteWritesNothing) {

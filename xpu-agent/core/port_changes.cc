@@ -12,9 +12,6 @@
 namespace xpu {
 namespace {
 
-// OFPP_MAX of OpenFlow 1.0, the largest that every Open vSwitch gives.
-constexpr uint32_t kMaxOfport = 0xfeff;
-
 absl::StatusOr<ClaimOrder> Order(const AgentState& state, const std::string& id, int64_t claim,
                                  ClaimUse use) {
   auto mark = state.claims.find(id);
@@ -67,27 +64,6 @@ absl::Status CheckSpec(const AgentState& state, const std::string& id, const Por
   return absl::OkStatus();
 }
 
-absl::StatusOr<uint32_t> FreeOfport(const AgentState& state) {
-  std::set<uint32_t> used;
-  for (const auto& [id, port] : state.model.ports) used.insert(port.ofport);
-  for (uint32_t number = 1; number <= kMaxOfport; ++number) {
-    if (!used.contains(number)) return number;
-  }
-  return absl::ResourceExhaustedError("all 65279 OpenFlow port numbers are in use; delete a bridge port");
-}
-
-// The port that is there, emptied, or a new one with a number.
-absl::StatusOr<BridgePort> FreshPort(const AgentState& state, const std::string& id) {
-  BridgePort port{.id = id};
-  if (auto it = state.model.ports.find(id); it != state.model.ports.end()) {
-    port.ofport = it->second.ofport;
-    port.representor = it->second.representor;
-    return port;
-  }
-  XPU_ASSIGN_OR_RETURN(port.ofport, FreeOfport(state));
-  return port;
-}
-
 }  // namespace
 
 PortSpec SpecOf(const BridgePort& port) {
@@ -111,7 +87,7 @@ absl::Status CreatePort(AgentState& state, const std::string& id, const PortSpec
     if (it->second.bound && spec.logical_bridges.empty()) same.logical_bridges.clear();
     if (same == spec) {
       // The function may have come since.
-      if (it->second.representor.empty()) it->second.representor = lookup(id).value_or("");
+      lookup(id).IgnoreError();
       return absl::OkStatus();
     }
     XPU_RETURN_IF_ERROR(CheckSpec(state, id, spec));
@@ -119,13 +95,9 @@ absl::Status CreatePort(AgentState& state, const std::string& id, const PortSpec
         absl::StrCat(BridgePortName(id), " is there with another spec; update or delete it first"));
   }
   XPU_RETURN_IF_ERROR(CheckSpec(state, id, spec));
-  XPU_ASSIGN_OR_RETURN(BridgePort port, FreshPort(state, id));
-  port.mac = spec.mac;
-  port.type = spec.type;
-  port.logical_bridges = spec.logical_bridges;
-  port.claim = claim;
-  if (port.representor.empty()) port.representor = lookup(id).value_or("");
-  state.model.ports[id] = std::move(port);
+  lookup(id).IgnoreError();
+  state.model.ports[id] = {
+      .id = id, .mac = spec.mac, .type = spec.type, .logical_bridges = spec.logical_bridges, .claim = claim};
   Mark(state, id, claim, false);
   return absl::OkStatus();
 }
@@ -200,15 +172,8 @@ absl::Status BindPort(AgentState& state, const BindSpec& spec, const Representor
         LogicalBridgeName(there->second.logical_bridges[0]), " with ", there->second.mac.ToString(),
         " under this claim; unbind it before you bind it otherwise"));
   }
-  XPU_ASSIGN_OR_RETURN(BridgePort port, FreshPort(state, spec.port));
-  if (port.representor.empty()) {
-    absl::StatusOr<std::string> representor = lookup(spec.port);
-    if (!representor.ok()) {
-      return Annotate(representor.status(),
-                      absl::StrCat("bridge_port: no function behind ", BridgePortName(spec.port)));
-    }
-    port.representor = *representor;
-  }
+  XPU_RETURN_IF_ERROR(Annotate(lookup(spec.port),
+                               absl::StrCat("bridge_port: no function behind ", BridgePortName(spec.port))));
   XPU_RETURN_IF_ERROR(CheckMac(state, spec.port, spec.bridge, spec.mac, "mac_address"));
   AddressOwners owners;
   for (const auto& [id, other] : state.model.ports) {
@@ -221,13 +186,13 @@ absl::Status BindPort(AgentState& state, const BindSpec& spec, const Representor
       AllocateAddresses({bridge->second.prefixes, bridge->second.gateways}, owners, spec.addresses,
                         cursor == state.cursors.end() ? AllocationCursor() : cursor->second);
   XPU_RETURN_IF_ERROR(Annotate(allocation.status(), "addresses"));
-  port.mac = spec.mac;
-  port.logical_bridges = {spec.bridge};
-  port.bound = true;
-  port.addresses = allocation->addresses;
-  port.claim = spec.claim;
   state.cursors[spec.bridge] = std::move(allocation->cursor);
-  state.model.ports[spec.port] = std::move(port);
+  state.model.ports[spec.port] = {.id = spec.port,
+                                  .mac = spec.mac,
+                                  .logical_bridges = {spec.bridge},
+                                  .bound = true,
+                                  .addresses = std::move(allocation->addresses),
+                                  .claim = spec.claim};
   Mark(state, spec.port, spec.claim, false);
   return absl::OkStatus();
 }

@@ -15,8 +15,9 @@ namespace xpu {
 // only if it returns OK. Messages begin with the field that is wrong, as the request calls it. Claims go by
 // common/opi/claims.h: InvalidArgument if negative, Aborted if stale.
 
-// The interface that stands for the function behind the bridge port of this id; NotFound if there is none.
-using RepresentorLookup = std::function<absl::StatusOr<std::string>(const std::string& port_id)>;
+// Looks whether an interface stands for the function behind the bridge port of this id; NotFound if there is
+// none.
+using RepresentorLookup = std::function<absl::Status(const std::string& port_id)>;
 
 struct PortSpec {
   MacAddress mac;

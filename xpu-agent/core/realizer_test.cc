@@ -41,9 +41,8 @@ class Reports {
 std::shared_ptr<const Model> WithPorts(int n) {
   auto model = std::make_shared<Model>();
   for (int i = 0; i < n; ++i) {
-    std::string id = "host0-" + std::to_string(i);
-    model->ports[id] = {
-        .id = id, .representor = "r" + std::to_string(i), .ofport = static_cast<uint32_t>(i + 1)};
+    model->representors["host0-" + std::to_string(i)] = {.interface = "r" + std::to_string(i),
+                                                         .ofport = static_cast<uint32_t>(i + 1)};
   }
   return model;
 }

@@ -25,8 +25,9 @@ class Representors {
   virtual absl::StatusOr<std::map<std::string, std::string>> List() = 0;
   // Makes the interface ready to be a port of the switch: up, without addresses of the DPU's own kernel, so
   // that a host cannot talk to that, and with an MTU (bytes of layer 3) of at least `mtu`. Doing it again is
-  // OK. NotFound if the interface is gone.
-  virtual absl::Status Prepare(const std::string& interface, uint32_t mtu) = 0;
+  // OK. Returns its interface index: another one means that it was made anew. NotFound if the interface is
+  // gone.
+  virtual absl::StatusOr<int> Prepare(const std::string& interface, uint32_t mtu) = 0;
 
   // Ends when it goes away, which is on the loop or when that does not run.
   class Watcher {

@@ -49,9 +49,13 @@ TEST_P(RepresentorsContract, FindsItsNewNameWhenItCameBackUnderAnother) {
 
 TEST_P(RepresentorsContract, PreparesAsOftenAsAsked) {
   harness_->Add("pf0vf3", "eth3");
-  EXPECT_EQ(representors().Prepare("eth3", 0), absl::OkStatus());
-  EXPECT_EQ(representors().Prepare("eth3", 9000), absl::OkStatus());
-  EXPECT_EQ(representors().Prepare("eth3", 1500), absl::OkStatus());
+  const absl::StatusOr<int> index = representors().Prepare("eth3", 0);
+  ASSERT_EQ(index.status(), absl::OkStatus());
+  for (const uint32_t mtu : {9000u, 1500u})
+    EXPECT_EQ(representors().Prepare("eth3", mtu).value_or(0), *index);
+  harness_->Remove("pf0vf3", "eth3");
+  harness_->Add("pf0vf3", "eth3");
+  EXPECT_NE(representors().Prepare("eth3", 0).value_or(*index), *index);
 }
 
 TEST_P(RepresentorsContract, TellsOfThoseThatComeAndGo) {

@@ -73,11 +73,11 @@ TEST(SysfsRepresentors, PrepareBringsTheInterfaceUpWithoutTheKernelOnIt) {
   SysfsHarness harness;
   harness.Add("pf0vf3", "eth3");
   EXPECT_FALSE(harness.GetLink("eth3").up);
-  ASSERT_EQ(harness.representors().Prepare("eth3", 9000), absl::OkStatus());
+  ASSERT_EQ(harness.representors().Prepare("eth3", 9000).status(), absl::OkStatus());
   EXPECT_TRUE(harness.GetLink("eth3").up);
   EXPECT_EQ(harness.GetLink("eth3").mtu, 9000u);
   // Never smaller: another network of a trunk may need it.
-  ASSERT_EQ(harness.representors().Prepare("eth3", 1500), absl::OkStatus());
+  ASSERT_EQ(harness.representors().Prepare("eth3", 1500).status(), absl::OkStatus());
   EXPECT_EQ(harness.GetLink("eth3").mtu, 9000u);
   EXPECT_EQ(harness.Setting("net/ipv6/conf/eth3/disable_ipv6"), "1");
   EXPECT_EQ(harness.Setting("net/ipv4/conf/eth3/arp_ignore"), "8");
@@ -85,7 +85,7 @@ TEST(SysfsRepresentors, PrepareBringsTheInterfaceUpWithoutTheKernelOnIt) {
 
 TEST(SysfsRepresentors, PrepareOfAnInterfaceThatIsGoneIsNotFound) {
   SysfsHarness harness;
-  EXPECT_EQ(harness.representors().Prepare("eth3", 0).code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(harness.representors().Prepare("eth3", 0).status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST(SysfsRepresentors, TwoInterfacesOfOnePortAreNotGuessedBetween) {

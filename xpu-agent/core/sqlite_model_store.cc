@@ -41,6 +41,8 @@ CREATE TABLE claims (
 CREATE TABLE last_network_key (value INTEGER NOT NULL) STRICT;
 INSERT INTO last_network_key VALUES (0);
 )sql";
+// OpenFlow numbers are the representors', which are on the switch with or without a port.
+const char kNoOfport[] = "ALTER TABLE ports DROP COLUMN ofport;";
 
 template <typename T>
 std::string Join(const std::vector<T>& values) {
@@ -78,10 +80,9 @@ absl::StatusOr<BridgePort> ReadPort(const Statement& row) {
   XPU_ASSIGN_OR_RETURN(port.mac, MacAddress::Parse(row.Text(1)));
   port.type = row.Int(2) != 0 ? BridgePortType::kTrunk : BridgePortType::kAccess;
   port.logical_bridges = absl::StrSplit(row.Text(3), ' ', absl::SkipEmpty());
-  port.ofport = static_cast<uint32_t>(row.Int(4));
-  port.bound = row.Int(5) != 0;
-  XPU_ASSIGN_OR_RETURN(port.addresses, Split<InterfaceAddress>(row.Text(6)));
-  port.claim = row.Int(7);
+  port.bound = row.Int(4) != 0;
+  XPU_ASSIGN_OR_RETURN(port.addresses, Split<InterfaceAddress>(row.Text(5)));
+  port.claim = row.Int(6);
   return port;
 }
 
@@ -93,7 +94,7 @@ absl::Status Damaged(absl::string_view table, const std::string& id, const absl:
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SqliteModelStore>> SqliteModelStore::Open(const std::string& path) {
-  XPU_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path, {kSchema}));
+  XPU_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path, {kSchema, kNoOfport}));
   return std::unique_ptr<SqliteModelStore>(new SqliteModelStore(std::move(database)));
 }
 
@@ -121,7 +122,7 @@ absl::Status SqliteModelStore::LoadBridges(AgentState* state) {
 absl::Status SqliteModelStore::LoadPorts(AgentState* state) {
   XPU_ASSIGN_OR_RETURN(
       Statement rows,
-      database_->Prepare("SELECT id, mac, trunk, bridges, ofport, bound, addresses, claim FROM ports"));
+      database_->Prepare("SELECT id, mac, trunk, bridges, bound, addresses, claim FROM ports"));
   while (true) {
     XPU_ASSIGN_OR_RETURN(bool more, rows.Step());
     if (!more) return absl::OkStatus();
@@ -194,12 +195,12 @@ absl::Status SqliteModelStore::WritePort(const std::string& id, const std::optio
     return erase.Bind(1, id).Run();
   }
   XPU_ASSIGN_OR_RETURN(Statement put,
-                       database_->Prepare("INSERT OR REPLACE INTO ports VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
+                       database_->Prepare("INSERT OR REPLACE INTO ports VALUES (?, ?, ?, ?, ?, ?, ?)"));
   put.Bind(1, id).Bind(2, port->mac.ToString());
   put.Bind(3, static_cast<int64_t>(port->type == BridgePortType::kTrunk));
-  put.Bind(4, absl::StrJoin(port->logical_bridges, " ")).Bind(5, static_cast<int64_t>(port->ofport));
-  put.Bind(6, static_cast<int64_t>(port->bound)).Bind(7, Join(port->addresses));
-  return put.Bind(8, port->claim).Run();
+  put.Bind(4, absl::StrJoin(port->logical_bridges, " "));
+  put.Bind(5, static_cast<int64_t>(port->bound)).Bind(6, Join(port->addresses));
+  return put.Bind(7, port->claim).Run();
 }
 
 }  // namespace xpu

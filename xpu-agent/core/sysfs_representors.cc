@@ -68,7 +68,7 @@ absl::Status SysfsRepresentors::WriteSetting(const std::string& path, const std:
   return WriteExisting(file, value);
 }
 
-absl::Status SysfsRepresentors::Prepare(const std::string& interface, uint32_t mtu) {
+absl::StatusOr<int> SysfsRepresentors::Prepare(const std::string& interface, uint32_t mtu) {
   XPU_ASSIGN_OR_RETURN(Link link, netlink_->GetLink(interface));
   // Before it comes up, or the kernel would have an address on it for a moment.
   XPU_RETURN_IF_ERROR(WriteSetting(absl::StrCat("net/ipv6/conf/", interface, "/disable_ipv6"), "1"));
@@ -77,8 +77,10 @@ absl::Status SysfsRepresentors::Prepare(const std::string& interface, uint32_t m
   LinkChange change;
   if (link.mtu < mtu) change.mtu = mtu;
   if (!link.up) change.up = true;
-  if (!change.mtu && !change.up) return absl::OkStatus();
-  return netlink_->ChangeLink(link.ifindex, change);
+  if (change.mtu || change.up) {
+    XPU_RETURN_IF_ERROR(netlink_->ChangeLink(link.ifindex, change));
+  }
+  return link.ifindex;
 }
 
 class SysfsRepresentors::LinkWatcher : public Watcher {

@@ -23,7 +23,7 @@ class SysfsRepresentors : public Representors {
 
   absl::StatusOr<std::string> Find(const std::string& phys_port_name) override;
   absl::StatusOr<std::map<std::string, std::string>> List() override;
-  absl::Status Prepare(const std::string& interface, uint32_t mtu) override;
+  absl::StatusOr<int> Prepare(const std::string& interface, uint32_t mtu) override;
   absl::StatusOr<std::unique_ptr<Watcher>> Watch(EventLoop& loop, std::function<void()> changed) override;
 
  private:

@@ -37,6 +37,7 @@ absl::StatusOr<SwitchSnapshot> FakeSwitch::Snapshot() {
     SwitchPort& entry = snapshot.ports[name];
     entry.name = name;
     entry.ofport = port.ofport;
+    entry.requested = port.requested;
     if (missing_.contains(name)) entry.error = absl::StrCat("could not open network device ", name);
   }
   snapshot.flows = flows_;
@@ -209,6 +210,14 @@ void FakeSwitch::RemoveFlow(const FlowKey& key) {
   {
     absl::MutexLock lock(&mutex_);
     flows_.erase(key);
+  }
+  Changed();
+}
+
+void FakeSwitch::RemovePort(const std::string& name) {
+  {
+    absl::MutexLock lock(&mutex_);
+    ports_.erase(name);
   }
   Changed();
 }

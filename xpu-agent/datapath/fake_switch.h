@@ -45,6 +45,8 @@ class FakeSwitch : public Switch {
   void AddForeignFlow(const FlowKey& key, const std::string& actions);
   // Someone else removes a flow of ours.
   void RemoveFlow(const FlowKey& key);
+  // The same with a port.
+  void RemovePort(const std::string& name);
 
   // What is on the switch, others' included.
   FlowTable all_flows() const;

@@ -32,6 +32,8 @@ struct SwitchPort {
   uint32_t ofport = 0;
   // Why the switch could not open it; empty if it could.
   std::string error;
+  // OpenFlow port number that was asked for; 0: any.
+  uint32_t requested = 0;
   friend auto operator<=>(const SwitchPort&, const SwitchPort&) = default;
 };
 
@@ -89,6 +91,7 @@ class Switch {
 
   // Changes the flows, then the ports, and returns when the switch has confirmed both. A port that was added
   // has its number, or its error, in the next Snapshot(); a port in both lists only gets its new number.
+  // A new number has the switch open the interface anew.
   //   flows: InvalidArgument names the flow that was refused.
   //   ports: FailedPrecondition names the ports that were left out (a bad name, or one that a port of someone
   //   else has); the others were changed. If the flows failed, ports are added but not removed, as the number

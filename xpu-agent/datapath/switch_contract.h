@@ -83,7 +83,8 @@ TEST_P(SwitchContract, StartsWithNothingOfOurs) { EXPECT_EQ(Snapshot(), SwitchSn
 TEST_P(SwitchContract, GivesAnAddedPortTheNumberItAsksFor) {
   harness_->MakeInterface("rep1");
   ApplyOk({.port_adds = {{"rep1", 17}}});
-  EXPECT_THAT(Snapshot().ports, ::testing::ElementsAre(::testing::Pair("rep1", SwitchPort{"rep1", 17, ""})));
+  EXPECT_THAT(Snapshot().ports,
+              ::testing::ElementsAre(::testing::Pair("rep1", SwitchPort{"rep1", 17, "", 17})));
   EXPECT_TRUE(harness_->HasPort("rep1"));
 }
 
@@ -102,9 +103,11 @@ TEST_P(SwitchContract, MovesAPortThatIsAddedAgainToItsNewNumber) {
   harness_->MakeInterface("rep1");
   ApplyOk({.port_adds = {{"rep1", 17}}});
   ApplyOk({.port_adds = {{"rep1", 18}}});
-  EXPECT_THAT(Snapshot().ports, ::testing::ElementsAre(::testing::Pair("rep1", SwitchPort{"rep1", 18, ""})));
+  EXPECT_THAT(Snapshot().ports,
+              ::testing::ElementsAre(::testing::Pair("rep1", SwitchPort{"rep1", 18, "", 18})));
   ApplyOk({.port_deletes = {"rep1"}, .port_adds = {{"rep1", 19}}});
-  EXPECT_THAT(Snapshot().ports, ::testing::ElementsAre(::testing::Pair("rep1", SwitchPort{"rep1", 19, ""})));
+  EXPECT_THAT(Snapshot().ports,
+              ::testing::ElementsAre(::testing::Pair("rep1", SwitchPort{"rep1", 19, "", 19})));
 }
 
 TEST_P(SwitchContract, RemovesAPortAndForgivesOneThatIsNotThere) {
@@ -124,7 +127,7 @@ TEST_P(SwitchContract, ReportsWhyAPortCannotBeOpenedAndWhenItCan) {
   EXPECT_THAT(snapshot.ports.at("rep9").error, ::testing::HasSubstr("rep9"));
   harness_->MakeInterface("rep9");
   EXPECT_TRUE(AwaitSnapshot([](const SwitchSnapshot& s) {
-    return s.ports.contains("rep9") && s.ports.at("rep9") == SwitchPort{"rep9", 9, ""};
+    return s.ports.contains("rep9") && s.ports.at("rep9") == SwitchPort{"rep9", 9, "", 9};
   }));
 }
 
@@ -191,7 +194,8 @@ TEST_P(SwitchContract, RefusesTheNameOfAnothersPortAndAddsTheRest) {
   EXPECT_EQ(result.flows, absl::OkStatus());
   EXPECT_EQ(result.ports.code(), absl::StatusCode::kFailedPrecondition) << result.ports;
   EXPECT_THAT(std::string(result.ports.message()), ::testing::HasSubstr("other1"));
-  EXPECT_THAT(Snapshot().ports, ::testing::ElementsAre(::testing::Pair("rep1", SwitchPort{"rep1", 4, ""})));
+  EXPECT_THAT(Snapshot().ports,
+              ::testing::ElementsAre(::testing::Pair("rep1", SwitchPort{"rep1", 4, "", 4})));
 }
 
 TEST_P(SwitchContract, ReportsThatSomeoneRemovedOrReplacedAFlow) {

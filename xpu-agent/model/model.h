@@ -36,10 +36,6 @@ struct BridgePort {
   BridgePortType type = BridgePortType::kAccess;
   // Ids of logical bridges; empty: isolated.
   std::vector<std::string> logical_bridges;
-  // Interface on the DPU that stands for the function; empty if there is none now.
-  std::string representor;
-  // OpenFlow port number asked for; unique, 1 to 0xfeff.
-  uint32_t ofport = 0;
   // Bound by the PortService: only these addresses pass. Not bound: only the MAC is checked.
   bool bound = false;
   std::vector<InterfaceAddress> addresses;
@@ -48,9 +44,21 @@ struct BridgePort {
   friend bool operator==(const BridgePort&, const BridgePort&) = default;
 };
 
+// Interface of the DPU that stands for a function of the host. It is on the switch for as long as it is
+// there, and isolated unless the bridge port of its function lets something pass.
+struct Representor {
+  std::string interface;
+  // OpenFlow port number asked for, 1 to 0xfeff. Another one if the interface was made anew, as the switch
+  // has to open it anew then.
+  uint32_t ofport = 0;
+  friend bool operator==(const Representor&, const Representor&) = default;
+};
+
 struct Model {
   std::map<std::string, LogicalBridge> bridges;
   std::map<std::string, BridgePort> ports;
+  // Those that are there now, by the id that the bridge port of their function has or would have.
+  std::map<std::string, Representor> representors;
   friend bool operator==(const Model&, const Model&) = default;
 };
 

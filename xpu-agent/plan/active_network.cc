@@ -79,8 +79,9 @@ std::vector<ActiveNetwork> ResolveNetworks(const Model& model,
   absl::flat_hash_map<uint32_t, Claims> claims;
   absl::flat_hash_set<uint32_t> taken_ofports;
   for (const auto& [id, port] : model.ports) {
-    if (port.representor.empty() || !port.mac.IsUnicast()) continue;
-    const auto ofport = ofports.find(port.representor);
+    const auto representor = model.representors.find(id);
+    if (representor == model.representors.end() || !port.mac.IsUnicast()) continue;
+    const auto ofport = ofports.find(representor->second.interface);
     if (ofport == ofports.end() || ofport->second == 0 || ofport->second > kMaxOfport) continue;
     if (!taken_ofports.insert(ofport->second).second) continue;
     const std::vector<IpAddress> addresses = AddressesOf(port);

@@ -86,7 +86,8 @@ TEST_F(ActiveNetworkTest, GivesOneOfTwoPortsWithTheSameAddressTheNetwork) {
 }
 
 TEST_F(ActiveNetworkTest, GivesOneOfTwoPortsWithTheSameRepresentorTheNetwork) {
-  AddBoundPort(&model_, "p2", 2, kMac2, "blue", {"10.0.0.2/24"}).representor = "p1";
+  AddBoundPort(&model_, "p2", 2, kMac2, "blue", {"10.0.0.2/24"});
+  model_.representors["p2"].interface = "p1";
   EXPECT_THAT(Networks(model_), ElementsAre("1: 1"));
 }
 

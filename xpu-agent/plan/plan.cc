@@ -76,14 +76,16 @@ void DiffFlows(const pipeline::FlowList& list, const FlowTable& present, SwitchP
 
 void DiffPorts(const Model& model, const SwitchSnapshot& snapshot, SwitchPlan* plan) {
   std::map<std::string, uint32_t> wanted;
-  for (const auto& [id, port] : model.ports) {
-    if (!port.representor.empty()) wanted.emplace(port.representor, port.ofport);
+  for (const auto& [id, representor] : model.representors) {
+    wanted.emplace(representor.interface, representor.ofport);
   }
   for (const auto& [name, port] : snapshot.ports) {
     if (!wanted.contains(name)) plan->port_deletes.push_back(name);
   }
   for (const auto& [name, ofport] : wanted) {
-    if (!snapshot.ports.contains(name)) plan->port_adds.push_back({.name = name, .ofport = ofport});
+    const auto port = snapshot.ports.find(name);
+    if (port != snapshot.ports.end() && port->second.requested == ofport) continue;
+    plan->port_adds.push_back({.name = name, .ofport = ofport});
   }
 }
 
@@ -101,6 +103,8 @@ SwitchPlan MakePlan(const Model& model, const SwitchSnapshot& snapshot) {
   }
   SwitchPlan plan;
   DiffPorts(model, snapshot, &plan);
+  // Those that give up their numbers first give up their flows.
+  for (const PortAdd& port : plan.port_adds) ofports.erase(port.name);
   DiffFlows(Compile(model, ofports), snapshot.flows, &plan);
   return plan;
 }

@@ -64,7 +64,7 @@ class RandomModel {
             InterfaceAddress::Parse(absl::StrFormat("2001:db8::%x/64", 1 + Below(14))).value());
       }
     }
-    if (Below(8) == 0) port.representor.clear();
+    if (Below(8) == 0) model->representors.erase(id);
   }
   std::mt19937_64 random_;
 };
@@ -88,7 +88,8 @@ std::set<uint32_t> OutputsOf(const std::string& actions) {
 std::set<uint32_t> KeysOf(const Model& model, uint32_t ofport) {
   std::set<uint32_t> keys;
   for (const auto& [id, port] : model.ports) {
-    if (port.ofport != ofport) continue;
+    const auto representor = model.representors.find(id);
+    if (representor == model.representors.end() || representor->second.ofport != ofport) continue;
     for (const std::string& bridge : port.logical_bridges) {
       if (const auto it = model.bridges.find(bridge); it != model.bridges.end())
         keys.insert(it->second.network_key);

@@ -89,13 +89,65 @@ TEST(MakePlan, GivesNoFlowsToAPortThatTheSwitchCouldNotOpen) {
   }
 }
 
+TEST(MakePlan, HasRepresentorsOnTheSwitchWithoutAnyPortAndLetsNothingPass) {
+  Model model = ThreePods();
+  model.ports.clear();
+  model.bridges.clear();
+  SwitchSnapshot snapshot;
+  EXPECT_EQ(Converge(model, &snapshot), 1);
+  EXPECT_THAT(snapshot.ports, testing::SizeIs(3));
+  EXPECT_EQ(snapshot.flows, CompileFlows(Model(), {}));
+}
+
+TEST(MakePlan, ChangesNoPortsForAPortThatComesOrGoes) {
+  const Model model = ThreePods();
+  Model without = model;
+  without.ports.erase("p2");
+  SwitchSnapshot snapshot = Converged(without);
+  for (const Model& next : {model, without}) {
+    const SwitchPlan plan = MakePlan(next, snapshot);
+    EXPECT_THAT(plan.port_adds, IsEmpty());
+    EXPECT_THAT(plan.port_deletes, IsEmpty());
+    EXPECT_FALSE(plan.empty());
+    ApplyTo(plan, &snapshot);
+    EXPECT_TRUE(MakePlan(next, snapshot).empty());
+  }
+}
+
+TEST(MakePlan, MovesARepresentorThatWasMadeAnewToItsNewNumberWithoutItsOldFlows) {
+  Model model = ThreePods();
+  SwitchSnapshot snapshot = Converged(model);
+  model.representors["p2"].ofport = 9;
+  const SwitchPlan plan = MakePlan(model, snapshot);
+  EXPECT_THAT(plan.port_adds, ElementsAre(PortAdd{"p2", 9}));
+  ApplyTo(plan, &snapshot);
+  for (const auto& [key, actions] : snapshot.flows) {
+    EXPECT_FALSE(Mentions(key, actions, {"in_port=2", "reg0=0x2", "output:2"}))
+        << key.match << " " << actions;
+  }
+  EXPECT_EQ(Converge(model, &snapshot), 1);
+  EXPECT_EQ(snapshot.flows, CompileFlows(model, AllOfports(model)));
+}
+
+TEST(MakePlan, IsContentWithAnotherNumberThanItAskedFor) {
+  const Model model = ThreePods();
+  SwitchSnapshot snapshot = Converged(model);
+  snapshot.ports["p2"].ofport = 77;
+  EXPECT_THAT(MakePlan(model, snapshot).port_adds, IsEmpty());
+}
+
+TEST(MakePlan, TakesARepresentorThatVanishedOffTheSwitch) {
+  Model model = ThreePods();
+  SwitchSnapshot snapshot = Converged(model);
+  model.representors.erase("p2");
+  EXPECT_THAT(MakePlan(model, snapshot).port_deletes, ElementsAre("p2"));
+}
+
 TEST(MakePlan, RemovesAllFlowsOfAPortThatGoes) {
   Model model = ThreePods();
   SwitchSnapshot snapshot = Converged(model);
   model.ports.erase("p2");
-  const SwitchPlan plan = MakePlan(model, snapshot);
-  EXPECT_THAT(plan.port_deletes, ElementsAre("p2"));
-  ApplyTo(plan, &snapshot);
+  ApplyTo(MakePlan(model, snapshot), &snapshot);
   for (const auto& [key, actions] : snapshot.flows) {
     EXPECT_FALSE(Mentions(
         key, actions, {"in_port=2", "reg0=0x2", "output:2", "02:00:00:00:00:02", "10.0.0.2", "2001:db8::2"}))

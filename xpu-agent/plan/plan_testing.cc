@@ -15,8 +15,7 @@ BridgePort& AddUnboundPort(Model* model, const std::string& id, uint32_t ofport,
                            const std::string& bridge) {
   BridgePort& port = model->ports[id];
   port.id = id;
-  port.representor = id;
-  port.ofport = ofport;
+  model->representors[id] = {.interface = id, .ofport = ofport};
   port.mac = MacAddress::Parse(mac).value();
   if (!bridge.empty()) port.logical_bridges = {bridge};
   return port;
@@ -35,7 +34,8 @@ void ApplyTo(const SwitchPlan& plan, SwitchSnapshot* snapshot) {
   for (const FlowKey& key : plan.flow_deletes) snapshot->flows.erase(key);
   for (const std::string& name : plan.port_deletes) snapshot->ports.erase(name);
   for (const PortAdd& port : plan.port_adds) {
-    snapshot->ports[port.name] = SwitchPort{.name = port.name, .ofport = port.ofport};
+    snapshot->ports[port.name] =
+        SwitchPort{.name = port.name, .ofport = port.ofport, .requested = port.ofport};
   }
   for (const auto& [key, actions] : plan.flow_puts) snapshot->flows[key] = actions;
 }
@@ -52,8 +52,8 @@ int Converge(const Model& model, SwitchSnapshot* snapshot) {
 
 std::map<std::string, uint32_t> AllOfports(const Model& model) {
   std::map<std::string, uint32_t> ofports;
-  for (const auto& [id, port] : model.ports) {
-    if (!port.representor.empty()) ofports.emplace(port.representor, port.ofport);
+  for (const auto& [id, representor] : model.representors) {
+    ofports.emplace(representor.interface, representor.ofport);
   }
   return ofports;
 }

@@ -181,9 +181,11 @@ evpn::BridgePort Show(const BridgePort& port, const ModelView& view) {
                                                                                 : evpn::BP_OPER_STATUS_DOWN);
   evpn::Component* representor = shown.mutable_status()->add_components();
   representor->set_name("representor");
-  representor->set_status(port.representor.empty() ? evpn::COMP_STATUS_ERROR : evpn::COMP_STATUS_SUCCESS);
-  if (!port.representor.empty()) {
-    representor->set_details(port.representor);
+  const auto& representors = view.state().model.representors;
+  const auto there = representors.find(port.id);
+  representor->set_status(there == representors.end() ? evpn::COMP_STATUS_ERROR : evpn::COMP_STATUS_SUCCESS);
+  if (there != representors.end()) {
+    representor->set_details(there->second.interface);
   } else if (absl::StatusOr<PortFunction> function = PortFunction::FromPortId(port.id); function.ok()) {
     representor->set_details(absl::StrCat("no interface has phys_port_name ", function->ToPhysPortName()));
   } else {

@@ -10,6 +10,7 @@
 #include "xpu-agent/core/port_changes.h"
 #include "xpu-agent/services/call.h"
 #include "xpu-agent/services/convert.h"
+#include "xpu-agent/services/port_watchers.h"
 #include "xpu-agent/services/services.h"
 #include "xpu/agent/v1/port_service.grpc.pb.h"
 
@@ -31,7 +32,7 @@ grpc::Status FillSubnets(const ModelView& view, const std::string& id, agent::v1
 
 class PortServiceImpl final : public agent::v1::PortService::CallbackService {
  public:
-  explicit PortServiceImpl(ModelOwner& owner) : owner_(owner) {}
+  explicit PortServiceImpl(ModelOwner& owner) : owner_(owner), watchers_(owner) {}
 
   ServerUnaryReactor* SetSubnets(CallbackServerContext* context, const agent::v1::SetSubnetsRequest* request,
                                  agent::v1::Subnets* answer) override {
@@ -123,8 +124,14 @@ class PortServiceImpl final : public agent::v1::PortService::CallbackService {
     return reactor;
   }
 
+  grpc::ServerWriteReactor<agent::v1::WatchPortsResponse>* WatchPorts(
+      CallbackServerContext*, const agent::v1::WatchPortsRequest* request) override {
+    return watchers_.Watch(*request);
+  }
+
  private:
   ModelOwner& owner_;
+  PortWatchers watchers_;
 };
 
 }  // namespace

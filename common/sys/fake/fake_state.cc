@@ -57,8 +57,9 @@ int FakeKernel::State::AddLinkLocked(uint64_t ns, const Link& link, std::optiona
   added.link = link;
   added.owner = owner;
   added.ns = 0;
-  int ifindex = 1;
-  while (ByIndexLocked(ns, ifindex) != nullptr) ++ifindex;
+  int& ifindex = last_index[ns];
+  do ++ifindex;
+  while (ByIndexLocked(ns, ifindex) != nullptr);
   added.link.ifindex = ifindex;
   added.ns = ns;
   TellLocked(added, false);

@@ -55,6 +55,9 @@ struct FakeKernel::State : std::enable_shared_from_this<State> {
 
   absl::Mutex mu;
   std::map<uint64_t, Namespace> namespaces ABSL_GUARDED_BY(mu);
+  // By namespace: a kernel gives an interface that comes a new index, also if one that has gone leaves its
+  // own.
+  std::map<uint64_t, int> last_index ABSL_GUARDED_BY(mu);
   // 0: a file that is no namespace.
   std::map<std::string, uint64_t> paths ABSL_GUARDED_BY(mu);
   uint64_t next_inode ABSL_GUARDED_BY(mu) = kRoot;

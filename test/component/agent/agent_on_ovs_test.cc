@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "common/opi/port_news.h"
 #include "common/sys/files.h"
 #include "common/sys/net_namespaces_real.h"
 #include "common/sys/netlink_real.h"
@@ -88,11 +89,12 @@ class AgentOnOvs : public ::testing::Test {
   std::unique_ptr<TestNetns> MakeFunction(int vf) {
     auto pod = TestNetns::Create().value();
     const std::string name = absl::StrCat("pf0vf", vf);
+    // As with a kernel, which has it in sysfs when it tells of it.
+    std::filesystem::create_directories(absl::StrCat(folder_.path(), "/sys/class/net/", name));
+    std::ofstream(absl::StrCat(folder_.path(), "/sys/class/net/", name, "/phys_port_name")) << name << "\n";
     EXPECT_EQ(ovs_->netns().AddVeth(name, *pod, "eth0"), absl::OkStatus());
     // It is for the agent to bring it up.
     EXPECT_EQ(ovs_->netns().Run({"ip", "link", "set", name, "down"}).status(), absl::OkStatus());
-    std::filesystem::create_directories(absl::StrCat(folder_.path(), "/sys/class/net/", name));
-    std::ofstream(absl::StrCat(folder_.path(), "/sys/class/net/", name, "/phys_port_name")) << name << "\n";
     return pod;
   }
   void Restart() {
@@ -179,7 +181,7 @@ TEST_F(AgentOnOvs, ARestartSendsNoFlowModAndPodsKeepTheirConnection) {
   EXPECT_EQ(ovs_->DumpFlows("br-xpu").value(), flows.value());
 }
 
-TEST_F(AgentOnOvs, UnboundPortsAreCutOffAndReleasedOnesLeaveNothing) {
+TEST_F(AgentOnOvs, UnboundPortsAreCutOffAndOfReleasedOnesOnlyTheRepresentorStays) {
   MakeNetwork(opi(), "blue", 10);
   auto empty = ovs_->DumpFlows("br-xpu");
   Attach(0, "blue", "10.0.0.2");
@@ -192,7 +194,33 @@ TEST_F(AgentOnOvs, UnboundPortsAreCutOffAndReleasedOnesLeaveNothing) {
     ASSERT_EQ(opi().UnbindPort(UnbindOf(port, 1, true)), absl::OkStatus());
   }
   EXPECT_EQ(ovs_->DumpFlows("br-xpu").value(), empty.value());
-  EXPECT_EQ(ovs_->Vsctl({"list-ports", "br-xpu"}).value(), "");
+  EXPECT_EQ(ovs_->Vsctl({"list-ports", "br-xpu"}).value(), "pf0vf0\npf0vf1\npf0vf2\n");
+}
+
+TEST_F(AgentOnOvs, RepresentorsComeBackToTheSwitchAndWhatIsOthersStays) {
+  MakeNetwork(opi(), "blue", 10);
+  ASSERT_EQ(
+      ovs_->netns().Run({"ip", "link", "add", "uplink", "type", "veth", "peer", "name", "wire"}).status(),
+      absl::OkStatus());
+  ASSERT_EQ(ovs_->Vsctl({"add-port", "br-xpu", "uplink"}).status(), absl::OkStatus());
+  PortNews news;
+  opi().WatchPorts(news.Observer());
+  ASSERT_TRUE(news.AwaitPort("host0-1", true));
+  ASSERT_EQ(ovs_->Vsctl({"del-port", "br-xpu", "pf0vf1"}).status(), absl::OkStatus());
+  Attach(0, "blue", "10.0.0.2");
+  Attach(1, "blue", "10.0.0.3");
+  EXPECT_TRUE(Reaches(0, 1));
+  // Its interface gone, the function is not healthy; the switch has given it up and has it again later.
+  ASSERT_EQ(ovs_->netns().Run({"ip", "link", "delete", "pf0vf2"}).status(), absl::OkStatus());
+  std::filesystem::remove_all(folder_.path() + "/sys/class/net/pf0vf2");
+  EXPECT_TRUE(news.AwaitPort("host0-2", false));
+  pods_[2] = MakeFunction(2);
+  EXPECT_TRUE(news.AwaitPort("host0-2", true));
+  opi().WatchPorts(nullptr);
+  // What came under the old name is open: packets pass.
+  Attach(2, "blue", "10.0.0.4");
+  EXPECT_TRUE(Reaches(0, 2));
+  EXPECT_EQ(ovs_->Vsctl({"list-ports", "br-xpu"}).value(), "pf0vf0\npf0vf1\npf0vf2\nuplink\n");
 }
 
 TEST_F(AgentOnOvs, AKilledSwitchIsFilledAgain) {

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "common/opi/opi_client_contract.h"
+#include "common/opi/opi_names.h"
 #include "gtest/gtest.h"
 #include "test/lib/agent/agent_on_fakes.h"
 
@@ -14,6 +15,13 @@ class AgentHarness : public OpiClientHarness {
   OpiClient& client() override { return agent_.client(); }
   void Disconnect() override { agent_.Stop(); }
   void Reconnect() override { agent_.Start(); }
+  void RemoveRepresentor(const std::string& port_id) override {
+    agent_.representors().Remove(PortFunction::FromPortId(port_id)->ToPhysPortName());
+  }
+  void AddRepresentor(const std::string& port_id) override {
+    const std::string name = PortFunction::FromPortId(port_id)->ToPhysPortName();
+    agent_.representors().Add(name, name);
+  }
 
  private:
   testing::AgentOnFakes agent_;

@@ -145,6 +145,7 @@ void xpu_ovs_db_ports(const struct xpu_ovs_db* db, const char* bridge_name, cons
     struct xpu_ovs_port out = {
         .name = port->name,
         .ofport = interface->n_ofport ? interface->ofport[0] : 0,
+        .requested = interface->n_ofport_request ? interface->ofport_request[0] : 0,
         .error = interface->error ? interface->error : "",
     };
     each(context, &out);

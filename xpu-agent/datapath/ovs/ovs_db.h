@@ -43,6 +43,8 @@ struct xpu_ovs_port {
   const char* name;
   // OpenFlow port number; 0 if it has none yet, -1 if it could not be opened.
   int64_t ofport;
+  // OpenFlow port number that was asked for; 0 if none was.
+  int64_t requested;
   const char* error;
 };
 // Calls `each` for every port of `bridge` that `owner` owns; what it is given is valid during the call.

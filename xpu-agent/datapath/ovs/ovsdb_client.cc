@@ -87,7 +87,8 @@ void OvsdbClient::RefreshPorts() {
   xpu_ovs_db_ports(
       db_, options_.bridge.c_str(), options_.owner.c_str(),
       [](void* context, const xpu_ovs_port* port) {
-        SwitchPort entry{.name = port->name, .error = port->error};
+        SwitchPort entry{
+            .name = port->name, .error = port->error, .requested = static_cast<uint32_t>(port->requested)};
         if (port->ofport > 0) entry.ofport = static_cast<uint32_t>(port->ofport);
         if (port->ofport < 0 && entry.error.empty()) entry.error = "Open vSwitch could not open it";
         static_cast<std::map<std::string, SwitchPort>*>(context)->emplace(port->name, std::move(entry));

@@ -1,0 +1,84 @@
+#include "xpu-agent/core/representor_table.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/opi/opi_names.h"
+#include "spdlog/spdlog.h"
+
+namespace xpu {
+namespace {
+
+// OFPP_MAX of OpenFlow 1.0, the largest that every Open vSwitch gives.
+constexpr uint32_t kMaxOfport = 0xfeff;
+
+// The largest packet that the port must take; 0 if it is in no network.
+uint32_t MtuOf(const Model& model, const std::string& port_id) {
+  uint32_t mtu = 0;
+  const auto port = model.ports.find(port_id);
+  if (port == model.ports.end()) return mtu;
+  for (const std::string& id : port->second.logical_bridges) {
+    if (auto it = model.bridges.find(id); it != model.bridges.end()) mtu = std::max(mtu, it->second.mtu);
+  }
+  return mtu;
+}
+
+// Tells interfaces of one name apart, before and after a restart of this process too. Two that come to the
+// same number, which takes more interfaces than OpenFlow has numbers, are told apart by the switch.
+uint32_t NumberOf(int index) { return 1 + static_cast<uint32_t>(index - 1) % kMaxOfport; }
+
+}  // namespace
+
+absl::Status RepresentorTable::Scan(const Model& model) {
+  XPU_ASSIGN_OR_RETURN(const auto interfaces, representors_.List());
+  for (auto& [id, why] : health_) why = "no interface of the DPU stands for this function now";
+  prepared_.clear();
+  std::map<std::string, Representor> usable;
+  for (const auto& [phys_port_name, interface] : interfaces) {
+    absl::StatusOr<PortFunction> function = PortFunction::FromPhysPortName(phys_port_name);
+    // The uplink's, and that of the physical function.
+    if (!function.ok()) continue;
+    const std::string id = function->ToPortId();
+    const uint32_t mtu = MtuOf(model, id);
+    const absl::StatusOr<int> index = representors_.Prepare(interface, mtu);
+    if (!index.ok()) {
+      health_[id] = absl::StrCat(interface, " cannot be made ready: ", index.status().message());
+      spdlog::error("{} cannot be made {}: {}", interface, BridgePortName(id), index.status().ToString());
+      continue;
+    }
+    prepared_[interface] = mtu;
+    health_[id] = "";
+    const Representor& now = usable[id] = {.interface = interface, .ofport = NumberOf(*index)};
+    const auto before = usable_.find(id);
+    if (before == usable_.end() || !(before->second == now)) {
+      spdlog::debug("{}: representor is {}, index {}", BridgePortName(id), interface, *index);
+    }
+  }
+  for (const auto& [id, representor] : usable_) {
+    if (!usable.contains(id))
+      spdlog::info("{}: representor {} is gone", BridgePortName(id), representor.interface);
+  }
+  if (usable.size() != usable_.size()) spdlog::info("the card has {} representors now", usable.size());
+  usable_ = std::move(usable);
+  return absl::OkStatus();
+}
+
+absl::Status RepresentorTable::Prepare(const Model& model) {
+  for (const auto& [id, port] : model.ports) {
+    const auto representor = usable_.find(id);
+    if (representor == usable_.end()) continue;
+    const std::string& interface = representor->second.interface;
+    const uint32_t mtu = MtuOf(model, id);
+    uint32_t& prepared = prepared_[interface];
+    if (prepared >= mtu) continue;
+    XPU_RETURN_IF_ERROR(
+        Annotate(representors_.Prepare(interface, mtu).status(),
+                 absl::StrCat(interface, " cannot be made ", BridgePortName(id), " with an MTU of ", mtu)));
+    prepared = mtu;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace xpu

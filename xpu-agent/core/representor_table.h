@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "absl/status/status.h"
+#include "xpu-agent/core/representors.h"
+#include "xpu-agent/model/model.h"
+
+namespace xpu {
+
+// Functions whose representor is, or should be, there, by the id of their bridge port: why it cannot carry
+// traffic; empty if it can. Whether the function itself is up does not matter, as one that nobody uses is
+// down.
+using PortHealth = std::map<std::string, std::string>;
+
+// The card's representors, all of which belong on the switch: which there are, made ready to be its ports,
+// and with which OpenFlow numbers. On one thread, that of `representors`.
+class RepresentorTable {
+ public:
+  // Not owned.
+  explicit RepresentorTable(Representors& representors) : representors_(representors) {}
+
+  // Looks at what is there now, and makes it ready for the MTU that its port in `model` needs. One that
+  // cannot be made ready is left out. Errors are those of Representors::List(); nothing has changed then.
+  absl::Status Scan(const Model& model);
+  // Makes the representors of the ports in `model` ready for their MTU as far as they are not; the first
+  // error.
+  absl::Status Prepare(const Model& model);
+
+  // What the switch should have, as Model::representors.
+  const std::map<std::string, Representor>& usable() const { return usable_; }
+  // Of all that were there since the process began.
+  const PortHealth& health() const { return health_; }
+
+ private:
+  Representors& representors_;
+  std::map<std::string, Representor> usable_;
+  PortHealth health_;
+  // Interfaces that were made ready, and for which MTU (bytes of layer 3).
+  std::map<std::string, uint32_t> prepared_;
+};
+
+}  // namespace xpu

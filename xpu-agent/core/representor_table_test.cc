@@ -1,0 +1,86 @@
+#include "xpu-agent/core/representor_table.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "xpu-agent/core/fake_representors.h"
+
+namespace xpu {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+
+class RepresentorTableTest : public ::testing::Test {
+ protected:
+  void Scan() { ASSERT_EQ(table_.Scan(model_), absl::OkStatus()); }
+
+  Model model_;
+  FakeRepresentors representors_{2};
+  RepresentorTable table_{representors_};
+};
+
+TEST_F(RepresentorTableTest, HasTheFunctionsAndNotTheUplink) {
+  representors_.Add("p0", "uplink");
+  representors_.Add("pf0", "pf0hpf");
+  representors_.Add("pf0sf88", "en3f0pf0sf88");
+  Scan();
+  EXPECT_THAT(table_.usable(), ElementsAre(Pair("host0-0", Representor{"pf0vf0", 1}),
+                                           Pair("host0-1", Representor{"pf0vf1", 2}),
+                                           Pair("host0-sf88", Representor{"en3f0pf0sf88", 5})));
+  EXPECT_THAT(table_.health(), ElementsAre(Pair("host0-0", ""), Pair("host0-1", ""), Pair("host0-sf88", "")));
+  EXPECT_FALSE(representors_.prepared().contains("uplink"));
+}
+
+TEST_F(RepresentorTableTest, OneThatWasMadeAnewHasAnotherNumber) {
+  Scan();
+  const auto before = table_.usable();
+  Scan();
+  EXPECT_EQ(table_.usable(), before);
+  representors_.Remove("pf0vf0");
+  representors_.Add("pf0vf0", "pf0vf0");
+  Scan();
+  EXPECT_THAT(table_.usable(), ElementsAre(Pair("host0-0", Representor{"pf0vf0", 3}),
+                                           Pair("host0-1", Representor{"pf0vf1", 2})));
+  // Another process comes to the same.
+  RepresentorTable again(representors_);
+  ASSERT_EQ(again.Scan(model_), absl::OkStatus());
+  EXPECT_EQ(again.usable(), table_.usable());
+}
+
+TEST_F(RepresentorTableTest, SaysWhatIsWrongWithOneThatHasGoneOrCannotBeUsed) {
+  Scan();
+  representors_.Remove("pf0vf0");
+  representors_.FailPrepare("pf0vf1", absl::InternalError("out of order"));
+  Scan();
+  EXPECT_THAT(table_.usable(), IsEmpty());
+  EXPECT_THAT(table_.health(), ElementsAre(Pair("host0-0", HasSubstr("no interface")),
+                                           Pair("host0-1", HasSubstr("out of order"))));
+  representors_.FailPrepare("pf0vf1", absl::OkStatus());
+  representors_.Add("pf0vf0", "pf0vf0");
+  Scan();
+  EXPECT_THAT(table_.health(), ElementsAre(Pair("host0-0", ""), Pair("host0-1", "")));
+}
+
+TEST_F(RepresentorTableTest, PreparesForTheMtuOfThePortsNetwork) {
+  Scan();
+  EXPECT_EQ(representors_.prepared()["pf0vf0"], 0u);
+  model_.bridges["blue"].mtu = 9000;
+  model_.ports["host0-0"].logical_bridges = {"blue"};
+  // Its function may come later.
+  model_.ports["host0-9"].logical_bridges = {"blue"};
+  ASSERT_EQ(table_.Prepare(model_), absl::OkStatus());
+  EXPECT_EQ(representors_.prepared()["pf0vf0"], 9000u);
+  EXPECT_EQ(representors_.prepared()["pf0vf1"], 0u);
+  representors_.FailPrepare("pf0vf0", absl::InvalidArgumentError("too large"));
+  EXPECT_EQ(table_.Prepare(model_), absl::OkStatus());
+  model_.bridges["blue"].mtu = 9100;
+  EXPECT_EQ(table_.Prepare(model_).code(), absl::StatusCode::kInvalidArgument);
+  representors_.Add("pf0vf9", "pf0vf9");
+  Scan();
+  EXPECT_EQ(representors_.prepared()["pf0vf9"], 9100u);
+}
+
+}  // namespace
+}  // namespace xpu
