@@ -58,6 +58,12 @@ void FakeJournal::FailCall(int n, absl::Status status) {
   failures_[calls_ + n] = std::move(status);
 }
 
+void FakeJournal::Lose() {
+  absl::MutexLock lock(&mu_);
+  rows_.clear();
+  last_claims_.clear();
+}
+
 int FakeJournal::calls() const {
   absl::MutexLock lock(&mu_);
   return calls_;

@@ -23,6 +23,8 @@ class FakeJournal : public Journal {
 
   // The n-th call from now that changes something (1: the next) fails with `status` and changes nothing.
   void FailCall(int n, absl::Status status);
+  // Its file is gone, and with it the rows and what was remembered of claims.
+  void Lose();
   // Calls so far that change something, failed ones included.
   int calls() const;
 

@@ -96,6 +96,12 @@ struct ClaimRow {
   friend bool operator==(const ClaimRow&, const ClaimRow&) = default;
 };
 
+// Stands for the container of an attachment that was found in a namespace after the journal was lost; of the
+// same namespace it is always the same, by whichever of its paths.
+std::string UnknownContainer(const std::string& netns);
+// Such an attachment's network is not known either: the card holds what it held.
+bool IsOfUnknownContainer(const ClaimRow& row);
+
 // Where claims are written before anything is done about them. Safe from any thread. When a call that changes
 // something returns OK, the change outlives a kill -9 of the process.
 //

@@ -523,6 +523,8 @@ void Attacher::Settle(const FunctionId& function) {
     Undo(*row);
     return;
   }
+  // Nobody here knows what the card should hold of it.
+  if (IsOfUnknownContainer(*row)) return;
   CardSession* const session = SessionOf(*row);
   if (session == nullptr) return;
   absl::Status status;

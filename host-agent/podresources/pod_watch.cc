@@ -9,7 +9,9 @@ namespace xpu {
 
 PodWatch::PodWatch(Parts parts) : parts_(std::move(parts)), auditor_(parts_.allocator.Rows()) {}
 
-PodWatch::~PodWatch() {
+PodWatch::~PodWatch() { Stop(); }
+
+void PodWatch::Stop() {
   {
     absl::MutexLock lock(&mu_);
     stop_ = true;

@@ -31,13 +31,14 @@ class PodWatch {
   };
   // The claims that are there now are those of a process before this one.
   explicit PodWatch(Parts parts);
-  // Ends what is being asked.
   ~PodWatch();
   PodWatch(const PodWatch&) = delete;
   PodWatch& operator=(const PodWatch&) = delete;
 
   // Asks for the first time. Until then, only remembers.
   void Start();
+  // Ends what is being asked; no callback comes any more. The rest still works.
+  void Stop();
   // Pods may have changed.
   void Changed();
   // The kubelet has written its checkpoint.

@@ -67,6 +67,8 @@ absl::Status Recorder::Reconcile(const ResourceName& key) {
     if (const std::optional<ClaimRow> row = allocator_.Find(*function)) {
       // It is complete or undone in a moment.
       if (row->state == ClaimState::kAttached && !row->confirmed) return absl::OkStatus();
+      // What was recorded before the journal was lost says more than it does.
+      if (row->state == ClaimState::kAttached && IsOfUnknownContainer(*row)) return absl::OkStatus();
       record = NetdevFor(options_.host, *row);
     }
   }

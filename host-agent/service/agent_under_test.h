@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -60,6 +61,9 @@ class AgentUnderTest {
            },
            .devlink = devlink_,
            .ipam = &world_.ipam,
+           .pod_resources = kubelet_.pods,
+           .pod_namespaces = [this] { return kubelet_.pod_namespaces; },
+           .journal_complete = kubelet_.journal_complete,
            .store = store_,
            .ready = [ready] { ready->Notify(); }});
       EXPECT_TRUE(status.ok()) << status;
@@ -89,6 +93,22 @@ class AgentUnderTest {
     agent_.reset();
     cni_.reset();
     channel_.reset();
+  }
+
+  // What the next life asks of the kubelet; not owned.
+  struct Kubelet {
+    PodResources* pods = nullptr;
+    // Its folder of device plugins.
+    std::string devices;
+    // Set if the journal may lack something.
+    std::vector<std::string> pod_namespaces;
+    std::function<absl::Status()> journal_complete;
+  };
+  void RestartWith(const Kubelet& kubelet) {
+    Stop();
+    kubelet_ = kubelet;
+    options_.kubelet_devices = kubelet.devices;
+    Start();
   }
 
   // As an operator changes the configuration: the next life has another. `devlink` is not owned and may be
@@ -186,6 +206,7 @@ class AgentUnderTest {
   std::string folder_;
   HostAgentOptions options_;
   Devlink* devlink_ = nullptr;
+  Kubelet kubelet_;
   FaultPoint no_faults_;
   std::unique_ptr<EventLoop> loop_;
   std::thread thread_;
