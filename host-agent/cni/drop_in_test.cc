@@ -9,6 +9,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -89,6 +90,39 @@ TEST(DropIn, DefinitionsForSriovCniWorkWithTheirTypeChangedAndAsTheyAre) {
     std::ostringstream expected;
     expected << stream.rdbuf();
     EXPECT_EQ(Describe(*changed), expected.str());
+  }
+}
+
+// The texts between "```LANGUAGE" and "```".
+std::vector<std::string> ExamplesIn(const fs::path& document, const std::string& language) {
+  std::ifstream stream(document);
+  std::vector<std::string> examples;
+  bool inside = false;
+  for (std::string line; std::getline(stream, line);) {
+    if (line == "```" + language) {
+      inside = true;
+      examples.emplace_back();
+    } else if (line == "```") {
+      inside = false;
+    } else if (inside) {
+      examples.back() += line + "\n";
+    }
+  }
+  return examples;
+}
+
+TEST(DropIn, ExamplesInTheDocumentsAreGood) {
+  std::vector<json> configs;
+  for (const std::string& text : ExamplesIn(XPU_DOCS_DIR "/reference/cni-configuration.md", "json")) {
+    configs.push_back(json::parse(text));
+  }
+  for (const std::string& text : ExamplesIn(XPU_DOCS_DIR "/guide/replacing-sriov-cni.md", "yaml")) {
+    configs.push_back(json::parse(YAML::Load(text)["spec"]["config"].as<std::string>()));
+  }
+  ASSERT_EQ(configs.size(), 3u);
+  for (json& config : configs) {
+    config["deviceID"] = "0000:03:00.2";
+    EXPECT_TRUE(ParseCniConfig(config.dump(), {}).ok()) << ParseCniConfig(config.dump(), {}).status();
   }
 }
 
