@@ -86,8 +86,9 @@ absl::Status Inventory::Refresh() {
     Prune();
     for (auto& [id, known] : functions_) UpdateHealth(known);
     for (const auto& [address, pf] : pfs_) {
-      if (TraitsChanged(address)) changed.push_back(address);
+      if (TraitsChanged(address) || replugged_.contains(address)) changed.push_back(address);
     }
+    replugged_.clear();
   }
   // Interfaces that were seen before it was known whose they are.
   for (auto& [index, seen] : links_) {
@@ -111,7 +112,11 @@ absl::Status Inventory::Follow(EventLoop& loop, Netlink& netlink, Observers obse
     LinkChanged(link, gone);
   }));
   XPU_ASSIGN_OR_RETURN(functions_monitor_,
-                       bus_.MonitorFunctions(loop, [this](const PciAddress&, bool) { PostRefresh(); }));
+                       bus_.MonitorFunctions(loop, [this](const PciAddress& address, bool) {
+                         // One that went and came back between two looks is as it was, but not set up.
+                         if (IsPf(address)) replugged_.insert(address);
+                         PostRefresh();
+                       }));
   return absl::OkStatus();
 }
 

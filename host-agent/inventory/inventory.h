@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -219,6 +220,8 @@ class Inventory {
   std::map<int, SeenLink> links_;
   EventLoop* loop_ = nullptr;
   bool refresh_posted_ = false;
+  // Physical functions that the bus has told of since the last look.
+  std::set<PciAddress> replugged_;
   // For what is posted to the loop.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   // The cards' interfaces name their device, so that one which does not is none of them.

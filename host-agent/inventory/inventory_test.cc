@@ -484,6 +484,28 @@ TEST_F(InventoryTest, TellsWhichPhysicalFunctionHasChanged) {
   EXPECT_THAT(pfs_changed_, ::testing::Each(kPf));
 }
 
+TEST_F(InventoryTest, TellsOfAPhysicalFunctionThatWentAndCameBackUnnoticed) {
+  ASSERT_TRUE(bus_.SetNumVfs(kPf, 0).ok());
+  ASSERT_TRUE(inventory_->Refresh().ok());
+  Follow();
+  loop_.PostAndWait([] {});
+  {
+    absl::MutexLock lock(&mu_);
+    pfs_changed_.clear();
+  }
+  // Between two looks, as the loop is busy.
+  loop_.PostAndWait([this] {
+    kernel_.RemovePciFunction(kPf);
+    kernel_.AddCard(kPf, "p0", 4);
+  });
+  absl::MutexLock lock(&mu_);
+  const auto told = [this] {
+    mu_.AssertReaderHeld();
+    return !pfs_changed_.empty();
+  };
+  EXPECT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&told), absl::Seconds(10)));
+}
+
 TEST_F(InventoryTest, ListenersAreToldTheNumberOfClaims) {
   ASSERT_TRUE(inventory_->Refresh().ok());
   Waiter waiter(*inventory_);
