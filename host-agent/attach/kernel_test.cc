@@ -18,11 +18,13 @@
 
 #include "common/base/unique_fd.h"
 #include "common/sys/announce.h"
+#include "common/sys/files.h"
 #include "common/sys/in_namespace.h"
 #include "common/sys/net_namespaces_real.h"
 #include "common/sys/netlink_real.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "host-agent/ipam/exec_ipam.h"
 #include "host-agent/testing/fault_run.h"
 #include "host-agent/testing/world.h"
 
@@ -237,6 +239,92 @@ TEST_F(KernelTest, APodThatForbidsIpv6AtFirstGetsItsAddress) {
   ASSERT_TRUE(row.ok()) << row.status();
   ExpectAttached(world_, pod);
   EXPECT_TRUE(agent_->Del(0, pod).ok());
+}
+
+// Debian's plugins, in the pod's real namespace.
+class PluginTest : public KernelTest {
+ protected:
+  AttachRequest WithPlugin(int i, const std::string& pod, const std::string& type, const std::string& more) {
+    AttachRequest request = agent_->Request(i, pod);
+    request.ipam = IpamCall{
+        .type = type,
+        .path = "/usr/lib/cni",
+        .config = absl::StrCat(R"({"cniVersion":"1.1.0","name":"blue","type":"xpu-cni","ipam":{"type":")",
+                               type, R"(",)", more, "}}")};
+    return request;
+  }
+
+  TemporaryDirectory books_ = *TemporaryDirectory::Make();
+  ExecIpamRunner runner_;
+  Attacher attacher_{{.allocator = *agent_->allocator,
+                      .inventory = *agent_->inventory,
+                      .host = *agent_->host,
+                      .sessions = {{"card0", agent_->session.get()}},
+                      .ipam = &runner_}};
+};
+
+TEST_F(PluginTest, HostLocalGivesAddressesAndGetsThemBack) {
+  const std::string pod = world_.MakePod("web");
+  const AttachRequest request = WithPlugin(
+      0, pod, "host-local",
+      absl::StrCat(
+          R"("dataDir":")", books_.path(),
+          R"(","ranges":[[{"subnet":"10.0.0.0/24","rangeStart":"10.0.0.100","gateway":"10.0.0.1"}]],)",
+          R"("routes":[{"dst":"0.0.0.0/0"},{"dst":"192.0.2.0/24","gw":"10.0.0.9"}])"));
+  const auto row = attacher_.Add(request);
+  ASSERT_TRUE(row.ok()) << row.status();
+  EXPECT_EQ(row->addresses.front().ToString(), "10.0.0.100/24");
+  EXPECT_THAT(world_.AddressesInPod(pod, "net1"), ::testing::UnorderedElementsAreArray(row->addresses));
+  const std::string book = books_.path() + "/blue/10.0.0.100";
+  EXPECT_TRUE(std::filesystem::exists(book));
+  const auto again = attacher_.Add(request);
+  EXPECT_TRUE(again.ok() && *again == *row);
+  const absl::Status checked = attacher_.Check(request, row->result);
+  EXPECT_TRUE(checked.ok()) << checked;
+  ASSERT_TRUE(attacher_.Del(world_.vf(0), "c-web", "net1").ok());
+  EXPECT_FALSE(std::filesystem::exists(book));
+  EXPECT_THAT(*world_.journal.Load(), IsEmpty());
+}
+
+TEST_F(PluginTest, StaticGivesWhatItIsTold) {
+  const std::string pod = world_.MakePod("web");
+  const auto row = attacher_.Add(WithPlugin(
+      0, pod, "static", R"("addresses":[{"address":"10.0.0.44/24"},{"address":"2001:db8::44/64"}])"));
+  ASSERT_TRUE(row.ok()) << row.status();
+  EXPECT_THAT(world_.AddressesInPod(pod, "net1"),
+              ::testing::UnorderedElementsAre(*InterfaceAddress::Parse("10.0.0.44/24"),
+                                              *InterfaceAddress::Parse("2001:db8::44/64")));
+  ASSERT_TRUE(attacher_.Del(world_.vf(0), "c-web", "net1").ok());
+}
+
+TEST_F(PluginTest, APluginThatFailsLeavesTheFunctionAtHome) {
+  const std::string pod = world_.MakePod("web");
+  const auto row = attacher_.Add(WithPlugin(0, pod, "static", R"("addresses":[{"address":"nonsense"}])"));
+  EXPECT_THAT(std::string(row.status().message()), ::testing::HasSubstr("IPAM plugin static: "));
+  EXPECT_TRUE(world_.AtHome(0).has_value());
+  EXPECT_THAT(*world_.journal.Load(), IsEmpty());
+}
+
+TEST_F(KernelTest, OfSeveralDefaultRoutesTheFirstCounts) {
+  const std::string pod = world_.MakePod("web");
+  ASSERT_TRUE(agent_->Add(0, pod).ok());
+  AttachRequest second = agent_->Request(1, pod);
+  second.attachment.ifname = "net2";
+  second.mtu = 1300;
+  second.routes = {{.destination = *IpPrefix::Parse("192.0.2.0/24")}};
+  const auto row = agent_->attacher->Add(second);
+  ASSERT_TRUE(row.ok()) << row.status();
+  const auto netlink = *world_.netlinks().Open(*world_.namespaces().Open(pod));
+  EXPECT_EQ(netlink->ListRoutes(netlink->GetLink("net1")->ifindex)->size(), 2u);
+  const auto routes = netlink->ListRoutes(netlink->GetLink("net2")->ifindex);
+  ASSERT_EQ(routes->size(), 1u);
+  EXPECT_EQ(routes->front().destination, second.routes[0].destination);
+  EXPECT_EQ(routes->front().gateway, *IpAddress::Parse("10.0.0.1"));
+  EXPECT_EQ(world_.InPod(pod, "net2")->mtu, 1300u);
+  const absl::Status checked = agent_->attacher->Check(second, row->result);
+  EXPECT_TRUE(checked.ok()) << checked;
+  EXPECT_TRUE(agent_->Del(0, pod).ok());
+  EXPECT_TRUE(agent_->attacher->Release(second.function, second.attachment).ok());
 }
 
 TEST_F(KernelTest, ARenamedInterfaceIsFound) {

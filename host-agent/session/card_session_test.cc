@@ -186,5 +186,62 @@ TEST_F(CardSessionTest, ComparesAgainWhenToldTo) {
   EXPECT_TRUE(WaitForSettled({Function(1)}));
 }
 
+TEST_F(CardSessionTest, ChecksABindingAndChangesNothing) {
+  const ClaimRow attached = Attached(1);
+  EXPECT_THAT(std::string(session_->CheckBinding(attached).message()), HasSubstr("is in no network"));
+  const auto bound = session_->Bind(attached);
+  ASSERT_TRUE(bound.ok());
+  ClaimRow row = *allocator_->Confirm(attached.function, attached.claim, *bound);
+  EXPECT_EQ(session_->CheckBinding(row), absl::OkStatus());
+  row.mac = *MacAddress::Parse("02:00:00:00:00:77");
+  const absl::Status other = session_->CheckBinding(row);
+  EXPECT_EQ(other.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(other.message()), HasSubstr("is bound otherwise"));
+  opi_.SetConnected(false);
+  EXPECT_EQ(session_->CheckBinding(row).code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(CardSessionTest, TellsHowThePortsAreUntilItStops) {
+  absl::Mutex mu;
+  std::vector<absl::StatusOr<CardPorts>> told;
+  CardSession session(CardSession::Options{.card = "card0",
+                                           .ports_changed =
+                                               [&](const absl::StatusOr<CardPorts>& ports) {
+                                                 absl::MutexLock lock(&mu);
+                                                 told.push_back(ports);
+                                               }},
+                      opi_, *allocator_, [](const FunctionId&) {});
+  const auto wait_for = [&](const absl::StatusOr<CardPorts>& wanted) {
+    absl::MutexLock lock(&mu);
+    const auto came = [&] { return !told.empty() && told.back() == wanted; };
+    return mu.AwaitWithTimeout(absl::Condition(&came), absl::Seconds(10));
+  };
+  agent::v1::PortStates states;
+  states.add_ports()->set_port("host0-1");
+  states.mutable_ports(0)->set_healthy(true);
+  states.add_ports()->set_port("host0-2");
+  states.mutable_ports(1)->set_reason("no carrier");
+  opi_.SetPortStates(states);
+  session.Start();
+  EXPECT_TRUE(wait_for(CardPorts{.healthy = {"host0-1"}, .unhealthy = {{"host0-2", "no carrier"}}}));
+  opi_.SetConnected(false);
+  {
+    absl::MutexLock lock(&mu);
+    const auto gone = [&] { return absl::IsUnavailable(told.back().status()); };
+    EXPECT_TRUE(mu.AwaitWithTimeout(absl::Condition(&gone), absl::Seconds(10)));
+  }
+  opi_.SetConnected(true);
+  EXPECT_TRUE(wait_for(CardPorts{.healthy = {"host0-1"}, .unhealthy = {{"host0-2", "no carrier"}}}));
+  session.Stop();
+  size_t count;
+  {
+    absl::MutexLock lock(&mu);
+    count = told.size();
+  }
+  opi_.SetPortStates({});
+  absl::MutexLock lock(&mu);
+  EXPECT_EQ(told.size(), count);
+}
+
 }  // namespace
 }  // namespace xpu
