@@ -288,6 +288,16 @@ absl::Status HostSide::TidyAtHome(const Link& link, const ClaimRow& row) {
   if (!change.name && !change.mac && !change.mtu && !change.alias) return absl::OkStatus();
   XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(nullptr));
   absl::Status status = netlink->ChangeLink(link.ifindex, change);
+  if (change.mac && absl::IsUnavailable(status)) {
+    // EADDRNOTAVAIL: a virtual function learns which MAC it may have when it is reset, as taking it up and
+    // down does. Whoever came home before the physical function was put back has been told another.
+    for (const bool up : {true, false}) {
+      LinkChange reset;
+      reset.up = up;
+      XPU_RETURN_IF_ERROR(netlink->ChangeLink(link.ifindex, reset));
+    }
+    status = netlink->ChangeLink(link.ifindex, change);
+  }
   if (!absl::IsAlreadyExists(status)) return status;
   spdlog::warn("function {} stays {}: another interface is called {} now", row.function.ToString(), link.name,
                row.host_ifname);

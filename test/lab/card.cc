@@ -6,6 +6,7 @@
 
 #include "common/sys/netlink_real.h"
 #include "common/sys/sysfs_pci_bus.h"
+#include "test/lab/watch.h"
 
 namespace xpu::testing {
 namespace {
@@ -31,6 +32,19 @@ Card::Card(int vfs) : bus_(std::make_unique<SysfsPciBus>("/sys")) {
 
 Card::~Card() {
   if (const absl::Status status = bus_->SetNumVfs(pf_, 0); !status.ok()) Die(status.ToString());
+}
+
+void Card::AwaitDriver(Watch& watch) {
+  const auto has_interface = [this] {
+    auto netdevs = bus_->Netdevs(pf_);
+    return netdevs.ok() && !netdevs->empty();
+  };
+  while (true) {
+    watch.Mark();
+    if (has_interface()) break;
+    if (!watch.AwaitNewsOf(pf_)) Die("no driver takes the card");
+  }
+  Find();
 }
 
 void Card::Find() {

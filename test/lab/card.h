@@ -8,6 +8,8 @@
 
 namespace xpu::testing {
 
+class Watch;
+
 // The virtual machine's card: an Intel 82576 (QEMU's igb) whose virtual functions have the driver igbvf.
 // While this lives its physical function is up, without which no virtual function can be reset; and as it
 // goes the virtual functions go. Ends the process with a message where there is no such card, that is outside
@@ -33,6 +35,8 @@ class Card {
   Netlink& netlink() { return *netlink_; }
   // Finds the card again, after it has been pulled and put back.
   void Find();
+  // The same, when its driver has it: that may take a while longer than the function takes to appear.
+  void AwaitDriver(Watch& watch);
   const PciAddress& pf() const { return pf_; }
   PciAddress vf(int index) const { return VirtualFunctionAddress(pf_, kVfOffset, kVfStride, index); }
   // The physical function's interface.

@@ -131,14 +131,7 @@ TEST(HotPlug, ACardThatIsPulledWithFunctionsBoundToVfioIsHeardOf) {
   const absl::Status put = machine->Plug(Card::kId, Card::kSlot, Card::kWire, Card::kMac);
   ASSERT_TRUE(put.ok()) << put;
   EXPECT_TRUE(watch.AwaitFunctions({card.pf()}));
-  // Its driver may still be at it when the function is there.
-  const auto has_driver = [&] { return Must(card, card.pf()).netdevs.size() == 1; };
-  while (!has_driver()) {
-    watch.Mark();
-    if (has_driver()) break;
-    ASSERT_TRUE(watch.AwaitNewsOf(card.pf()));
-  }
-  card.Find();
+  card.AwaitDriver(watch);
 }
 
 TEST(HotPlug, ACableThatIsPulledTakesTheCarrierAway) {
