@@ -241,12 +241,19 @@ TEST_F(HostAgentTest, DelWaitsForTheAddThatIsUnderWay) {
 }
 
 TEST_F(HostAgentTest, AFunctionThatHangsDoesNotHoldUpAnother) {
-  const std::string web = world_.MakePod("web"), db = world_.MakePod("db");
-  ASSERT_FALSE(agent_.Add(1, db).has_error());
+  const std::string web = world_.MakePod("web");
+  // Only claimed, so that nothing binds it again when the card is first compared with the journal.
+  ASSERT_TRUE(agent_.Allocate({world_.vf(1).ToString()}).ok());
   world_.opi.BlockCalls("BindPort");
   std::thread add([&] { EXPECT_FALSE(agent_.Add(0, web).has_error()); });
   ASSERT_TRUE(world_.opi.WaitForBlocked("BindPort", 1));
-  EXPECT_FALSE(agent_.Del(db).has_error());
+  EXPECT_FALSE(agent_
+                   .Del("/run/netns/db", nlohmann::json{{"cniVersion", "1.0.0"},
+                                                        {"name", "blue"},
+                                                        {"type", "xpu-cni"},
+                                                        {"deviceID", world_.vf(1).ToString()}}
+                                             .dump())
+                   .has_error());
   EXPECT_TRUE(agent_.Allocate({world_.vf(2).ToString()}).ok());
   world_.opi.ReleaseCalls("BindPort");
   add.join();
