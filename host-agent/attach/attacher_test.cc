@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -617,6 +618,101 @@ TEST_F(AttachRequestTest, APluginThatNeedsTheNetworkIsOnlyForThoseThatGiveNoAddr
   EXPECT_THAT(Words(Add(request).status()),
               HasSubstr("7 ipam.type dhcp: network default/blue gives addresses"));
   EXPECT_THAT(*world_.journal.Load(), IsEmpty());
+}
+
+// A card with networks of VLANs, which writes down what it is asked.
+class VlanCard final : public FakeOpiClient {
+ public:
+  explicit VlanCard(std::vector<std::string>& log) : log_(log) {}
+  absl::StatusOr<agent::v1::PortBinding> BindPort(const agent::v1::BindPortRequest& request) override {
+    log_.push_back(absl::StrCat("Bind ", request.logical_bridge(), "VLAN ", request.vlan(), " ",
+                                absl::StrJoin(request.addresses(), " ")));
+    agent::v1::PortBinding binding;
+    binding.set_bridge_port(request.bridge_port());
+    binding.set_vlan(request.vlan());
+    binding.set_mac_address(request.mac_address());
+    *binding.mutable_addresses() = request.addresses();
+    binding.set_mtu(1500);
+    binding.set_claim(request.claim());
+    bindings_ = {binding};
+    return binding;
+  }
+  absl::StatusOr<std::vector<agent::v1::PortBinding>> ListPortBindings() override { return bindings_; }
+
+ private:
+  std::vector<std::string>& log_;
+  std::vector<agent::v1::PortBinding> bindings_;
+};
+
+// A plugin that writes down when it was asked, and whether the interface was in the pod then.
+class WatchedIpam final : public IpamRunner {
+ public:
+  WatchedIpam(std::vector<std::string>& log, World& world) : log_(log), world_(world) {}
+  absl::StatusOr<IpamResult> Add(const IpamCall& call, const Attachment& attachment) override {
+    log_.push_back(absl::StrCat("IPAM ADD", Where(attachment)));
+    return world_.ipam.Add(call, attachment);
+  }
+  absl::Status Del(const IpamCall& call, const Attachment& attachment) override {
+    log_.push_back(absl::StrCat("IPAM DEL", Where(attachment)));
+    return world_.ipam.Del(call, attachment);
+  }
+  absl::Status Check(const IpamCall& call, const Attachment& attachment) override {
+    return world_.ipam.Check(call, attachment);
+  }
+  absl::Status Gc(const IpamCall& call) override { return world_.ipam.Gc(call); }
+  absl::Status Status(const IpamCall& call) override { return world_.ipam.Status(call); }
+
+ private:
+  std::string Where(const Attachment& attachment) {
+    return world_.InPod(attachment.netns, attachment.ifname) ? " with the interface there" : "";
+  }
+  std::vector<std::string>& log_;
+  World& world_;
+};
+
+class VlanTest : public AttachRequestTest {
+ protected:
+  AttachRequest Request() {
+    AttachRequest request = agent_->RequestWithIpam(0, pod_);
+    request.attachment.network.clear();
+    request.attachment.vlan = 7;
+    return request;
+  }
+
+  std::vector<std::string> log_;
+  VlanCard card_{log_};
+  WatchedIpam ipam_{log_, world_};
+  CardSession session_{CardSession::Options{.card = "card0"}, card_, *agent_->allocator,
+                       [](const FunctionId&) {}};
+  Attacher attacher_{{.allocator = *agent_->allocator,
+                      .inventory = *agent_->inventory,
+                      .host = *agent_->host,
+                      .sessions = {{"card0", &session_}},
+                      .ipam = &ipam_}};
+};
+
+TEST_F(VlanTest, TheCardTakesTheAddressesOfThePluginAsTheyAre) {
+  const AttachRequest request = Request();
+  const auto row = attacher_.Add(request);
+  ASSERT_TRUE(row.ok()) << row.status();
+  ASSERT_EQ(log_.size(), 2u);
+  EXPECT_EQ(log_[1], "Bind VLAN 7 10.0.0.2/24");
+  EXPECT_THAT(world_.AddressesInPod(pod_, "net1"), ElementsAre(*InterfaceAddress::Parse("10.0.0.2/24")));
+  EXPECT_EQ(RoutesInPod().at(0).gateway, *IpAddress::Parse("10.0.0.1"));
+  const absl::Status checked = attacher_.Check(request, row->result);
+  EXPECT_TRUE(checked.ok()) << checked;
+  EXPECT_TRUE(attacher_.Add(request)->claim == row->claim) << "the same again changes nothing";
+  EXPECT_TRUE(attacher_.Del(world_.vf(0), "c-web", "net1").ok());
+}
+
+TEST_F(VlanTest, DhcpIsAskedThroughAnInterfaceThatIsInItsNetwork) {
+  AttachRequest request = Request();
+  request.ipam->type = "dhcp";
+  const auto row = attacher_.Add(request);
+  ASSERT_TRUE(row.ok()) << row.status();
+  EXPECT_TRUE(attacher_.Del(world_.vf(0), "c-web", "net1").ok());
+  EXPECT_THAT(log_, ElementsAre("Bind VLAN 7 ", "IPAM ADD with the interface there",
+                                "Bind VLAN 7 10.0.0.2/24", "IPAM DEL with the interface there"));
 }
 
 TEST_F(AttachRequestTest, MtuRoutesAndDnsAreAsAsked) {
