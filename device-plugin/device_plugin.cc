@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/rpc.h"
+#include "device-plugin/allocate_client.h"
 #include "device-plugin/function_watch.h"
 #include "device-plugin/pool.h"
 #include "device-plugin/pool_files.h"
@@ -22,7 +23,7 @@ class Pools {
   Pools(const DevicePluginOptions& options, std::function<void(const absl::Status&)> fail)
       : options_(options), fail_(std::move(fail)) {}
 
-  absl::Status Start(EventLoop& loop, const std::shared_ptr<grpc::Channel>& host_agent) {
+  absl::Status Start(EventLoop& loop, AllocateClient& host_agent) {
     for (const PoolConfig& config : options_.pools) {
       XPU_ASSIGN_OR_RETURN(std::unique_ptr<Pool> pool,
                            Pool::Start(loop,
@@ -30,8 +31,6 @@ class Pools {
                                         .registration = options_.registration,
                                         .plugin_dir = options_.plugin_dir,
                                         .registry_dir = options_.registry_dir,
-                                        .host_agent = options_.host_agent,
-                                        .allocate_timeout = options_.allocate_timeout,
                                         .use_cdi = options_.use_cdi,
                                         .cdi_dir = options_.cdi_dir,
                                         .device_info_dir = options_.device_info_dir},
@@ -82,8 +81,9 @@ absl::Status RunDevicePlugin(const DevicePluginOptions& options, const DevicePlu
     loop.Stop();
   };
 
+  AllocateClient allocate(loop, options.host_agent, host_agent, options.allocate_timeout);
   Pools pools(options, fail);
-  XPU_RETURN_IF_ERROR(pools.Start(loop, host_agent));
+  XPU_RETURN_IF_ERROR(pools.Start(loop, allocate));
   if (!options.cdi_dir.empty()) {
     const bool watcher = options.registration == PluginRegistration::kWatcher;
     std::vector<std::string> resources;

@@ -28,7 +28,9 @@ struct DevicePluginOptions {
   std::string cdi_dir = "/var/run/cdi";
   // Where Multus reads of devices; empty: nowhere.
   std::string device_info_dir = "/var/run/k8s.cni.cncf.io/devinfo/dp";
-  // See FunctionWatch::Options::grace and PluginServiceOptions::allocate_timeout.
+  // See FunctionWatch::Options::grace. How long an Allocate waits for the host agent: the kubelet waits
+  // without limit, and a pod whose Allocate fails is rejected for good, so an agent that is being restarted
+  // is waited for.
   absl::Duration grace = absl::Seconds(15);
   absl::Duration allocate_timeout = absl::Seconds(20);
 };

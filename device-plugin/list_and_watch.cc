@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "kubelet/deviceplugin/v1beta1/api.pb.h"
+
 namespace xpu {
 namespace {
 
@@ -19,47 +21,35 @@ v1beta1::ListAndWatchResponse ToResponse(const PluginDevices& devices) {
 
 }  // namespace
 
-ListAndWatch::ListAndWatch(std::shared_ptr<DeviceBoard> board, std::function<void()> ended)
-    : board_(std::move(board)), ended_(std::move(ended)) {
-  watcher_ =
-      board_->AddWatcher([this](std::shared_ptr<const PluginDevices> devices) { Offer(std::move(devices)); });
-}
-
-void ListAndWatch::Offer(std::shared_ptr<const PluginDevices> devices) {
-  absl::MutexLock lock(&mutex_);
-  next_ = std::move(devices);
-  WriteNext();
+void ListAndWatch::Start(std::shared_ptr<DeviceBoard> board, const LoopCall& call, LoopInbox::Post post,
+                         std::function<void()> ended) {
+  const std::shared_ptr<ListAndWatch> stream(new ListAndWatch(std::move(board), call, std::move(post)));
+  call.OnDrained([raw = stream.get()] {
+    raw->writing_ = false;
+    raw->WriteNext();
+  });
+  // This keeps it.
+  call.OnEnd([stream, ended = std::move(ended)] {
+    stream->board_->RemoveWatcher(stream->watcher_);
+    ended();
+  });
+  stream->watcher_ =
+      stream->board_->AddWatcher([weak = std::weak_ptr<ListAndWatch>(stream),
+                                  post = stream->post_](std::shared_ptr<const PluginDevices> devices) {
+        // The board waits, and must not be called from here.
+        post([weak, devices = std::move(devices)]() mutable {
+          const std::shared_ptr<ListAndWatch> self = weak.lock();
+          if (self == nullptr) return;
+          self->next_ = std::move(devices);
+          self->WriteNext();
+        });
+      });
 }
 
 void ListAndWatch::WriteNext() {
-  if (writing_ || finished_ || next_ == nullptr) return;
+  if (writing_ || next_ == nullptr) return;
   writing_ = true;
-  response_ = ToResponse(*std::exchange(next_, nullptr));
-  StartWrite(&response_);
-}
-
-void ListAndWatch::OnWriteDone(bool ok) {
-  absl::MutexLock lock(&mutex_);
-  writing_ = false;
-  if (!ok) return FinishOnce();
-  WriteNext();
-}
-
-void ListAndWatch::OnCancel() {
-  absl::MutexLock lock(&mutex_);
-  FinishOnce();
-}
-
-void ListAndWatch::FinishOnce() {
-  if (std::exchange(finished_, true)) return;
-  Finish(grpc::Status(grpc::StatusCode::CANCELLED, "the stream is over"));
-}
-
-void ListAndWatch::OnDone() {
-  board_->RemoveWatcher(watcher_);
-  const std::function<void()> ended = ended_;
-  delete this;
-  ended();
+  call_.Write(ToResponse(*std::exchange(next_, nullptr)).SerializeAsString());
 }
 
 }  // namespace xpu

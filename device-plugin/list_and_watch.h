@@ -3,42 +3,34 @@
 #include <functional>
 #include <memory>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "device-plugin/device_board.h"
-#include "grpcpp/grpcpp.h"
-#include "kubelet/deviceplugin/v1beta1/api.pb.h"
+#include "device-plugin/loop_inbox.h"
+#include "device-plugin/loop_rpc.h"
 
 namespace xpu {
 
 // One ListAndWatch stream: writes the board's list at once and then whenever it has changed. Lists that
-// change faster than the kubelet reads are skipped, the last one never. Deletes itself when the call is over.
-class ListAndWatch : public grpc::ServerWriteReactor<v1beta1::ListAndWatchResponse> {
+// change faster than the kubelet reads are skipped, the last one never. Lives on the loop's thread until the
+// call is over; the board must be changed there too.
+class ListAndWatch : public std::enable_shared_from_this<ListAndWatch> {
  public:
-  // `ended` is called last of all.
-  ListAndWatch(std::shared_ptr<DeviceBoard> board, std::function<void()> ended);
-
-  void OnWriteDone(bool ok) override;
-  void OnCancel() override;
-  void OnDone() override;
+  // `post` belongs to an inbox of the loop. `ended` is called when the call is over.
+  static void Start(std::shared_ptr<DeviceBoard> board, const LoopCall& call, LoopInbox::Post post,
+                    std::function<void()> ended);
 
  private:
-  void Offer(std::shared_ptr<const PluginDevices> devices);
-  void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void FinishOnce() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ListAndWatch(std::shared_ptr<DeviceBoard> board, const LoopCall& call, LoopInbox::Post post)
+      : board_(std::move(board)), call_(call), post_(std::move(post)) {}
+  void WriteNext();
 
   const std::shared_ptr<DeviceBoard> board_;
-  const std::function<void()> ended_;
+  const LoopCall call_;
+  const LoopInbox::Post post_;
   DeviceBoard::WatcherId watcher_ = 0;
-
-  // Taken with the board's lock held, so the board is never called with it.
-  absl::Mutex mutex_;
   // The list that is to be written next; null if the kubelet has the newest.
-  std::shared_ptr<const PluginDevices> next_ ABSL_GUARDED_BY(mutex_);
-  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
-  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
-  // What is being written; must not change meanwhile.
-  v1beta1::ListAndWatchResponse response_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const PluginDevices> next_;
+  // A list is on its way.
+  bool writing_ = false;
 };
 
 }  // namespace xpu

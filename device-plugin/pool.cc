@@ -1,22 +1,18 @@
 #include "device-plugin/pool.h"
 
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
-#include "common/rpc/rpc.h"
 #include "device-plugin/kubelet_link.h"
 #include "device-plugin/plugin_service.h"
 #include "device-plugin/registry_link.h"
 #include "device-plugin/resource_name.h"
-#include "grpcpp/grpcpp.h"
-#include "grpcpp/impl/codegen/service_type.h"
 #include "spdlog/spdlog.h"
 
 namespace xpu {
 
-Pool::Pool(EventLoop& loop, const Options& options, const std::shared_ptr<grpc::Channel>& host_agent)
+Pool::Pool(EventLoop& loop, const Options& options, AllocateClient& host_agent)
     : resource_(options.config.resource),
       files_(std::make_shared<PoolFiles>(PoolFiles::Options{.resource = options.config.resource,
                                                             .cdi_dir = options.cdi_dir,
@@ -24,19 +20,20 @@ Pool::Pool(EventLoop& loop, const Options& options, const std::shared_ptr<grpc::
                                                             .device_info_dir = options.device_info_dir})),
       board_(std::make_shared<DeviceBoard>(!options.config.exclude_topology)),
       inbox_(loop),
-      service_(MakePluginService(
-          board_, host_agent,
+      loop_(loop),
+      methods_(PluginMethods(
+          board_,
           {.pool = options.config,
            .use_cdi = options.use_cdi,
            .files = files_,
-           .host_agent = options.host_agent,
-           .allocate_timeout = options.allocate_timeout,
-           .unwatched = [this, post = inbox_.post()] { post([this] { link_->OnUnwatched(); }); }})) {}
+           .host_agent = &host_agent,
+           .unwatched = [this, post = inbox_.post()] { post([this] { link_->OnUnwatched(); }); }},
+          inbox_.post())) {}
 
 Pool::~Pool() = default;
 
 absl::StatusOr<std::unique_ptr<Pool>> Pool::Start(EventLoop& loop, const Options& options,
-                                                  const std::shared_ptr<grpc::Channel>& host_agent,
+                                                  AllocateClient& host_agent,
                                                   std::function<void(const absl::Status&)> fail) {
   const std::string& resource = options.config.resource;
   XPU_RETURN_IF_ERROR(CheckResourceName(resource));
@@ -44,7 +41,7 @@ absl::StatusOr<std::unique_ptr<Pool>> Pool::Start(EventLoop& loop, const Options
   const std::string socket = PluginSocketName(resource);
   if (options.registration == PluginRegistration::kWatcher) {
     const std::string path = absl::StrCat(options.registry_dir, "/", socket);
-    pool->registration_ = MakeRegistrationService(resource, path);
+    pool->methods_.merge(RegistrationMethods(resource, path));
     XPU_ASSIGN_OR_RETURN(
         pool->link_,
         RegistryLink::Start(
@@ -63,9 +60,7 @@ absl::StatusOr<std::unique_ptr<Pool>> Pool::Start(EventLoop& loop, const Options
 absl::Status Pool::Serve(const std::string& socket) {
   // The old one first: when it goes it removes what is at its path.
   server_ = nullptr;
-  std::vector<grpc::Service*> services = {service_.get()};
-  if (registration_ != nullptr) services.push_back(registration_.get());
-  XPU_ASSIGN_OR_RETURN(server_, RpcServer::Start({absl::StrCat("unix:", socket)}, services));
+  XPU_ASSIGN_OR_RETURN(server_, LoopRpcServer::Start(loop_, socket, methods_));
   return absl::OkStatus();
 }
 

@@ -6,23 +6,17 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "common/base/event_loop.h"
+#include "device-plugin/allocate_client.h"
 #include "device-plugin/device_board.h"
 #include "device-plugin/loop_inbox.h"
+#include "device-plugin/loop_rpc.h"
 #include "device-plugin/plugin_function.h"
 #include "device-plugin/plugin_link.h"
 #include "device-plugin/pool_config.h"
 #include "device-plugin/pool_files.h"
 
-namespace grpc {
-class Channel;
-class Service;
-}  // namespace grpc
-
 namespace xpu {
-
-class RpcServer;
 
 // How the kubelet hears of a plugin. One of the two, never both: a kubelet that knows a resource by two
 // connections forgets it when one of them ends.
@@ -41,18 +35,16 @@ class Pool {
     PluginRegistration registration = PluginRegistration::kKubelet;
     std::string plugin_dir;
     std::string registry_dir;
-    // Address of the host agent, for messages.
-    std::string host_agent;
-    absl::Duration allocate_timeout;
     bool use_cdi = false;
     // Empty: none.
     std::string cdi_dir;
     std::string device_info_dir;
   };
 
-  // `fail` is called once, when the pool cannot go on. Errors are those of KubeletLink and RegistryLink.
+  // `host_agent` is not owned and outlives the pool. `fail` is called once, when the pool cannot go on.
+  // Errors are those of KubeletLink and RegistryLink.
   static absl::StatusOr<std::unique_ptr<Pool>> Start(EventLoop& loop, const Options& options,
-                                                     const std::shared_ptr<grpc::Channel>& host_agent,
+                                                     AllocateClient& host_agent,
                                                      std::function<void(const absl::Status&)> fail);
   ~Pool();
 
@@ -63,7 +55,7 @@ class Pool {
   void RemoveFiles(bool functions_in_use);
 
  private:
-  Pool(EventLoop& loop, const Options& options, const std::shared_ptr<grpc::Channel>& host_agent);
+  Pool(EventLoop& loop, const Options& options, AllocateClient& host_agent);
   absl::Status Serve(const std::string& socket);
   // What of the members is news for people.
   void LogChanges(const PoolMembers& members) const;
@@ -71,13 +63,12 @@ class Pool {
   const std::string resource_;
   const std::shared_ptr<PoolFiles> files_;
   const std::shared_ptr<DeviceBoard> board_;
-  // Before the service, whose calls post to it.
+  // Before the server, whose calls post to it.
   const LoopInbox inbox_;
   std::unique_ptr<PluginLink> link_;
-  const std::unique_ptr<grpc::Service> service_;
-  // Null without the plugin watcher.
-  std::unique_ptr<grpc::Service> registration_;
-  std::unique_ptr<RpcServer> server_;
+  EventLoop& loop_;
+  LoopRpcServer::Methods methods_;
+  std::unique_ptr<LoopRpcServer> server_;
 };
 
 }  // namespace xpu

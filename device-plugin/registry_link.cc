@@ -6,50 +6,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
-#include "grpcpp/grpcpp.h"
-#include "kubelet/pluginregistration/v1/api.grpc.pb.h"
+#include "kubelet/pluginregistration/v1/api.pb.h"
 #include "spdlog/spdlog.h"
 
 namespace xpu {
-namespace {
-
-class RegistrationService : public pluginregistration::Registration::CallbackService {
- public:
-  RegistrationService(std::string resource, std::string endpoint)
-      : resource_(std::move(resource)), endpoint_(std::move(endpoint)) {}
-
-  grpc::ServerUnaryReactor* GetInfo(grpc::CallbackServerContext* context,
-                                    const pluginregistration::InfoRequest*,
-                                    pluginregistration::PluginInfo* info) override {
-    info->set_type("DevicePlugin");
-    info->set_name(resource_);
-    info->set_endpoint(endpoint_);
-    info->add_supported_versions("v1beta1");
-    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
-  }
-
-  grpc::ServerUnaryReactor* NotifyRegistrationStatus(
-      grpc::CallbackServerContext* context, const pluginregistration::RegistrationStatus* status,
-      pluginregistration::RegistrationStatusResponse*) override {
-    if (status->plugin_registered()) {
-      spdlog::info("the kubelet has registered {}", resource_);
-    } else {
-      spdlog::error("the kubelet does not register {}: {}; it will ask again", resource_, status->error());
-    }
-    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
-  }
-
- private:
-  const std::string resource_;
-  const std::string endpoint_;
-};
-
-}  // namespace
-
 absl::StatusOr<std::unique_ptr<RegistryLink>> RegistryLink::Start(EventLoop& loop, const Options& options,
                                                                   Serve serve, Fail fail) {
   std::unique_ptr<RegistryLink> link(new RegistryLink(options, std::move(serve), std::move(fail)));
@@ -80,9 +40,31 @@ void RegistryLink::OnChange(FolderWatch::Change change, const std::string& name)
   if (const absl::Status status = serve_(); !status.ok()) fail_(status);
 }
 
-std::unique_ptr<grpc::Service> MakeRegistrationService(const std::string& resource,
-                                                       const std::string& endpoint) {
-  return std::make_unique<RegistrationService>(resource, endpoint);
+LoopRpcServer::Methods RegistrationMethods(const std::string& resource, const std::string& endpoint) {
+  return {
+      {"/pluginregistration.Registration/GetInfo",
+       [=](const LoopCall& call, const std::string&) {
+         pluginregistration::PluginInfo info;
+         info.set_type("DevicePlugin");
+         info.set_name(resource);
+         info.set_endpoint(endpoint);
+         info.add_supported_versions("v1beta1");
+         call.Answer(info.SerializeAsString());
+       }},
+      {"/pluginregistration.Registration/NotifyRegistrationStatus",
+       [=](const LoopCall& call, const std::string& request) {
+         pluginregistration::RegistrationStatus status;
+         if (!status.ParseFromString(request)) {
+           return call.Finish(absl::InvalidArgumentError("this is no RegistrationStatus"));
+         }
+         if (status.plugin_registered()) {
+           spdlog::info("the kubelet has registered {}", resource);
+         } else {
+           spdlog::error("the kubelet does not register {}: {}; it will ask again", resource, status.error());
+         }
+         call.Answer(pluginregistration::RegistrationStatusResponse().SerializeAsString());
+       }},
+  };
 }
 
 }  // namespace xpu

@@ -8,11 +8,8 @@
 #include "absl/status/statusor.h"
 #include "common/base/event_loop.h"
 #include "common/base/folder_watch.h"
+#include "device-plugin/loop_rpc.h"
 #include "device-plugin/plugin_link.h"
-
-namespace grpc {
-class Service;
-}
 
 namespace xpu {
 
@@ -60,7 +57,6 @@ class RegistryLink : public PluginLink {
 
 // pluginregistration.Registration, which tells the kubelet that v1beta1.DevicePlugin is served for `resource`
 // on `endpoint` (an absolute path), and logs what the kubelet says to that.
-std::unique_ptr<grpc::Service> MakeRegistrationService(const std::string& resource,
-                                                       const std::string& endpoint);
+LoopRpcServer::Methods RegistrationMethods(const std::string& resource, const std::string& endpoint);
 
 }  // namespace xpu

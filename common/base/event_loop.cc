@@ -111,14 +111,22 @@ void EventLoop::PostAndWait(std::function<void()> work) {
   done.WaitForNotification();
 }
 
-EventLoop::Handle EventLoop::OnReadable(int fd, std::function<void()> ready) {
+EventLoop::Handle EventLoop::OnReady(int fd, short what, std::function<void()> ready) {
   Handle handle;
   handle.impl_ = std::make_unique<Handle::Impl>();
   handle.impl_->work = std::move(ready);
-  handle.impl_->registered =
-      event_new(state_->base, fd, EV_READ | EV_PERSIST, &Handle::Impl::Fire, handle.impl_.get());
+  handle.impl_->registered = event_new(state_->base, fd, static_cast<short>(what | EV_PERSIST),
+                                       &Handle::Impl::Fire, handle.impl_.get());
   event_add(handle.impl_->registered, nullptr);
   return handle;
+}
+
+EventLoop::Handle EventLoop::OnReadable(int fd, std::function<void()> ready) {
+  return OnReady(fd, EV_READ, std::move(ready));
+}
+
+EventLoop::Handle EventLoop::OnWritable(int fd, std::function<void()> ready) {
+  return OnReady(fd, EV_WRITE, std::move(ready));
 }
 
 EventLoop::Handle EventLoop::After(absl::Duration delay, std::function<void()> work) {

@@ -50,6 +50,8 @@ class EventLoop {
 
   // Calls `ready` whenever `fd` can be read, until the handle goes away. The caller keeps the descriptor.
   [[nodiscard]] Handle OnReadable(int fd, std::function<void()> ready);
+  // The same whenever `fd` can be written to.
+  [[nodiscard]] Handle OnWritable(int fd, std::function<void()> ready);
   // Calls `work` once after `delay`.
   [[nodiscard]] Handle After(absl::Duration delay, std::function<void()> work);
   // Calls `work` when the process gets `signal`.
@@ -59,6 +61,8 @@ class EventLoop {
   event_base* base();
 
  private:
+  Handle OnReady(int fd, short what, std::function<void()> ready);
+
   struct State;
   std::unique_ptr<State> state_;
 };

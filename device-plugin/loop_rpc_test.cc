@@ -1,0 +1,301 @@
+// The plugin's own end of gRPC against gRPC's.
+
+#include "device-plugin/loop_rpc.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "absl/synchronization/notification.h"
+#include "common/rpc/rpc.h"
+#include "common/sys/files.h"
+#include "grpcpp/grpcpp.h"
+#include "kubelet/deviceplugin/v1beta1/api.grpc.pb.h"
+
+namespace xpu {
+namespace {
+
+using ::testing::HasSubstr;
+using v1beta1::DevicePlugin;
+
+constexpr char kAllocate[] = "/v1beta1.DevicePlugin/Allocate";
+constexpr char kListAndWatch[] = "/v1beta1.DevicePlugin/ListAndWatch";
+
+class LoopRpcTest : public ::testing::Test {
+ protected:
+  LoopRpcTest() : folder_(*TemporaryDirectory::Make()), thread_([this] { loop_.Run(); }) {}
+  ~LoopRpcTest() override {
+    loop_.PostAndWait([this] {
+      server_ = nullptr;
+      client_ = nullptr;
+    });
+    loop_.Stop();
+    thread_.join();
+  }
+
+  std::string socket() const { return folder_.path() + "/test.sock"; }
+  absl::Status Serve(const LoopRpcServer::Methods& methods) {
+    absl::Status status;
+    loop_.PostAndWait([&] {
+      auto server = LoopRpcServer::Start(loop_, socket(), methods);
+      status = server.status();
+      if (server.ok()) server_ = *std::move(server);
+    });
+    return status;
+  }
+  std::unique_ptr<DevicePlugin::Stub> Stub() const {
+    return DevicePlugin::NewStub(*MakeChannel("unix:" + socket()));
+  }
+  static void Prepare(grpc::ClientContext& context) {
+    context.set_wait_for_ready(true);
+    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(60)));
+  }
+  static absl::StatusOr<v1beta1::AllocateResponse> Allocate(DevicePlugin::Stub& stub, const std::string& id) {
+    grpc::ClientContext context;
+    Prepare(context);
+    v1beta1::AllocateRequest request;
+    request.add_container_requests()->add_devices_ids(id);
+    v1beta1::AllocateResponse response;
+    const grpc::Status status = stub.Allocate(&context, request, &response);
+    if (!status.ok()) return FromGrpc(status);
+    return response;
+  }
+  // Calls Allocate with the client, from the loop.
+  LoopRpcClient::Reply Call(const std::string& message, absl::Duration timeout = absl::Seconds(60)) {
+    LoopRpcClient::Reply reply;
+    absl::Notification done;
+    loop_.PostAndWait([&] {
+      if (client_ == nullptr) client_ = std::make_unique<LoopRpcClient>(loop_, socket());
+      const uint64_t call = client_->Call(kAllocate, message, timeout, [&](const LoopRpcClient::Reply& got) {
+        reply = got;
+        done.Notify();
+      });
+      if (call == 0) done.Notify();
+    });
+    done.WaitForNotification();
+    return reply;
+  }
+
+  TemporaryDirectory folder_;
+  EventLoop loop_;
+  std::unique_ptr<LoopRpcServer> server_;
+  std::unique_ptr<LoopRpcClient> client_;
+  std::thread thread_;
+};
+
+// Answers with the id that was asked for.
+void Echo(const LoopCall& call, const std::string& text) {
+  v1beta1::AllocateRequest request;
+  ASSERT_TRUE(request.ParseFromString(text));
+  v1beta1::AllocateResponse response;
+  (*response.add_container_responses()->mutable_envs())["ID"] = request.container_requests(0).devices_ids(0);
+  call.Answer(response.SerializeAsString());
+}
+
+TEST_F(LoopRpcTest, AnswersGrpcsClients) {
+  ASSERT_TRUE(Serve({{kAllocate, &Echo}}).ok());
+  const auto stub = Stub();
+  // Beyond flow-control windows and frames, and nothing at all.
+  for (const size_t size : {size_t{1}, size_t{100'000}, size_t{3'000'000}, size_t{0}}) {
+    const std::string id(size, 'x');
+    const auto response = Allocate(*stub, id);
+    ASSERT_TRUE(response.ok()) << response.status();
+    EXPECT_EQ(response->container_responses(0).envs().at("ID"), id);
+  }
+}
+
+TEST_F(LoopRpcTest, ManyCallsOfManyClientsAreEachAnswered) {
+  ASSERT_TRUE(Serve({{kAllocate, &Echo}}).ok());
+  std::vector<std::thread> clients;
+  for (int c = 0; c < 8; ++c) {
+    clients.emplace_back([this, c] {
+      const auto stub = Stub();
+      for (int i = 0; i < 50; ++i) {
+        const std::string id = std::to_string(c * 1000 + i);
+        const auto response = Allocate(*stub, id);
+        ASSERT_TRUE(response.ok()) << response.status();
+        EXPECT_EQ(response->container_responses(0).envs().at("ID"), id);
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+}
+
+TEST_F(LoopRpcTest, ErrorsArriveWithTheirWords) {
+  ASSERT_TRUE(Serve({{kAllocate,
+                      [](const LoopCall& call, const std::string&) {
+                        call.Finish(absl::FailedPreconditionError("100 % \"claimed\"\nby pöd"));
+                      }}})
+                  .ok());
+  const auto stub = Stub();
+  const absl::Status status = Allocate(*stub, "a").status();
+  EXPECT_EQ(status, absl::FailedPreconditionError("100 % \"claimed\"\nby pöd"));
+  grpc::ClientContext context;
+  Prepare(context);
+  v1beta1::DevicePluginOptions options;
+  EXPECT_EQ(stub->GetDevicePluginOptions(&context, {}, &options).error_code(),
+            grpc::StatusCode::UNIMPLEMENTED);
+}
+
+TEST_F(LoopRpcTest, StreamsGoOnUntilTheOtherEndHasEnough) {
+  absl::Notification ended;
+  LoopCall* open = nullptr;
+  ASSERT_TRUE(Serve({{kListAndWatch,
+                      [&](const LoopCall& call, const std::string&) {
+                        open = new LoopCall(call);
+                        call.OnEnd([&] { ended.Notify(); });
+                        v1beta1::ListAndWatchResponse list;
+                        list.add_devices()->set_id(std::string(500'000, 'x'));
+                        call.Write(list.SerializeAsString());
+                      }}})
+                  .ok());
+  const auto stub = Stub();
+  grpc::ClientContext context;
+  Prepare(context);
+  const auto stream = stub->ListAndWatch(&context, {});
+  v1beta1::ListAndWatchResponse list;
+  ASSERT_TRUE(stream->Read(&list));
+  EXPECT_EQ(list.devices(0).id().size(), 500'000u);
+  loop_.PostAndWait([&] { open->Write(v1beta1::ListAndWatchResponse().SerializeAsString()); });
+  ASSERT_TRUE(stream->Read(&list));
+  EXPECT_EQ(list.devices_size(), 0);
+  context.TryCancel();
+  EXPECT_FALSE(stream->Read(&list));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  ended.WaitForNotification();
+  // What comes too late has no effect.
+  loop_.PostAndWait([&] {
+    open->Write("late");
+    open->Finish(absl::OkStatus());
+  });
+  delete open;
+}
+
+TEST_F(LoopRpcTest, TheEndOfTheServerEndsItsCalls) {
+  absl::Notification called;
+  absl::Notification ended;
+  ASSERT_TRUE(Serve({{kAllocate,
+                      [&](const LoopCall& call, const std::string&) {
+                        call.OnEnd([&] { ended.Notify(); });
+                        called.Notify();
+                      }}})
+                  .ok());
+  struct stat info {};
+  ASSERT_EQ(stat(socket().c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+  absl::Status status;
+  std::thread client([&] { status = Allocate(*Stub(), "a").status(); });
+  called.WaitForNotification();
+  loop_.PostAndWait([&] { server_ = nullptr; });
+  ended.WaitForNotification();
+  EXPECT_FALSE(std::filesystem::exists(socket()));
+  client.join();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(LoopRpcTest, WhatIsNoHttp2IsSentAway) {
+  ASSERT_TRUE(Serve({{kAllocate, &Echo}}).ok());
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  strcpy(address.sun_path, socket().c_str());
+  ASSERT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_GT(send(fd.get(), "GET / HTTP/1.1\r\n\r\n", 18, MSG_NOSIGNAL), 0);
+  char buffer[4096];
+  while (recv(fd.get(), buffer, sizeof buffer, 0) > 0) {
+  }
+  EXPECT_TRUE(Allocate(*Stub(), "a").ok()) << "others are served as before";
+}
+
+TEST_F(LoopRpcTest, ASocketInUseIsLeftAloneAndAStaleOneReplaced) {
+  ASSERT_TRUE(Serve({{kAllocate, &Echo}}).ok());
+  loop_.PostAndWait([&] {
+    EXPECT_EQ(LoopRpcServer::Start(loop_, socket(), {}).status().code(),
+              absl::StatusCode::kFailedPrecondition);
+  });
+  loop_.PostAndWait([&] { server_ = nullptr; });
+  {
+    const UniqueFd dead(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    strcpy(address.sun_path, socket().c_str());
+    ASSERT_EQ(bind(dead.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  }
+  EXPECT_TRUE(Serve({{kAllocate, &Echo}}).ok());
+  std::ofstream(folder_.path() + "/file") << "x";
+  loop_.PostAndWait([&] {
+    EXPECT_FALSE(LoopRpcServer::Start(loop_, folder_.path() + "/file", {}).ok());
+    EXPECT_FALSE(LoopRpcServer::Start(loop_, folder_.path() + "/" + std::string(120, 'x'), {}).ok());
+  });
+}
+
+// gRPC's server, for the client.
+class GrpcServer : public DevicePlugin::Service {
+ public:
+  absl::Notification* hold = nullptr;
+
+ private:
+  grpc::Status Allocate(grpc::ServerContext*, const v1beta1::AllocateRequest* request,
+                        v1beta1::AllocateResponse* response) override {
+    const std::string& id = request->container_requests(0).devices_ids(0);
+    if (hold != nullptr) hold->WaitForNotification();
+    if (id == "bad") return grpc::Status(grpc::StatusCode::NOT_FOUND, "no pöd");
+    (*response->add_container_responses()->mutable_envs())["ID"] = id;
+    return grpc::Status::OK;
+  }
+};
+
+std::string Request(const std::string& id) {
+  v1beta1::AllocateRequest request;
+  request.add_container_requests()->add_devices_ids(id);
+  return request.SerializeAsString();
+}
+
+TEST_F(LoopRpcTest, AsksGrpcsServers) {
+  EXPECT_FALSE(Call(Request("a")).answered) << "nobody is there";
+  GrpcServer service;
+  auto server = *RpcServer::Start({"unix:" + socket()}, {&service});
+  for (const size_t size : {size_t{1}, size_t{100'000}, size_t{3'000'000}}) {
+    const LoopRpcClient::Reply reply = Call(Request(std::string(size, 'x')));
+    ASSERT_TRUE(reply.answered && reply.status.ok()) << reply.status;
+    v1beta1::AllocateResponse response;
+    ASSERT_TRUE(response.ParseFromString(reply.response));
+    EXPECT_EQ(response.container_responses(0).envs().at("ID").size(), size);
+  }
+  EXPECT_EQ(Call(Request("bad")).status, absl::NotFoundError("no pöd"));
+  // A server that is replaced is found again.
+  server = nullptr;
+  server = *RpcServer::Start({"unix:" + socket()}, {&service});
+  EXPECT_TRUE(Call(Request("a")).status.ok());
+}
+
+TEST_F(LoopRpcTest, ACallThatTakesTooLongEnds) {
+  GrpcServer service;
+  absl::Notification hold;
+  service.hold = &hold;
+  const auto server = *RpcServer::Start({"unix:" + socket()}, {&service});
+  const LoopRpcClient::Reply reply = Call(Request("a"), absl::Milliseconds(20));
+  EXPECT_TRUE(reply.answered);
+  EXPECT_EQ(reply.status.code(), absl::StatusCode::kDeadlineExceeded);
+  hold.Notify();
+}
+
+TEST(FrameTest, OneWholeMessageIsTaken) {
+  EXPECT_EQ(*UnframeMessage(FrameMessage("abc")), "abc");
+  EXPECT_EQ(*UnframeMessage(FrameMessage("")), "");
+  EXPECT_THAT(UnframeMessage("").status().ToString(), HasSubstr("no message"));
+  EXPECT_THAT(UnframeMessage(FrameMessage("abc") + "d").status().ToString(), HasSubstr("one whole message"));
+  std::string compressed = FrameMessage("abc");
+  compressed[0] = 1;
+  EXPECT_THAT(UnframeMessage(compressed).status().ToString(), HasSubstr("compressed"));
+}
+
+}  // namespace
+}  // namespace xpu
