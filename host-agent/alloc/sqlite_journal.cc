@@ -290,7 +290,7 @@ VfSettings ReadSettings(RowReader& in) {
   const auto qos = in.MaybeNumber<uint8_t>(kMaxQos);
   const auto protocol = in.MaybeNumber<uint16_t>();
   if (id) {
-    settings.vlan.emplace().id = *id;
+    settings.vlan = VfSettings::Vlan{.id = *id};
     settings.vlan->qos = qos.value_or(0);
     settings.vlan->protocol = protocol.value_or(settings.vlan->protocol);
   }
@@ -544,7 +544,8 @@ absl::StatusOr<SqliteJournal::Opened> SqliteJournal::OpenOrReplace(const std::st
     opened.journal = *std::move(journal);
     return opened;
   }
-  Lost& lost = opened.lost.emplace();
+  opened.lost = Lost{};
+  Lost& lost = *opened.lost;
   lost.reason = std::string(journal.status().message());
   const std::vector<ClaimRow> rows = Salvage(path);
   lost.salvaged = static_cast<int>(rows.size());
