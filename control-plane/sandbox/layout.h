@@ -64,6 +64,8 @@ class SandboxLayout {
   std::string ovs_dir(int card) const { return dpu_dir(card) + "/ovs"; }
   // The stand-in kubelet's folder for plugins.
   std::string plugin_dir() const { return dir_ + "/device-plugins"; }
+  // A path: where the kubelet tells which pods hold devices.
+  std::string pod_resources() const { return dir_ + "/pod-resources.sock"; }
   std::string journal() const { return dir_ + "/host/journal.db"; }
   std::string log(const std::string& process) const { return log_dir() + "/" + process + ".log"; }
   std::string log_dir() const { return dir_ + "/log"; }

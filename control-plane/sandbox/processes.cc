@@ -76,6 +76,8 @@ ProcessSpec XpuAgent(const SandboxOptions& options, const SandboxLayout& layout,
                "br-xpu",
                "--datapath-type",
                "netdev",
+               "--host-vlans",
+               "100-199",
                "--api-server",
                layout.api_server(),
                "--log-level",
@@ -97,6 +99,10 @@ ProcessSpec HostAgent(const SandboxOptions& options, const SandboxLayout& layout
                layout.node_name(),
                "--api-server",
                layout.api_server(),
+               "--pod-resources",
+               layout.pod_resources(),
+               "--kubelet-devices",
+               layout.plugin_dir(),
                "--log-level",
                options.log_level};
   for (int card = 0; card < options.cards; ++card) {
@@ -124,8 +130,9 @@ std::vector<ProcessSpec> SandboxProcesses(const SandboxOptions& options) {
   for (int card = 0; card < options.cards; ++card) all.push_back(XpuAgent(options, layout, card));
   all.push_back(HostAgent(options, layout));
   all.push_back({.name = "xpu-kubelet-standin",
-                 .argv = {bin + "/xpu-kubelet-standin", "--plugin-dir", layout.plugin_dir(), "--listen",
-                          layout.kubelet_control(), "--log-level", options.log_level},
+                 .argv = {bin + "/xpu-kubelet-standin", "--plugin-dir", layout.plugin_dir(),
+                          "--pod-resources", layout.pod_resources(), "--listen", layout.kubelet_control(),
+                          "--log-level", options.log_level},
                  .netns = "host",
                  .sockets = {layout.kubelet_control(), "unix:" + layout.plugin_dir() + "/kubelet.sock"}});
   all.push_back(

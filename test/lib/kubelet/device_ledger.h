@@ -52,6 +52,8 @@ class DeviceLedger {
   Capacity GetCapacity(const std::string& resource, absl::Time now);
   std::vector<v1beta1::Device> Devices(const std::string& resource) const;
   std::set<std::string> Held(const std::string& resource) const;
+  // By container, then resource.
+  const std::map<std::string, std::map<std::string, HeldDevices>>& AllHeld() const { return held_; }
   bool IsConnected(const std::string& resource) const;
 
   // What outlives a restart: who holds what, and the names of resources, whose devices do not count until

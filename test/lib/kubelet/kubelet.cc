@@ -8,11 +8,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/rpc.h"
 #include "device-plugin/resource_name.h"
 #include "grpcpp/grpcpp.h"
 #include "kubelet/deviceplugin/v1beta1/api.grpc.pb.h"
+#include "kubelet/podresources/v1/api.grpc.pb.h"
 #include "spdlog/spdlog.h"
 
 namespace xpu::testing {
@@ -47,9 +49,38 @@ class Kubelet::Registration : public v1beta1::Registration::Service {
   Kubelet& kubelet_;
 };
 
+// PodResources of what containers hold (pkg/kubelet/apis/podresources/server_v1.go).
+class Kubelet::PodLister : public v1::PodResourcesLister::Service {
+ public:
+  explicit PodLister(Kubelet& kubelet) : kubelet_(kubelet) {}
+  grpc::Status List(grpc::ServerContext*, const v1::ListPodResourcesRequest*,
+                    v1::ListPodResourcesResponse* response) override {
+    absl::MutexLock lock(&kubelet_.mutex_);
+    for (const auto& [container, resources] : kubelet_.ledger_.AllHeld()) {
+      std::vector<std::string> names = absl::StrSplit(container, '/');
+      if (names.size() != 3) names = {"default", container, container};
+      v1::PodResources& pod = *response->add_pod_resources();
+      pod.set_namespace_(names[0]);
+      pod.set_name(names[1]);
+      v1::ContainerResources& out = *pod.add_containers();
+      out.set_name(names[2]);
+      for (const auto& [resource, held] : resources) {
+        v1::ContainerDevices& devices = *out.add_devices();
+        devices.set_resource_name(resource);
+        devices.mutable_device_ids()->Assign(held.ids.begin(), held.ids.end());
+      }
+    }
+    return grpc::Status::OK;
+  }
+
+ private:
+  Kubelet& kubelet_;
+};
+
 Kubelet::Kubelet(const KubeletOptions& options)
     : options_(options),
       registration_(std::make_unique<Registration>(*this)),
+      pod_lister_(std::make_unique<PodLister>(*this)),
       ledger_(options.endpoint_stop_grace) {}
 
 absl::StatusOr<std::unique_ptr<Kubelet>> Kubelet::Start(const KubeletOptions& options) {
@@ -73,6 +104,12 @@ absl::Status Kubelet::Serve() {
   }
   XPU_RETURN_IF_ERROR(RemoveSockets(options_.plugin_dir));
   XPU_ASSIGN_OR_RETURN(server_, RpcServer::Start({absl::StrCat("unix:", socket)}, {registration_.get()}));
+  if (!options_.pod_resources.empty()) {
+    std::error_code error;
+    fs::create_directories(fs::path(options_.pod_resources).parent_path(), error);
+    XPU_ASSIGN_OR_RETURN(
+        pod_server_, RpcServer::Start({absl::StrCat("unix:", options_.pod_resources)}, {pod_lister_.get()}));
+  }
   if (options_.registry_dir.empty()) return absl::OkStatus();
   XPU_ASSIGN_OR_RETURN(watcher_,
                        PluginWatcher::Start(options_.registry_dir, options_.dial_timeout,
@@ -86,6 +123,7 @@ Kubelet::~Kubelet() {
   CancelWaits();
   watcher_ = nullptr;
   server_ = nullptr;
+  pod_server_ = nullptr;
   std::vector<std::shared_ptr<PluginEndpoint>> endpoints;
   {
     absl::MutexLock lock(&mutex_);

@@ -29,6 +29,8 @@ struct KubeletOptions {
   std::string plugin_dir;
   // Where its plugin watcher looks for plugins; empty: nowhere.
   std::string registry_dir;
+  // Socket of the PodResources service; its folder is made. Empty: not served.
+  std::string pod_resources;
   // How long a plugin's devices count for capacity after it has gone.
   absl::Duration endpoint_stop_grace = absl::Minutes(5);
   // For connecting to a plugin that registers.
@@ -57,7 +59,8 @@ struct KubeletResource {
 // restart.
 //
 // One difference: where several plugins register one resource, the last one is it and the others are
-// disconnected.
+// disconnected. And there are no pods but those whose containers hold something: a container is called
+// "<namespace>/<pod>/<container>", or anything else, which is then the pod's name in "default".
 //
 // Safe from any thread.
 class Kubelet {
@@ -88,6 +91,7 @@ class Kubelet {
 
  private:
   class Registration;
+  class PodLister;
 
   explicit Kubelet(const KubeletOptions& options);
   absl::Status Serve();
@@ -101,6 +105,8 @@ class Kubelet {
   const KubeletOptions options_;
   std::unique_ptr<Registration> registration_;
   std::unique_ptr<RpcServer> server_;
+  std::unique_ptr<PodLister> pod_lister_;
+  std::unique_ptr<RpcServer> pod_server_;
   std::unique_ptr<PluginWatcher> watcher_;
 
   // One admission at a time, as in a kubelet.

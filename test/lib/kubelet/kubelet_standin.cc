@@ -61,8 +61,9 @@ std::unique_ptr<grpc::Service> MakeKubeletControl(Kubelet& kubelet) {
 }
 
 absl::Status RunKubeletStandin(const KubeletStandinOptions& options, const KubeletStandinDeps& deps) {
-  XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Kubelet> kubelet,
-                       Kubelet::Start({.plugin_dir = options.plugin_dir}));
+  XPU_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Kubelet> kubelet,
+      Kubelet::Start({.plugin_dir = options.plugin_dir, .pod_resources = options.pod_resources}));
   const std::unique_ptr<grpc::Service> control = MakeKubeletControl(*kubelet);
   XPU_ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> server,
                        RpcServer::Start({options.listen}, {control.get()}));

@@ -20,6 +20,8 @@ std::unique_ptr<grpc::Service> MakeKubeletControl(Kubelet& kubelet);
 
 struct KubeletStandinOptions {
   std::string plugin_dir;
+  // As KubeletOptions has it.
+  std::string pod_resources;
   // Where the control API is served: "unix:/path".
   std::string listen;
 };

@@ -17,6 +17,8 @@ int main(int argc, char** argv) {
       "xpu-kubelet-standin");
   app.add_option("--plugin-dir", options.plugin_dir, "Folder of device plugins; sockets in it are removed")
       ->required();
+  app.add_option("--pod-resources", options.pod_resources,
+                 "Socket on which is told which pods hold devices; without, it is not");
   app.add_option("--listen", options.listen, "Where the control API is served, unix:PATH")->required();
   app.add_option("--log-level", log_level, "debug, info, warn or error")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
