@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <string>
 
 #include "absl/strings/ascii.h"
@@ -82,33 +83,49 @@ absl::StatusOr<std::string> ReadVersion(const JsonFields& config) {
                                  [](std::string* out, std::string_view version) { out->append(version); })));
 }
 
+// The plugin's own key that `key` is, in whatever case; empty if it is none.
+absl::string_view OurKey(absl::string_view key) {
+  const auto known = std::find_if(kOurKeys.begin(), kOurKeys.end(), [key](absl::string_view ours) {
+    return absl::EqualsIgnoreCase(ours, key);
+  });
+  return known == kOurKeys.end() ? "" : *known;
+}
+
+bool IsForeignKey(absl::string_view key) {
+  return absl::StartsWith(key, "cni.dev/") || IsOneOf(kForeignKeys, key);
+}
+
 // Go's JSON does not tell upper and lower case apart in keys, so definitions for sriov-cni have "vlanQos" and
-// the like. Gives such keys their own spelling, and refuses those that are not known.
-absl::Status SpellKeys(CniDialect dialect, json* config) {
-  std::vector<std::pair<std::string, std::string>> misspelt;
+// the like. Gives such keys their own spelling; what there are two of keeps one.
+void SpellKeys(json* config) {
+  json spelt = json::object();
   for (const auto& [key, value] : config->items()) {
-    if (absl::StartsWith(key, "cni.dev/") || IsOneOf(kForeignKeys, key) || IsOneOf(kOurKeys, key)) continue;
-    const auto known = std::find_if(kOurKeys.begin(), kOurKeys.end(), [&key = key](absl::string_view ours) {
-      return absl::EqualsIgnoreCase(ours, key);
-    });
-    if (known == kOurKeys.end()) {
+    const absl::string_view ours = OurKey(key);
+    spelt.emplace(ours.empty() ? key : std::string(ours), value);
+  }
+  *config = std::move(spelt);
+}
+
+// That all keys are known, and none is there in two spellings.
+absl::Status CheckKeys(CniDialect dialect, const json& config) {
+  std::map<absl::string_view, std::string> seen;
+  for (const auto& [key, value] : config.items()) {
+    const absl::string_view ours = OurKey(key);
+    if (ours.empty()) {
+      if (IsForeignKey(key)) continue;
       return CniConfigError(absl::StrCat("unknown key \"", key, "\""),
                             absl::StrCat("remove it or correct its name; the plugin's own keys are ",
                                          absl::StrJoin(kOurKeys.begin(), kOurKeys.end() - 1, ", ")));
     }
-    misspelt.emplace_back(key, *known);
-  }
-  for (const auto& [key, known] : misspelt) {
-    if (config->contains(known)) {
-      return CniConfigError(absl::StrCat("\"", key, "\" and \"", known, "\" are the same key"),
+    if (dialect == CniDialect::kXpu && ours == "BridgeID") {
+      return CniConfigError(absl::StrCat("unknown key \"", key, "\": it is of dpu-operator's own plugin"),
+                            "name the Network that is meant as network");
+    }
+    const auto [other, is_new] = seen.emplace(ours, key);
+    if (!is_new) {
+      return CniConfigError(absl::StrCat("\"", other->second, "\" and \"", key, "\" are the same key"),
                             "remove one of them");
     }
-    (*config)[known] = std::move((*config)[key]);
-    config->erase(key);
-  }
-  if (dialect == CniDialect::kXpu && config->contains("BridgeID")) {
-    return CniConfigError("unknown key \"BridgeID\": it is of dpu-operator's own plugin",
-                          "name the Network that is meant as network");
   }
   return absl::OkStatus();
 }
@@ -126,9 +143,11 @@ absl::StatusOr<json> ReadConfig(absl::string_view bytes, CniDialect dialect, std
         CniCode::kDecodeFailure,
         absl::StrCat("the CNI configuration is ", config->type_name(), ", it must be an object"));
   }
+  const json as_written = *config;
+  SpellKeys(&*config);
   // First: what else is wrong may be of a version that is not known here.
   XPU_ASSIGN_OR_RETURN(*version, ReadVersion(JsonFields(*config, "")));
-  XPU_RETURN_IF_ERROR(SpellKeys(dialect, &*config));
+  XPU_RETURN_IF_ERROR(CheckKeys(dialect, as_written));
   const JsonFields fields(*config, "");
   XPU_ASSIGN_OR_RETURN(const std::optional<std::string> given, fields.String("name"));
   if (!given || !IsCniName(*given)) {
@@ -447,6 +466,7 @@ CniHints ReadCniHints(absl::string_view bytes) {
   CniHints hints;
   absl::StatusOr<json> object = ParseStrictJson(bytes);
   if (!object.ok() || !object->is_object()) return hints;
+  SpellKeys(&*object);
   const JsonFields config(*object, "");
   const json nothing = json::object();
   const JsonFields runtime = config.Object("runtimeConfig").value_or(JsonFields(nothing, ""));
@@ -461,8 +481,9 @@ CniHints ReadCniHints(absl::string_view bytes) {
 }
 
 std::string CniVersionForErrors(absl::string_view bytes) {
-  const absl::StatusOr<json> config = ParseStrictJson(bytes);
+  absl::StatusOr<json> config = ParseStrictJson(bytes);
   if (config.ok() && config->is_object()) {
+    SpellKeys(&*config);
     const absl::StatusOr<std::string> version = ReadVersion(JsonFields(*config, ""));
     if (version.ok()) return *version;
   }

@@ -429,6 +429,9 @@ TEST(CniHints, AreWhatCanBeTold) {
   EXPECT_EQ(ReadCniHints(R"({"deviceID": 5, "pciBusID": "b", "runtimeConfig": []})").device, "b");
   EXPECT_EQ(ReadCniHints(R"({"deviceID": "a", "runtimeConfig": {"deviceID": "r"}})").device, "r");
   EXPECT_EQ(ReadCniHints(R"({"logFile": "/x"})").log.file, "/x");
+  // In any case of letters, as an ADD takes them.
+  EXPECT_EQ(ReadCniHints(R"({"pciBuSID": "b"})").device, "b");
+  EXPECT_EQ(ReadCniHints(R"({"DeviceId": "a", "LOGFILE": "/y"})").log.file, "/y");
 }
 
 TEST(CniVersionForErrors, IsTheConfigurationsWhereItCanBe) {

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -51,7 +52,7 @@ void LogCniCall(const char* command, const CniHandler::Request& request,
     spdlog::warn("{}: {}", call, outcome);
   }
   // Most have none, and then there is nothing to be read a second time.
-  if (!absl::StrContains(request.config, "logFile")) return;
+  if (!absl::StrContains(absl::AsciiStrToLower(request.config), "logfile")) return;
   const CniLog log = ReadCniHints(request.config).log;
   if (log.file.empty()) return;
   const std::string where = request.parameters.netns.empty() ? "" : " in " + request.parameters.netns;
