@@ -21,6 +21,11 @@ absl::Status CheckUnicast(const std::string& field, const std::string& bytes) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": must be the 6 octets of a unicast MAC address"));
 }
 
+// The bridge of a bound port, or what stands for its VLAN.
+std::string NetworkOf(const evpn::BridgePortSpec& spec, const std::optional<uint32_t>& vlan) {
+  return vlan.has_value() ? absl::StrCat("VLAN ", *vlan) : spec.logical_bridges(0);
+}
+
 }  // namespace
 
 absl::StatusOr<evpn::LogicalBridge> FakeOpiAgent::CreateLogicalBridge(const std::string& id,
@@ -160,6 +165,7 @@ absl::Status FakeOpiAgent::GiveBack(const std::string& id, int64_t claim, bool r
   } else if (auto it = ports_.find(id); it != ports_.end() && it->second.bound) {
     it->second.bound = false;
     it->second.addresses.clear();
+    it->second.vlan.reset();
     it->second.spec.clear_logical_bridges();
   }
   marks_[id] = MarkAfter(marks_[id], claim, remove);
@@ -216,7 +222,7 @@ absl::StatusOr<agent::v1::Subnets> FakeOpiAgent::SetSubnets(const agent::v1::Sub
     next.gateways.push_back(*gateway);
   }
   for (const auto& [port_id, port] : ports_) {
-    if (!port.bound || port.spec.logical_bridges(0) != LogicalBridgeName(*id)) continue;
+    if (!port.bound || NetworkOf(port.spec, port.vlan) != LogicalBridgeName(*id)) continue;
     for (const InterfaceAddress& address : port.addresses) {
       if (!inside(address.address)) {
         return absl::FailedPreconditionError(absl::StrCat("subnets.prefixes: ", BridgePortName(port_id),
@@ -236,7 +242,7 @@ absl::StatusOr<agent::v1::Subnets> FakeOpiAgent::SetSubnets(const agent::v1::Sub
 bool FakeOpiAgent::IsTaken(const std::string& bridge, const IpAddress& address,
                            const std::string& except_port) const {
   for (const auto& [id, port] : ports_) {
-    if (id == except_port || !port.bound || port.spec.logical_bridges(0) != bridge) continue;
+    if (id == except_port || !port.bound || NetworkOf(port.spec, port.vlan) != bridge) continue;
     for (const InterfaceAddress& taken : port.addresses) {
       if (taken.address == address) return true;
     }
@@ -299,10 +305,11 @@ absl::StatusOr<std::vector<InterfaceAddress>> FakeOpiAgent::Choose(
 absl::StatusOr<agent::v1::PortBinding> FakeOpiAgent::BindPort(const agent::v1::BindPortRequest& request) {
   absl::StatusOr<std::string> id = BridgePortId(request.bridge_port());
   XPU_RETURN_IF_ERROR(Annotate(id.status(), "bridge_port"));
-  absl::StatusOr<std::string> bridge = LogicalBridgeId(request.logical_bridge());
-  XPU_RETURN_IF_ERROR(Annotate(bridge.status(), "logical_bridge"));
   XPU_RETURN_IF_ERROR(CheckUnicast("mac_address", request.mac_address()));
   XPU_ASSIGN_OR_RETURN(ClaimOrder order, Order(*id, request.claim(), ClaimUse::kHold));
+  if (request.has_vlan()) return BindToVlan(*id, order, request);
+  absl::StatusOr<std::string> bridge = LogicalBridgeId(request.logical_bridge());
+  XPU_RETURN_IF_ERROR(Annotate(bridge.status(), "logical_bridge"));
   const std::string bridge_name = LogicalBridgeName(*bridge);
   if (!bridges_.contains(*bridge)) return absl::NotFoundError(absl::StrCat("there is no ", bridge_name));
   if (bridges_.at(*bridge).prefixes.empty()) {
@@ -315,7 +322,7 @@ absl::StatusOr<agent::v1::PortBinding> FakeOpiAgent::BindPort(const agent::v1::B
   if (it != ports_.end() && it->second.bound && order == ClaimOrder::kCurrent) {
     const Port& port = it->second;
     bool same =
-        port.spec.logical_bridges(0) == bridge_name && port.spec.mac_address() == request.mac_address();
+        NetworkOf(port.spec, port.vlan) == bridge_name && port.spec.mac_address() == request.mac_address();
     for (const std::string& text : request.addresses()) {
       absl::StatusOr<IpAddress> address = IpAddress::Parse(text);
       XPU_RETURN_IF_ERROR(Annotate(address.status(), "addresses"));
@@ -324,7 +331,7 @@ absl::StatusOr<agent::v1::PortBinding> FakeOpiAgent::BindPort(const agent::v1::B
     }
     if (same) return ShowBinding(*id, port);
     return absl::AlreadyExistsError(absl::StrCat(BridgePortName(*id), " is bound otherwise, to ",
-                                                 port.spec.logical_bridges(0), "; unbind it first"));
+                                                 NetworkOf(port.spec, port.vlan), "; unbind it first"));
   }
   XPU_RETURN_IF_ERROR(CheckMac(*id, bridge_name, request.mac_address()));
   XPU_ASSIGN_OR_RETURN(std::vector<InterfaceAddress> addresses, Choose(*bridge, *id, request));
@@ -334,6 +341,56 @@ absl::StatusOr<agent::v1::PortBinding> FakeOpiAgent::BindPort(const agent::v1::B
   port.spec.add_logical_bridges(bridge_name);
   marks_[*id] = MarkAfter(marks_[*id], request.claim(), false);
   return ShowBinding(*id, ports_[*id] = std::move(port));
+}
+
+absl::StatusOr<agent::v1::PortBinding> FakeOpiAgent::BindToVlan(const std::string& id, ClaimOrder order,
+                                                                const agent::v1::BindPortRequest& request) {
+  if (!request.logical_bridge().empty())
+    return absl::InvalidArgumentError("vlan: not together with logical_bridge");
+  if (request.vlan() > 4094) {
+    return absl::InvalidArgumentError(absl::StrCat("vlan: ", request.vlan(), " is not from 0 to 4094"));
+  }
+  std::vector<InterfaceAddress> addresses;
+  for (const std::string& text : request.addresses()) {
+    absl::StatusOr<InterfaceAddress> address = InterfaceAddress::Parse(text);
+    XPU_RETURN_IF_ERROR(Annotate(address.status(), "addresses"));
+    addresses.push_back(*address);
+  }
+  if (forbidden_vlans_.contains(request.vlan())) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("vlan: this card does not let its host choose VLAN ", request.vlan()));
+  }
+  if (missing_.contains(id) || !PortFunction::FromPortId(id).ok()) {
+    return absl::NotFoundError(absl::StrCat("there is no function behind ", BridgePortName(id)));
+  }
+  auto it = ports_.find(id);
+  if (it != ports_.end() && it->second.bound && order == ClaimOrder::kCurrent) {
+    const Port& port = it->second;
+    const bool same_place = port.vlan == request.vlan() && port.spec.mac_address() == request.mac_address();
+    if (same_place && (addresses.empty() || port.addresses == addresses)) return ShowBinding(id, port);
+    if (!same_place || !port.addresses.empty()) {
+      return absl::AlreadyExistsError(absl::StrCat(BridgePortName(id), " is bound otherwise, to ",
+                                                   NetworkOf(port.spec, port.vlan), "; unbind it first"));
+    }
+  }
+  const std::string network = NetworkOf({}, request.vlan());
+  for (const auto& [other_id, other] : ports_) {
+    if (other_id == id || other.vlan != request.vlan()) continue;
+    if (other.spec.mac_address() == request.mac_address()) {
+      return absl::AlreadyExistsError(absl::StrCat("mac_address: is that of ", BridgePortName(other_id)));
+    }
+  }
+  for (const InterfaceAddress& address : addresses) {
+    if (IsTaken(network, address.address, id)) {
+      return absl::AlreadyExistsError(absl::StrCat("addresses: ", address.ToString(), " is another port's"));
+    }
+  }
+  Port port{
+      .bound = true, .vlan = request.vlan(), .addresses = std::move(addresses), .claim = request.claim()};
+  port.spec.set_mac_address(request.mac_address());
+  port.spec.set_ptype(evpn::BRIDGE_PORT_TYPE_ACCESS);
+  marks_[id] = MarkAfter(marks_[id], request.claim(), false);
+  return ShowBinding(id, ports_[id] = std::move(port));
 }
 
 std::vector<agent::v1::PortBinding> FakeOpiAgent::ListPortBindings() const {
@@ -362,16 +419,21 @@ evpn::BridgePort FakeOpiAgent::Show(const std::string& id, const Port& port) con
 }
 
 agent::v1::PortBinding FakeOpiAgent::ShowBinding(const std::string& id, const Port& port) const {
-  const std::string& bridge_name = port.spec.logical_bridges(0);
-  const Bridge& bridge = bridges_.at(*LogicalBridgeId(bridge_name));
   agent::v1::PortBinding out;
   out.set_bridge_port(BridgePortName(id));
-  out.set_logical_bridge(bridge_name);
   out.set_mac_address(port.spec.mac_address());
+  out.set_claim(port.claim);
   for (const InterfaceAddress& address : port.addresses) out.add_addresses(address.ToString());
+  if (port.vlan.has_value()) {
+    out.set_vlan(*port.vlan);
+    out.set_mtu(1500);
+    return out;
+  }
+  const std::string& bridge_name = port.spec.logical_bridges(0);
+  const Bridge& bridge = bridges_.at(*LogicalBridgeId(bridge_name));
+  out.set_logical_bridge(bridge_name);
   for (const IpAddress& gateway : bridge.gateways) out.add_gateways(gateway.ToString());
   out.set_mtu(bridge.mtu);
-  out.set_claim(port.claim);
   return out;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -37,6 +38,8 @@ class FakeOpiAgent {
 
   // BindPort of these port ids is NotFound: the card has no such function.
   void RemoveFunction(const std::string& port_id) { missing_.insert(port_id); }
+  // BindPort to this VLAN is PermissionDenied; all others are allowed.
+  void ForbidVlan(uint32_t vlan) { forbidden_vlans_.insert(vlan); }
 
  private:
   struct Bridge {
@@ -49,6 +52,8 @@ class FakeOpiAgent {
     // As it is now: BindPort puts its bridge in.
     evpn::BridgePortSpec spec;
     bool bound = false;
+    // Bound to this VLAN instead of a bridge.
+    std::optional<uint32_t> vlan;
     std::vector<InterfaceAddress> addresses;
     int64_t claim = 0;
   };
@@ -59,6 +64,8 @@ class FakeOpiAgent {
   bool IsTaken(const std::string& bridge, const IpAddress& address, const std::string& except_port) const;
   absl::StatusOr<std::vector<InterfaceAddress>> Choose(const std::string& bridge, const std::string& port,
                                                        const agent::v1::BindPortRequest& request) const;
+  absl::StatusOr<agent::v1::PortBinding> BindToVlan(const std::string& id, ClaimOrder order,
+                                                    const agent::v1::BindPortRequest& request);
   evpn::LogicalBridge Show(const std::string& id, const Bridge& bridge) const;
   evpn::BridgePort Show(const std::string& id, const Port& port) const;
   agent::v1::PortBinding ShowBinding(const std::string& id, const Port& port) const;
@@ -67,6 +74,7 @@ class FakeOpiAgent {
   std::map<std::string, Port> ports_;
   std::map<std::string, ClaimMark> marks_;
   std::set<std::string> missing_;
+  std::set<uint32_t> forbidden_vlans_;
 };
 
 }  // namespace xpu

@@ -69,6 +69,11 @@ void FakeOpiClient::RemoveFunction(const std::string& port_id) {
   agent_.RemoveFunction(port_id);
 }
 
+void FakeOpiClient::ForbidVlan(uint32_t vlan) {
+  absl::MutexLock lock(&mu_);
+  agent_.ForbidVlan(vlan);
+}
+
 void FakeOpiClient::ForgetAll() {
   absl::MutexLock lock(&mu_);
   agent_ = FakeOpiAgent();

@@ -42,6 +42,8 @@ class FakeOpiClient : public OpiClient {
   int Calls(const std::string& method) const;
   // BindPort of this port id is NotFound: the card has no such function.
   void RemoveFunction(const std::string& port_id);
+  // BindPort to this VLAN is PermissionDenied; all others are allowed.
+  void ForbidVlan(uint32_t vlan);
   // What WatchPorts() tells; empty to begin with.
   void SetPortStates(const agent::v1::PortStates& states);
   // The agent forgets everything, as if its disk had been lost.

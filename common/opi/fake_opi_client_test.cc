@@ -14,6 +14,7 @@ class FakeHarness : public OpiClientHarness {
  public:
   FakeHarness() {
     client_.RemoveFunction("host0-99");
+    client_.ForbidVlan(300);
     for (int vf = 0; vf < 8; ++vf) {
       agent::v1::PortState& state = *states_.add_ports();
       state.set_port(absl::StrCat("host0-", vf));

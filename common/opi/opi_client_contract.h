@@ -20,7 +20,8 @@
 
 namespace xpu {
 
-// An agent that is empty to begin with, has functions host0-0 to host0-7 and no others, and a client of it.
+// An agent that is empty to begin with, has functions host0-0 to host0-7 and no others, lets its host choose
+// VLANs 0 and 100 to 199 but not 300, and a client of it.
 class OpiClientHarness {
  public:
   virtual ~OpiClientHarness() = default;
@@ -71,6 +72,13 @@ class OpiClientContract : public ::testing::TestWithParam<OpiClientHarnessFactor
     request.set_mac_address(Mac(mac));
     request.set_claim(claim);
     for (const std::string& address : addresses) request.add_addresses(address);
+    return request;
+  }
+  static agent::v1::BindPortRequest BindVlan(const std::string& port, uint32_t vlan, int mac, int64_t claim,
+                                             const std::vector<std::string>& addresses) {
+    agent::v1::BindPortRequest request = Bind(port, "", mac, claim, addresses);
+    request.clear_logical_bridge();
+    request.set_vlan(vlan);
     return request;
   }
   static agent::v1::UnbindPortRequest Unbind(const std::string& port, int64_t claim, bool release) {
@@ -447,6 +455,67 @@ TEST_P(OpiClientContract, ABridgeThatHasNoPrefixesYetTakesNoBinding) {
   ASSERT_TRUE(opi().SetSubnets(Subnets("logicalBridges/young", {"10.0.0.0/24"})).ok());
   EXPECT_EQ(opi().BindPort(Bind("bridgePorts/host0-0", "logicalBridges/young", 1, 1)).status(),
             absl::OkStatus());
+}
+
+TEST_P(OpiClientContract, APortIsBoundToAVlanWithExactlyTheAddressesAskedFor) {
+  MakeNetworks();
+  auto bound = opi().BindPort(BindVlan("bridgePorts/host0-0", 100, 1, 1, {"10.0.0.5/24", "2001:db8::5/64"}));
+  ASSERT_EQ(bound.status(), absl::OkStatus());
+  EXPECT_EQ(bound->vlan(), 100u);
+  EXPECT_TRUE(bound->has_vlan());
+  EXPECT_EQ(bound->logical_bridge(), "");
+  EXPECT_EQ(bound->mtu(), 1500u);
+  EXPECT_EQ(bound->claim(), 1);
+  EXPECT_THAT(bound->addresses(), ::testing::ElementsAre("10.0.0.5/24", "2001:db8::5/64"));
+  EXPECT_THAT(bound->gateways(), ::testing::IsEmpty());
+  auto list = opi().ListPortBindings();
+  ASSERT_EQ(list.status(), absl::OkStatus());
+  ASSERT_EQ(list->size(), 1u);
+  EXPECT_EQ((*list)[0].SerializeAsString(), bound->SerializeAsString());
+  // Again, untagged beside it with the same address, and given back.
+  EXPECT_EQ(
+      opi().BindPort(BindVlan("bridgePorts/host0-0", 100, 1, 1, {"10.0.0.5/24", "2001:db8::5/64"})).status(),
+      absl::OkStatus());
+  EXPECT_EQ(opi().BindPort(BindVlan("bridgePorts/host0-1", 0, 1, 1, {"10.0.0.5/24"})).status(),
+            absl::OkStatus());
+  ASSERT_EQ(opi().UnbindPort(Unbind("bridgePorts/host0-0", 1, true)), absl::OkStatus());
+  EXPECT_EQ(opi().BindPort(BindVlan("bridgePorts/host0-2", 100, 1, 1, {"10.0.0.5/16"})).status(),
+            absl::OkStatus());
+}
+
+TEST_P(OpiClientContract, APortInAVlanMayGetItsAddressesLaterAndOnce) {
+  auto bound = opi().BindPort(BindVlan("bridgePorts/host0-0", 100, 1, 1, {}));
+  ASSERT_EQ(bound.status(), absl::OkStatus());
+  EXPECT_THAT(bound->addresses(), ::testing::IsEmpty());
+  ASSERT_EQ(opi().BindPort(BindVlan("bridgePorts/host0-0", 100, 1, 1, {"10.0.0.5/24"})).status(),
+            absl::OkStatus());
+  // The first request, come once more, takes nothing back.
+  EXPECT_THAT(Addresses(opi().BindPort(BindVlan("bridgePorts/host0-0", 100, 1, 1, {}))),
+              ::testing::ElementsAre("10.0.0.5/24"));
+  EXPECT_CODE(opi().BindPort(BindVlan("bridgePorts/host0-0", 100, 1, 1, {"10.0.0.6/24"})).status(),
+              kAlreadyExists);
+}
+
+TEST_P(OpiClientContract, BadBindsToAVlanAreRefusedAndChangeNothing) {
+  MakeNetworks();
+  ASSERT_TRUE(opi().BindPort(BindVlan("bridgePorts/host0-0", 100, 1, 1, {"10.0.0.5/24"})).ok());
+  const auto denied = opi().BindPort(BindVlan("bridgePorts/host0-1", 300, 2, 1, {})).status();
+  EXPECT_CODE(denied, kPermissionDenied);
+  EXPECT_THAT(std::string(denied.message()), ::testing::HasSubstr("300"));
+  EXPECT_CODE(opi().BindPort(BindVlan("bridgePorts/host0-1", 4095, 2, 1, {})).status(), kInvalidArgument);
+  EXPECT_CODE(opi().BindPort(BindVlan("bridgePorts/host0-1", 100, 2, 1, {"10.0.0.6"})).status(),
+              kInvalidArgument);
+  EXPECT_CODE(opi().BindPort(BindVlan("bridgePorts/host0-99", 100, 2, 1, {})).status(), kNotFound);
+  EXPECT_CODE(opi().BindPort(BindVlan("bridgePorts/host0-1", 100, 1, 1, {})).status(), kAlreadyExists);
+  EXPECT_CODE(opi().BindPort(BindVlan("bridgePorts/host0-1", 100, 2, 1, {"10.0.0.5/16"})).status(),
+              kAlreadyExists);
+  EXPECT_CODE(opi().BindPort(BindVlan("bridgePorts/host0-0", 101, 1, 1, {})).status(), kAlreadyExists);
+  EXPECT_CODE(opi().BindPort(Bind("bridgePorts/host0-0", "logicalBridges/blue", 1, 1)).status(),
+              kAlreadyExists);
+  agent::v1::BindPortRequest both = Bind("bridgePorts/host0-1", "logicalBridges/blue", 2, 1);
+  both.set_vlan(100);
+  EXPECT_CODE(opi().BindPort(both).status(), kInvalidArgument);
+  EXPECT_EQ(opi().ListPortBindings().value().size(), 1u);
 }
 
 TEST_P(OpiClientContract, APrefixInUseStays) {

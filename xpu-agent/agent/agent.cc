@@ -74,7 +74,7 @@ absl::Status RunXpuAgent(const XpuAgentOptions& options, const XpuAgentDeps& dep
   XPU_RETURN_IF_ERROR(core.Start());
   const auto bridges = MakeLogicalBridgeService(core.owner());
   const auto ports = MakeBridgePortService(core.owner());
-  const auto bindings = MakePortService(core.owner());
+  const auto bindings = MakePortService(core.owner(), options.host_vlans);
   XPU_ASSIGN_OR_RETURN(
       std::unique_ptr<RpcServer> server,
       RpcServer::Start(options.listen, {bridges.get(), ports.get(), bindings.get()}, options.tls));

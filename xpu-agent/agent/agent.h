@@ -13,6 +13,7 @@
 #include "xpu-agent/core/model_store.h"
 #include "xpu-agent/core/representors.h"
 #include "xpu-agent/datapath/switch.h"
+#include "xpu-agent/services/vlan_ranges.h"
 
 namespace xpu {
 
@@ -23,6 +24,8 @@ struct XpuAgentOptions {
   std::vector<std::string> listen;
   // For TCP.
   TlsFiles tls;
+  // VLANs that the host may put its functions into without a Network.
+  VlanRanges host_vlans;
   // No request waits longer than this for the switch.
   absl::Duration confirm_deadline = absl::Seconds(10);
   // Between tries while the switch cannot be reached or refuses something.

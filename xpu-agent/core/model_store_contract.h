@@ -50,8 +50,19 @@ class ModelStoreContract : public ::testing::TestWithParam<std::unique_ptr<Model
                      .mac = *MacAddress::Parse("02:00:00:00:00:03"),
                      .type = BridgePortType::kTrunk,
                      .logical_bridges = {"default.blue", "red"}};
+    BridgePort in_vlan{.id = "host0-3",
+                       .mac = *MacAddress::Parse("02:00:00:00:00:04"),
+                       .vlan = 100,
+                       .bound = true,
+                       .addresses = {*InterfaceAddress::Parse("10.0.0.5/24")},
+                       .claim = 1};
+    BridgePort untagged{.id = "host0-4", .vlan = 0, .bound = true};
     state.model.bridges = {{local.id, local}, {routed.id, routed}};
-    state.model.ports = {{isolated.id, isolated}, {bound.id, bound}, {trunk.id, trunk}};
+    state.model.ports = {{isolated.id, isolated},
+                         {bound.id, bound},
+                         {trunk.id, trunk},
+                         {in_vlan.id, in_vlan},
+                         {untagged.id, untagged}};
     state.claims = {{"host0-1", {int64_t{1} << 60, false}}, {"host0-7", {5, true}}};
     state.last_network_key = 16777215;
     return state;

@@ -49,7 +49,7 @@ TEST(SqliteModelStore, ARowThatMakesNoSenseIsDataLossAndNamed) {
     ASSERT_EQ(store->Write(Diff({}, state)), absl::OkStatus());
   }
   {
-    auto database = Database::Open(path, {"", ""}).value();
+    auto database = Database::Open(path, {"", "", ""}).value();
     ASSERT_EQ(database->Execute("UPDATE ports SET mac = 'rubbish'"), absl::OkStatus());
   }
   absl::Status status = SqliteModelStore::Open(path).value()->Load().status();

@@ -74,6 +74,7 @@ void Isolate(BridgePort* port) {
   port->bound = false;
   port->addresses.clear();
   port->logical_bridges.clear();
+  port->vlan.reset();
 }
 
 absl::Status CreatePort(AgentState& state, const std::string& id, const PortSpec& spec, int64_t claim,
@@ -140,6 +141,11 @@ bool IsBoundAs(const AgentState& state, const BindSpec& spec) {
   auto it = state.model.ports.find(spec.port);
   if (it == state.model.ports.end() || !it->second.bound) return false;
   const BridgePort& port = it->second;
+  if (port.vlan != spec.vlan) return false;
+  if (spec.vlan.has_value()) {
+    return port.mac == spec.mac && port.claim == spec.claim &&
+           (spec.vlan_addresses.empty() || port.addresses == spec.vlan_addresses);
+  }
   return port.logical_bridges == std::vector<std::string>{spec.bridge} && port.mac == spec.mac &&
          port.claim == spec.claim &&
          std::all_of(spec.addresses.begin(), spec.addresses.end(), [&](const IpAddress& asked) {
@@ -148,12 +154,74 @@ bool IsBoundAs(const AgentState& state, const BindSpec& spec) {
          });
 }
 
+namespace {
+
+absl::Status BoundOtherwise(const BridgePort& port) {
+  const std::string network =
+      port.vlan.has_value() ? absl::StrCat("VLAN ", *port.vlan) : LogicalBridgeName(port.logical_bridges[0]);
+  return absl::AlreadyExistsError(absl::StrCat("bridge_port: ", BridgePortName(port.id), " is bound to ",
+                                               network, " with ", port.mac.ToString(),
+                                               " under this claim; unbind it before you bind it otherwise"));
+}
+
+// MAC and addresses are nobody else's in the VLAN.
+absl::Status CheckVlan(const AgentState& state, const BindSpec& spec) {
+  for (const InterfaceAddress& address : spec.vlan_addresses) {
+    if (!address.address.IsUnicast()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("addresses: ", address.ToString(), " is not the address of one interface"));
+    }
+  }
+  for (const auto& [id, other] : state.model.ports) {
+    if (id == spec.port || other.vlan != spec.vlan) continue;
+    if (other.mac == spec.mac) {
+      return absl::AlreadyExistsError(absl::StrCat("mac_address: ", spec.mac.ToString(), " is that of ",
+                                                   BridgePortName(id), " in VLAN ", *spec.vlan,
+                                                   "; give another one"));
+    }
+    for (const InterfaceAddress& taken : other.addresses) {
+      for (const InterfaceAddress& asked : spec.vlan_addresses) {
+        if (taken.address != asked.address) continue;
+        return absl::AlreadyExistsError(absl::StrCat("addresses: ", asked.address.ToString(), " is that of ",
+                                                     BridgePortName(id), " in VLAN ", *spec.vlan,
+                                                     "; ask for another one"));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BindToVlan(AgentState& state, const BindSpec& spec, ClaimOrder order,
+                        const RepresentorLookup& lookup) {
+  auto there = state.model.ports.find(spec.port);
+  if (there != state.model.ports.end() && there->second.bound && order == ClaimOrder::kCurrent) {
+    const BridgePort& port = there->second;
+    if (IsBoundAs(state, spec)) return absl::OkStatus();
+    const bool gets_its_addresses = port.vlan == spec.vlan && port.mac == spec.mac && port.addresses.empty();
+    if (!gets_its_addresses) return BoundOtherwise(port);
+  }
+  XPU_RETURN_IF_ERROR(Annotate(lookup(spec.port),
+                               absl::StrCat("bridge_port: no function behind ", BridgePortName(spec.port))));
+  XPU_RETURN_IF_ERROR(CheckVlan(state, spec));
+  state.model.ports[spec.port] = {.id = spec.port,
+                                  .mac = spec.mac,
+                                  .vlan = spec.vlan,
+                                  .bound = true,
+                                  .addresses = spec.vlan_addresses,
+                                  .claim = spec.claim};
+  Mark(state, spec.port, spec.claim, false);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::Status BindPort(AgentState& state, const BindSpec& spec, const RepresentorLookup& lookup) {
   if (!spec.mac.IsUnicast()) {
     return absl::InvalidArgumentError(
         absl::StrCat("mac_address: ", spec.mac.ToString(), " is not the address of one interface"));
   }
   XPU_ASSIGN_OR_RETURN(ClaimOrder order, Order(state, spec.port, spec.claim, ClaimUse::kHold));
+  if (spec.vlan.has_value()) return BindToVlan(state, spec, order, lookup);
   auto bridge = state.model.bridges.find(spec.bridge);
   if (bridge == state.model.bridges.end()) {
     return absl::NotFoundError(
@@ -167,10 +235,7 @@ absl::Status BindPort(AgentState& state, const BindSpec& spec, const Representor
   auto there = state.model.ports.find(spec.port);
   if (there != state.model.ports.end() && there->second.bound && order == ClaimOrder::kCurrent) {
     if (IsBoundAs(state, spec)) return absl::OkStatus();
-    return absl::AlreadyExistsError(absl::StrCat(
-        "bridge_port: ", BridgePortName(spec.port), " is bound to ",
-        LogicalBridgeName(there->second.logical_bridges[0]), " with ", there->second.mac.ToString(),
-        " under this claim; unbind it before you bind it otherwise"));
+    return BoundOtherwise(there->second);
   }
   XPU_RETURN_IF_ERROR(Annotate(lookup(spec.port),
                                absl::StrCat("bridge_port: no function behind ", BridgePortName(spec.port))));

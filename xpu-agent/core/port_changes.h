@@ -46,9 +46,13 @@ struct BindSpec {
   MacAddress mac;
   std::vector<IpAddress> addresses;
   int64_t claim = 0;
+  // Instead of bridge and addresses: the network of this VLAN, with exactly these addresses.
+  std::optional<uint16_t> vlan;
+  std::vector<InterfaceAddress> vlan_addresses;
 };
 // As PortService.BindPort says. The same again is OK and changes nothing; a port that is bound otherwise
-// under the same claim is AlreadyExists.
+// under the same claim is AlreadyExists, but for one that is in a VLAN without addresses and gets its
+// addresses now.
 absl::Status BindPort(AgentState& state, const BindSpec& spec, const RepresentorLookup& lookup);
 // As PortService.UnbindPort says.
 absl::Status UnbindPort(AgentState& state, const std::string& id, int64_t claim, bool release);

@@ -43,6 +43,7 @@ INSERT INTO last_network_key VALUES (0);
 )sql";
 // OpenFlow numbers are the representors', which are on the switch with or without a port.
 const char kNoOfport[] = "ALTER TABLE ports DROP COLUMN ofport;";
+const char kVlan[] = "ALTER TABLE ports ADD COLUMN vlan INTEGER;  -- NULL: in the bridges";
 
 template <typename T>
 std::string Join(const std::vector<T>& values) {
@@ -83,6 +84,7 @@ absl::StatusOr<BridgePort> ReadPort(const Statement& row) {
   port.bound = row.Int(4) != 0;
   XPU_ASSIGN_OR_RETURN(port.addresses, Split<InterfaceAddress>(row.Text(5)));
   port.claim = row.Int(6);
+  if (!row.IsNull(7)) port.vlan = static_cast<uint16_t>(row.Int(7));
   return port;
 }
 
@@ -94,7 +96,7 @@ absl::Status Damaged(absl::string_view table, const std::string& id, const absl:
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SqliteModelStore>> SqliteModelStore::Open(const std::string& path) {
-  XPU_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path, {kSchema, kNoOfport}));
+  XPU_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path, {kSchema, kNoOfport, kVlan}));
   return std::unique_ptr<SqliteModelStore>(new SqliteModelStore(std::move(database)));
 }
 
@@ -122,7 +124,7 @@ absl::Status SqliteModelStore::LoadBridges(AgentState* state) {
 absl::Status SqliteModelStore::LoadPorts(AgentState* state) {
   XPU_ASSIGN_OR_RETURN(
       Statement rows,
-      database_->Prepare("SELECT id, mac, trunk, bridges, bound, addresses, claim FROM ports"));
+      database_->Prepare("SELECT id, mac, trunk, bridges, bound, addresses, claim, vlan FROM ports"));
   while (true) {
     XPU_ASSIGN_OR_RETURN(bool more, rows.Step());
     if (!more) return absl::OkStatus();
@@ -195,12 +197,14 @@ absl::Status SqliteModelStore::WritePort(const std::string& id, const std::optio
     return erase.Bind(1, id).Run();
   }
   XPU_ASSIGN_OR_RETURN(Statement put,
-                       database_->Prepare("INSERT OR REPLACE INTO ports VALUES (?, ?, ?, ?, ?, ?, ?)"));
+                       database_->Prepare("INSERT OR REPLACE INTO ports VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
   put.Bind(1, id).Bind(2, port->mac.ToString());
   put.Bind(3, static_cast<int64_t>(port->type == BridgePortType::kTrunk));
   put.Bind(4, absl::StrJoin(port->logical_bridges, " "));
   put.Bind(5, static_cast<int64_t>(port->bound)).Bind(6, Join(port->addresses));
-  return put.Bind(7, port->claim).Run();
+  put.Bind(7, port->claim);
+  port->vlan.has_value() ? put.Bind(8, static_cast<int64_t>(*port->vlan)) : put.BindNull(8);
+  return put.Run();
 }
 
 }  // namespace xpu

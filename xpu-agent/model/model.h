@@ -36,6 +36,9 @@ struct BridgePort {
   BridgePortType type = BridgePortType::kAccess;
   // Ids of logical bridges; empty: isolated.
   std::vector<std::string> logical_bridges;
+  // In the card's network of this VLAN (0: untagged) instead of logical bridges, which only a bound port can
+  // be. Such a network has no prefixes; a port without addresses may look for some, by DHCP.
+  std::optional<uint16_t> vlan;
   // Bound by the PortService: only these addresses pass. Not bound: only the MAC is checked.
   bool bound = false;
   std::vector<InterfaceAddress> addresses;

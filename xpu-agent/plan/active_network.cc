@@ -15,6 +15,7 @@ constexpr uint32_t kMaxOfport = 0xfeff;
 
 struct Membership {
   const LogicalBridge* bridge;
+  uint32_t key;
   uint16_t vlan;
 };
 
@@ -33,19 +34,26 @@ UsableBridges FindUsableBridges(const Model& model) {
 
 std::vector<Membership> MembershipsOf(const BridgePort& port, const UsableBridges& bridges) {
   std::vector<Membership> memberships;
+  if (port.vlan.has_value()) {
+    static const LogicalBridge* const kPlain = new LogicalBridge;
+    if (port.bound && *port.vlan <= kMaxVlanId && port.logical_bridges.empty()) {
+      memberships.push_back({kPlain, VlanNetworkKey(*port.vlan), 0});
+    }
+    return memberships;
+  }
   if (port.type == BridgePortType::kAccess && port.logical_bridges.size() != 1) return memberships;
   absl::flat_hash_map<uint32_t, int> vlan_uses;
   for (const std::string& id : port.logical_bridges) {
     const auto bridge = bridges.find(id);
     if (bridge == bridges.end()) continue;
     if (port.type == BridgePortType::kAccess) {
-      memberships.push_back({bridge->second, 0});
+      memberships.push_back({bridge->second, bridge->second->network_key, 0});
       continue;
     }
     const uint32_t vlan = bridge->second->vlan_id;
     if (vlan == 0 || vlan > kMaxVlanId) continue;
     ++vlan_uses[vlan];
-    memberships.push_back({bridge->second, static_cast<uint16_t>(vlan)});
+    memberships.push_back({bridge->second, bridge->second->network_key, static_cast<uint16_t>(vlan)});
   }
   std::erase_if(memberships, [&](const Membership& m) { return m.vlan != 0 && vlan_uses[m.vlan] > 1; });
   return memberships;
@@ -85,8 +93,8 @@ std::vector<ActiveNetwork> ResolveNetworks(const Model& model,
     if (ofport == ofports.end() || ofport->second == 0 || ofport->second > kMaxOfport) continue;
     if (!taken_ofports.insert(ofport->second).second) continue;
     const std::vector<IpAddress> addresses = AddressesOf(port);
-    for (const auto& [bridge, vlan] : MembershipsOf(port, bridges)) {
-      Claims& claimed = claims[bridge->network_key];
+    for (const auto& [bridge, network_key, vlan] : MembershipsOf(port, bridges)) {
+      Claims& claimed = claims[network_key];
       const bool clash = claimed.macs.contains(port.mac) ||
                          std::any_of(addresses.begin(), addresses.end(),
                                      [&](const IpAddress& a) { return claimed.addresses.contains(a); });
@@ -94,12 +102,16 @@ std::vector<ActiveNetwork> ResolveNetworks(const Model& model,
       claimed.macs.insert(port.mac);
       claimed.addresses.insert(addresses.begin(), addresses.end());
 
-      ActiveNetwork& network = networks[bridge->network_key];
-      network.key = bridge->network_key;
+      ActiveNetwork& network = networks[network_key];
+      network.key = network_key;
       network.bridge = bridge;
       network.has_unbound |= !port.bound;
       Member& member = network.members.emplace_back(
-          Member{.ofport = ofport->second, .mac = MacText(port.mac), .vlan = vlan, .bound = port.bound});
+          Member{.ofport = ofport->second,
+                 .mac = MacText(port.mac),
+                 .vlan = vlan,
+                 .bound = port.bound,
+                 .asks_for_address = port.vlan.has_value() && port.addresses.empty()});
       for (const IpAddress& address : addresses)
         (address.is_v4() ? member.v4 : member.v6).emplace_back(address);
     }

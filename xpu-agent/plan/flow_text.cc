@@ -79,6 +79,7 @@ void AppendMatch(const Match& match, std::string* out) {
   const bool v4 = match.protocol == Protocol::kIp || match.protocol == Protocol::kIcmp ||
                   match.protocol == Protocol::kUdp;
   fields.Text(v4 ? "nw_src=" : "ipv6_src=", match.ip_src);
+  fields.Text("nw_dst=", match.ip_dst);
   fields.Text("arp_spa=", match.arp_spa);
   fields.Text("arp_tpa=", match.arp_tpa);
   fields.Decimal("arp_op=", match.arp_op);
@@ -90,6 +91,7 @@ void AppendMatch(const Match& match, std::string* out) {
   fields.Text("nd_sll=", match.nd_sll);
   fields.Text("nd_tll=", match.nd_tll);
   fields.Decimal("tp_src=", match.tp_src);
+  fields.Decimal("tp_dst=", match.tp_dst);
 }
 
 Actions& Actions::Next(std::string_view word) {

@@ -47,6 +47,8 @@ struct Match {
   const MacText* dl_dst = nullptr;
   // nw_src or ipv6_src, as the protocol says.
   const IpText* ip_src = nullptr;
+  // nw_dst.
+  const IpText* ip_dst = nullptr;
   const IpText* arp_spa = nullptr;
   const IpText* arp_tpa = nullptr;
   std::optional<uint16_t> arp_op;
@@ -58,6 +60,7 @@ struct Match {
   const MacText* nd_sll = nullptr;
   const MacText* nd_tll = nullptr;
   std::optional<uint16_t> tp_src;
+  std::optional<uint16_t> tp_dst;
 };
 
 // Appends the text of `match`; nothing for one that matches everything.

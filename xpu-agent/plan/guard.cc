@@ -24,6 +24,11 @@ const IpText& Unspecified4() {
   return *kText;
 }
 
+const IpText& Broadcast4() {
+  static const IpText* const kText = new IpText(IpAddress(IpFamily::kV4, 0xffffffff));
+  return *kText;
+}
+
 const IpText& Unspecified6() {
   static const IpText* const kText = new IpText(IpAddress(IpFamily::kV6, 0));
   return *kText;
@@ -48,8 +53,22 @@ class PortGuard {
                    .ip_src = &address},
                   pass_);
     }
+    if (member_.asks_for_address) {
+      // As a client without an address asks for one (RFC 2131, 4.1). DHCPv6 goes from the link-local address.
+      flows_->Add(Table::kGuard, Priority::kBoundIp,
+                  {.protocol = Protocol::kUdp,
+                   .reg0 = member_.ofport,
+                   .metadata = metadata_,
+                   .dl_src = &member_.mac,
+                   .ip_src = &Unspecified4(),
+                   .ip_dst = &Broadcast4(),
+                   .tp_src = kDhcpClientPort,
+                   .tp_dst = kDhcpServerPort},
+                  pass_);
+    }
     // A probe for an address that the port does not have yet (RFC 5227).
-    if (!member_.v4.empty()) Arp(Priority::kBoundResolution, &Unspecified4(), kArpRequest);
+    if (!member_.v4.empty() || member_.asks_for_address)
+      Arp(Priority::kBoundResolution, &Unspecified4(), kArpRequest);
     for (const IpText& address : member_.v6) {
       Solicitation(Priority::kBoundResolution, &address, member_.mac);
       Solicitation(Priority::kBoundResolution, &address, NoMac());

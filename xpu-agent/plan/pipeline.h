@@ -43,6 +43,7 @@ inline constexpr uint8_t kNeighbourAdvertisement = 136;
 inline constexpr uint8_t kIcmp6Redirect = 137;
 inline constexpr uint8_t kIcmpRedirect = 5;
 inline constexpr uint16_t kDhcpServerPort = 67;
+inline constexpr uint16_t kDhcpClientPort = 68;
 inline constexpr uint16_t kDhcp6ServerPort = 547;
 inline constexpr uint16_t kArpRequest = 1;
 // ND is only valid with the hop limit that no router can have touched (RFC 4861, 7.1).

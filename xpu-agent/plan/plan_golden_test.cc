@@ -73,6 +73,14 @@ TEST(PlanGolden, PlainLayer2) {
   ExpectGolden("plain_layer2", PlanOfAll(model));
 }
 
+TEST(PlanGolden, PortsInAVlanWithAndWithoutAddresses) {
+  Model model;
+  AddBoundPort(&model, "host0-0", 1, "02:00:00:00:00:01", "", {"10.0.0.1/24"}).vlan = 100;
+  AddBoundPort(&model, "host0-1", 2, "02:00:00:00:00:02", "", {}).vlan = 100;
+  AddBoundPort(&model, "host0-2", 3, "02:00:00:00:00:01", "", {"10.0.0.1/24"}).vlan = 0;
+  ExpectGolden("vlan", PlanOfAll(model));
+}
+
 TEST(PlanGolden, TrunkOfTwoNetworks) {
   Model model;
   AddBridge(&model, "blue", 8, {"10.0.0.0/24"}).vlan_id = 20;

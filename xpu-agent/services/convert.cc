@@ -10,6 +10,7 @@ namespace {
 namespace net = ::opi_api::network::opinetcommon::v1alpha1;
 
 constexpr uint32_t kDefaultMtu = 1500;
+constexpr uint32_t kMaxVlanId = 4094;
 
 absl::StatusOr<InterfaceAddress> ParseIpPrefix(const net::IPPrefix& prefix) {
   IpAddress address;
@@ -130,17 +131,33 @@ absl::StatusOr<BindSpec> ParseBind(const agent::v1::BindPortRequest& request) {
   BindSpec parsed;
   absl::StatusOr<std::string> port = BridgePortId(request.bridge_port());
   XPU_RETURN_IF_ERROR(Annotate(port.status(), "bridge_port"));
+  parsed.port = *port;
+  parsed.claim = request.claim();
+  XPU_ASSIGN_OR_RETURN(parsed.mac, ParseMac(request.mac_address(), "mac_address"));
+  if (request.has_vlan()) {
+    if (!request.logical_bridge().empty()) {
+      return absl::InvalidArgumentError("vlan: not together with logical_bridge; leave out one of them");
+    }
+    if (request.vlan() > kMaxVlanId) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("vlan: ", request.vlan(), " is not from 0 to ", kMaxVlanId));
+    }
+    parsed.vlan = static_cast<uint16_t>(request.vlan());
+    for (const std::string& text : request.addresses()) {
+      absl::StatusOr<InterfaceAddress> address = InterfaceAddress::Parse(text);
+      XPU_RETURN_IF_ERROR(Annotate(address.status(), "addresses"));
+      parsed.vlan_addresses.push_back(*address);
+    }
+    return parsed;
+  }
   absl::StatusOr<std::string> bridge = LogicalBridgeId(request.logical_bridge());
   XPU_RETURN_IF_ERROR(Annotate(bridge.status(), "logical_bridge"));
-  parsed.port = *port;
   parsed.bridge = *bridge;
-  XPU_ASSIGN_OR_RETURN(parsed.mac, ParseMac(request.mac_address(), "mac_address"));
   for (const std::string& text : request.addresses()) {
     absl::StatusOr<IpAddress> address = IpAddress::Parse(text);
     XPU_RETURN_IF_ERROR(Annotate(address.status(), "addresses"));
     parsed.addresses.push_back(*address);
   }
-  parsed.claim = request.claim();
   return parsed;
 }
 
@@ -210,6 +227,10 @@ agent::v1::PortBinding ShowBinding(const BridgePort& port, const ModelView& view
   shown.set_mac_address(port.mac.ToBytes());
   for (const InterfaceAddress& address : port.addresses) shown.add_addresses(address.ToString());
   shown.set_claim(port.claim);
+  if (port.vlan.has_value()) {
+    shown.set_vlan(*port.vlan);
+    shown.set_mtu(kDefaultMtu);
+  }
   if (port.logical_bridges.empty()) return shown;
   shown.set_logical_bridge(LogicalBridgeName(port.logical_bridges[0]));
   const auto& bridges = view.state().model.bridges;

@@ -12,6 +12,7 @@
 #include "xpu-agent/services/convert.h"
 #include "xpu-agent/services/port_watchers.h"
 #include "xpu-agent/services/services.h"
+#include "xpu-agent/services/vlan_ranges.h"
 #include "xpu/agent/v1/port_service.grpc.pb.h"
 
 namespace xpu {
@@ -32,7 +33,8 @@ grpc::Status FillSubnets(const ModelView& view, const std::string& id, agent::v1
 
 class PortServiceImpl final : public agent::v1::PortService::CallbackService {
  public:
-  explicit PortServiceImpl(ModelOwner& owner) : owner_(owner), watchers_(owner) {}
+  PortServiceImpl(ModelOwner& owner, const VlanRanges& host_vlans)
+      : owner_(owner), host_vlans_(host_vlans), watchers_(owner) {}
 
   ServerUnaryReactor* SetSubnets(CallbackServerContext* context, const agent::v1::SetSubnetsRequest* request,
                                  agent::v1::Subnets* answer) override {
@@ -69,13 +71,26 @@ class PortServiceImpl final : public agent::v1::PortService::CallbackService {
                                agent::v1::PortBinding* answer) override {
     absl::StatusOr<BindSpec> parsed = ParseBind(*request);
     if (!parsed.ok()) return Refuse(context, parsed.status());
+    if (parsed->vlan.has_value() && !host_vlans_.Contains(*parsed->vlan)) {
+      return Refuse(context, absl::PermissionDeniedError(absl::StrCat(
+                                 "vlan: this card does not let its host choose VLAN ", *parsed->vlan,
+                                 "; add it to --host-vlans of its xpu-agent (now \"", host_vlans_.ToString(),
+                                 "\"), or use a Network")));
+    }
     auto spec = std::make_shared<const BindSpec>(*std::move(parsed));
     // Only what this request bound is taken back: one that was there before is in use.
     auto is_ours = std::make_shared<bool>(false);
+    // A binding that this request gave its addresses goes back to having none.
+    auto before = std::make_shared<std::optional<BridgePort>>();
     ServerUnaryReactor* reactor = context->DefaultReactor();
     owner_.Submit({.change =
-                       [spec, is_ours](AgentState& draft, const RepresentorLookup& lookup) {
+                       [spec, is_ours, before](AgentState& draft, const RepresentorLookup& lookup) {
                          *is_ours = !IsBoundAs(draft, *spec);
+                         auto there = draft.model.ports.find(spec->port);
+                         if (there != draft.model.ports.end() && there->second.bound &&
+                             there->second.claim == spec->claim) {
+                           *before = there->second;
+                         }
                          return xpu::BindPort(draft, *spec, lookup);
                        },
                    .objects = {BridgePortName(spec->port)},
@@ -83,8 +98,14 @@ class PortServiceImpl final : public agent::v1::PortService::CallbackService {
                    .must_be_confirmed = true,
                    .stands = [spec](const AgentState& state) { return IsBoundAs(state, *spec); },
                    .rollback =
-                       [spec, is_ours](AgentState& draft) {
-                         if (*is_ours) Isolate(&draft.model.ports.at(spec->port));
+                       [spec, is_ours, before](AgentState& draft) {
+                         if (!*is_ours) return;
+                         BridgePort& port = draft.model.ports.at(spec->port);
+                         if (before->has_value()) {
+                           port = **before;
+                         } else {
+                           Isolate(&port);
+                         }
                        },
                    .done =
                        [spec, reactor, answer](const absl::Status& status, const ModelView& view) {
@@ -131,13 +152,14 @@ class PortServiceImpl final : public agent::v1::PortService::CallbackService {
 
  private:
   ModelOwner& owner_;
+  const VlanRanges host_vlans_;
   PortWatchers watchers_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakePortService(ModelOwner& owner) {
-  return std::make_unique<PortServiceImpl>(owner);
+std::unique_ptr<grpc::Service> MakePortService(ModelOwner& owner, const VlanRanges& host_vlans) {
+  return std::make_unique<PortServiceImpl>(owner, host_vlans);
 }
 
 }  // namespace xpu

@@ -9,6 +9,7 @@ class Service;
 namespace xpu {
 
 class ModelOwner;
+class VlanRanges;
 
 // The gRPC services of the xPU agent. They hold no state of their own and no thread while the switch
 // confirms; the owner must outlive them.
@@ -20,6 +21,7 @@ class ModelOwner;
 // port is isolated.
 std::unique_ptr<grpc::Service> MakeLogicalBridgeService(ModelOwner& owner);
 std::unique_ptr<grpc::Service> MakeBridgePortService(ModelOwner& owner);
-std::unique_ptr<grpc::Service> MakePortService(ModelOwner& owner);
+// `host_vlans`: what VLANs a host may put its functions into by BindPort.
+std::unique_ptr<grpc::Service> MakePortService(ModelOwner& owner, const VlanRanges& host_vlans);
 
 }  // namespace xpu

@@ -30,6 +30,7 @@ void AgentOnFakes::Start() {
     XpuAgentOptions options;
     options.card = "card0";
     options.listen = {address_};
+    options.host_vlans = VlanRanges::Parse("0,100-199").value();
     options.confirm_deadline = options_.confirm_deadline;
     options.switch_retry = {.initial = absl::Milliseconds(10), .max = absl::Milliseconds(100)};
     absl::Status status = RunXpuAgent(options, {.loop = *loop_,

@@ -17,7 +17,8 @@
 namespace xpu::testing {
 
 // A whole xPU agent in this process, on a switch, a store and representors in memory, that serves on a real
-// socket. The switch, the store and the representors stay while the agent is stopped and started again.
+// socket. Its host may choose VLANs 0 and 100 to 199. The switch, the store and the representors stay while
+// the agent is stopped and started again.
 class AgentOnFakes {
  public:
   struct Options {
