@@ -25,11 +25,15 @@ struct Flags {
   xpu::SysfsRepresentors::Options representors;
   xpu::KubeFlags api;
   std::string database = "/var/lib/xpu/xpu-agent.db";
+  std::string host_vlans;
   std::string log_level = "info";
 };
 
 absl::Status Run(Flags flags) {
   XPU_RETURN_IF_ERROR(xpu::InitLogging("xpu-agent", flags.log_level));
+  absl::StatusOr<xpu::VlanRanges> host_vlans = xpu::VlanRanges::Parse(flags.host_vlans);
+  XPU_RETURN_IF_ERROR(xpu::Annotate(host_vlans.status(), "--host-vlans"));
+  flags.agent.host_vlans = *std::move(host_vlans);
   xpu::EventLoop loop;
   const auto stop = [&loop] { loop.Stop(); };
   const xpu::EventLoop::Handle on_term = loop.OnSignal(SIGTERM, stop);
@@ -76,6 +80,9 @@ int main(int argc, char** argv) {
   app.add_option("--tls-ca", flags.agent.tls.ca, "Who signs the clients' certificates (PEM)");
   app.add_option("--database", flags.database, "File that holds what was asked of this agent")
       ->capture_default_str();
+  app.add_option(
+      "--host-vlans", flags.host_vlans,
+      "VLANs that the host may put functions into without a Network, e.g. 100-199,300 (0: untagged)");
   app.add_option("--sysfs", flags.representors.sysfs, "Where the kernel's sysfs is")->capture_default_str();
   app.add_option("--ovsdb", flags.ovs.ovsdb_remote, "ovsdb-server of Open vSwitch")->capture_default_str();
   app.add_option("--openflow-dir", flags.ovs.openflow_dir,
