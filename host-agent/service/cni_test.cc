@@ -209,6 +209,18 @@ TEST_F(CniTest, InAChainTheNameOfTheInterfaceMustBeFree) {
   EXPECT_THAT(Pods(), IsEmpty());
 }
 
+TEST_F(CniTest, ADefinitionForSriovCniIsOfTheCardsVlan) {
+  const std::string pod = world_.MakePod("web");
+  const json result = Added(
+      0, pod, {{"name", "sriov-net"}, {"type", "sriov"}, {"vlan", 0}, {"ipam", {{"type", "host-local"}}}});
+  EXPECT_EQ(result["ips"][0]["address"], "10.0.0.2/24");
+  ASSERT_THAT(world_.Bindings(), SizeIs(1));
+  EXPECT_EQ(world_.Bindings()[0].vlan(), 0u);
+  EXPECT_EQ(world_.Bindings()[0].logical_bridge(), "");
+  EXPECT_FALSE(agent_.Del(pod).has_error());
+  EXPECT_THAT(world_.ipam.Given(), IsEmpty());
+}
+
 TEST_F(CniTest, AConfigurationMayHaveALogOfItsOwn) {
   const std::filesystem::path file =
       std::filesystem::path(agent_.dpu_operator_socket()).parent_path() / "cni.log";

@@ -89,6 +89,16 @@ TEST_F(DpuOperatorEndpointTest, AResultOfTheNewestVersionIsThat) {
   EXPECT_EQ(added.json["Result"]["interfaces"][0]["pciID"], world_.vf(0).ToString());
 }
 
+TEST_F(DpuOperatorEndpointTest, ADefinitionThatNamesNoNetworkIsOfTheUntaggedOne) {
+  const TestReply added = Post("ADD", world_.MakePod("web"), Config(0));
+  ASSERT_EQ(added.code, 200) << added.body;
+  EXPECT_EQ(added.json["Result"]["interfaces"][0]["name"], "net1");
+  EXPECT_EQ(added.json["Result"]["ips"], json::array());
+  ASSERT_THAT(world_.Bindings(), SizeIs(1));
+  EXPECT_TRUE(world_.Bindings()[0].has_vlan());
+  EXPECT_EQ(world_.Bindings()[0].vlan(), 0u);
+}
+
 TEST_F(DpuOperatorEndpointTest, BridgeIdNamesTheNetwork) {
   const TestReply added = Post("ADD", world_.MakePod("web"), Config(0, {{"BridgeID", "blue"}}));
   ASSERT_EQ(added.code, 200) << added.body;
