@@ -1,5 +1,6 @@
 #include "host-agent/alloc/allocator.h"
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <random>
@@ -10,6 +11,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "host-agent/alloc/fake_journal.h"
+#include "host-agent/alloc/journal_testing.h"
+#include "host-agent/alloc/sqlite_journal.h"
 
 namespace xpu {
 namespace {
@@ -178,7 +181,8 @@ class Oracle {
     ClaimState state = ClaimState::kClaimed;
     int64_t claim = 0;
     std::string pod;
-    bool confirmed = false, host_pending = false, dpu_pending = false;
+    bool ipam = false;
+    bool confirmed = false, host_pending = false, dpu_pending = false, ipam_pending = false;
   };
   bool CanBegin(int n, const std::string& pod) const { return !entries.contains(n) && PodFree(n, pod); }
   bool CanAttach(int n, int64_t claim, const std::string& pod) const {
@@ -199,120 +203,235 @@ class Oracle {
   }
 };
 
-class AllocatorModelTest : public AllocatorTest, public ::testing::WithParamInterface<uint64_t> {
- protected:
-  int Draw(int bound) { return std::uniform_int_distribution<int>(0, bound - 1)(random_); }
+// Where the model's journal is, and what can befall it.
+class JournalPlace {
+ public:
+  virtual ~JournalPlace() = default;
+  // A process that is killed and started again: the journal as the next one finds it.
+  virtual Journal& Restart() = 0;
+  // The next change meets a full disk, until it is over. False: it may find room all the same.
+  virtual bool FillDisk() = 0;
+  virtual void FreeDisk() = 0;
+};
 
-  // Makes the next write of the journal fail now and then.
-  bool MayFail() {
-    if (Draw(8) != 0) return false;
+class InMemory : public JournalPlace {
+ public:
+  Journal& Restart() override { return journal_; }
+  bool FillDisk() override {
     journal_.FailCall(1, absl::ResourceExhaustedError("disk full"));
     return true;
   }
+  void FreeDisk() override {}
+
+ private:
+  FakeJournal journal_;
+};
+
+class OnDisk : public JournalPlace {
+ public:
+  OnDisk() { EXPECT_TRUE(disk_.mounted()); }
+  Journal& Restart() override {
+    // What a kill leaves is what is in the files while they are open.
+    const std::string next = folder_.Path() + "/disk/" + std::to_string(++lives_) + ".db";
+    for (const char* suffix : {"", "-wal"}) {
+      if (journal_ != nullptr) std::filesystem::copy_file(path_ + suffix, next + suffix);
+    }
+    journal_.reset();
+    std::filesystem::remove(path_);
+    path_ = next;
+    auto opened = SqliteJournal::OpenOrReplace(path_);
+    EXPECT_TRUE(opened.ok()) << opened.status();
+    EXPECT_FALSE(opened->lost.has_value()) << opened->lost->reason;
+    journal_ = std::move(opened->journal);
+    return *journal_;
+  }
+  bool FillDisk() override {
+    disk_.Fill();
+    return false;
+  }
+  void FreeDisk() override { disk_.MakeRoom(); }
+
+ private:
+  TempFolder folder_;
+  SmallDisk disk_{folder_, "size=16m"};
+  int lives_ = 0;
+  std::string path_;
+  std::unique_ptr<SqliteJournal> journal_;
+};
+
+struct Run {
+  uint64_t seed = 0;
+  bool on_disk = false;
+};
+std::string NameOf(const ::testing::TestParamInfo<Run>& info) {
+  return (info.param.on_disk ? "OnDisk" : "InMemory") + std::to_string(info.param.seed);
+}
+
+class AllocatorModelTest : public ::testing::TestWithParam<Run> {
+ protected:
+  AllocatorModelTest() {
+    if (GetParam().on_disk) {
+      place_ = std::make_unique<OnDisk>();
+    } else {
+      place_ = std::make_unique<InMemory>();
+    }
+    Restart();
+  }
+  void Restart() {
+    allocator_.reset();
+    journal_ = &place_->Restart();
+    auto allocator = Allocator::Open(*journal_);
+    ASSERT_TRUE(allocator.ok()) << allocator.status();
+    allocator_ = *std::move(allocator);
+  }
+
+  int Draw(int bound) { return std::uniform_int_distribution<int>(0, bound - 1)(random_); }
+
+  // Runs a change that is `allowed` or not, now and then on a full disk; whether it was made.
+  template <class Change>
+  bool Try(bool allowed, bool writes, Change change) {
+    const bool full = writes && Draw(8) == 0;
+    const bool must_fail = full && place_->FillDisk();
+    const absl::Status status = change();
+    if (full) place_->FreeDisk();
+    if (!status.ok() && allowed) {
+      EXPECT_TRUE(full) << status;
+      EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+      return false;
+    }
+    EXPECT_EQ(status.ok(), allowed) << status;
+    EXPECT_FALSE(must_fail);
+    return status.ok();
+  }
 
   void Compare() {
-    std::map<int, int64_t> claims;
     std::set<std::string> pods;
-    for (const ClaimRow& row : allocator_->Rows()) {
+    const std::vector<ClaimRow> rows = allocator_->Rows();
+    for (const ClaimRow& row : rows) {
       const int n = row.function.pci.function;
       ASSERT_TRUE(oracle_.entries.contains(n)) << "function " << n << " should be free";
       const Oracle::Entry& entry = oracle_.entries.at(n);
       EXPECT_EQ(row.state, entry.state);
       EXPECT_EQ(row.claim, entry.claim);
       EXPECT_EQ(row.attachment ? row.attachment->pod_name : "", entry.pod);
+      EXPECT_EQ(row.ipam.has_value(), entry.ipam);
       EXPECT_EQ(row.confirmed, entry.confirmed);
+      EXPECT_EQ(row.result.empty(), !entry.confirmed);
       EXPECT_EQ(row.host_pending, entry.host_pending);
       EXPECT_EQ(row.dpu_pending, entry.dpu_pending);
+      EXPECT_EQ(row.ipam_pending, entry.ipam_pending);
       if (row.attachment) {
         EXPECT_TRUE(pods.insert(row.attachment->container_id).second) << "an attachment has two functions";
+        const auto found = allocator_->FindAttachment(row.attachment->container_id, row.attachment->ifname);
+        EXPECT_EQ(found, row);
       }
     }
-    EXPECT_EQ(allocator_->Rows().size(), oracle_.entries.size());
-    EXPECT_EQ(allocator_->Rows(), *journal_.Load()) << "memory and journal differ";
+    EXPECT_EQ(rows.size(), oracle_.entries.size());
+    const auto written = journal_->Load();
+    ASSERT_TRUE(written.ok()) << written.status();
+    EXPECT_EQ(rows, *written) << "memory and journal differ";
+  }
+
+  // As an ADD asks for it; sometimes with all that there is.
+  static ClaimRow Asking(int n, int64_t claim, const std::string& pod, bool ipam) {
+    ClaimRow row = Draft(n);
+    row.claim = claim;
+    if (!pod.empty()) row.attachment = ForPod(pod);
+    if (ipam) {
+      row.ipam = IpamCall{.type = "host-local", .path = "/opt/cni/bin", .args = "", .config = "{}"};
+      row.settings_before.trust = true;
+    }
+    return row;
   }
 
   void Step() {
     const int n = Draw(4);
     const std::string pod = Draw(3) == 0 ? "" : std::string(1, static_cast<char>('a' + Draw(3)));
+    const bool ipam = !pod.empty() && Draw(2) == 0;
     // Mostly the claim that is there, sometimes one that is over.
     int64_t claim = oracle_.entries.contains(n) ? oracle_.entries[n].claim : last_claim_[n];
     if (Draw(10) == 0) claim -= 1;
-    // Whether an operation reaches the journal does not depend on whether that then fails.
     switch (Draw(6)) {
       case 0: {
-        ClaimRow draft = Draft(n);
-        if (!pod.empty()) draft.attachment = ForPod(pod);
         const bool allowed = oracle_.CanBegin(n, pod);
-        const bool fails = allowed && MayFail();
-        const auto row = allocator_->Begin(draft);
-        ASSERT_EQ(row.ok(), allowed && !fails) << row.status();
-        if (!row.ok()) return;
-        EXPECT_GT(row->claim, last_claim_[n]);
-        last_claim_[n] = row->claim;
-        oracle_.entries[n] = {pod.empty() ? ClaimState::kClaimed : ClaimState::kAttached, row->claim, pod};
+        ClaimRow row;
+        const auto begin = [&] {
+          const auto begun = allocator_->Begin(Asking(n, 0, pod, ipam));
+          if (begun.ok()) row = *begun;
+          return begun.status();
+        };
+        if (!Try(allowed, allowed, begin)) return;
+        EXPECT_GT(row.claim, last_claim_[n]);
+        last_claim_[n] = row.claim;
+        oracle_.entries[n] = {pod.empty() ? ClaimState::kClaimed : ClaimState::kAttached, row.claim, pod,
+                              ipam};
         return;
       }
       case 1: {
         if (pod.empty()) return;
         const bool allowed = oracle_.CanAttach(n, claim, pod);
-        const bool fails = allowed && MayFail();
-        const auto row = allocator_->Attach(AttachTo(n, claim, pod));
-        ASSERT_EQ(row.ok(), allowed && !fails) << row.status();
-        if (!row.ok()) return;
+        const auto attach = [&] { return allocator_->Attach(Asking(n, claim, pod, ipam)).status(); };
+        if (!Try(allowed, allowed, attach)) return;
         oracle_.entries[n].state = ClaimState::kAttached;
         oracle_.entries[n].pod = pod;
+        oracle_.entries[n].ipam = ipam;
         return;
       }
       case 2: {
         const bool allowed = oracle_.Is(n, claim, ClaimState::kAttached);
-        const bool fails = allowed && MayFail();
-        const auto row = allocator_->Confirm(Function(n), claim, {{}, {}, 1500});
-        ASSERT_EQ(row.ok(), allowed && !fails) << row.status();
-        if (row.ok()) oracle_.entries[n].confirmed = true;
+        const auto confirm = [&] {
+          return allocator_->Confirm(Function(n), claim, {{}, {}, 1500, "{}"}).status();
+        };
+        if (Try(allowed, allowed, confirm)) oracle_.entries[n].confirmed = true;
         return;
       }
       case 3: {
         const bool allowed = oracle_.Has(n, claim);
         const bool writes = allowed && oracle_.entries[n].state != ClaimState::kUndoing;
-        const bool fails = writes && MayFail();
-        const auto row = allocator_->Undo(Function(n), claim);
-        ASSERT_EQ(row.ok(), allowed && !fails) << row.status();
-        if (!row.ok() || !writes) return;
-        oracle_.entries[n].state = ClaimState::kUndoing;
-        oracle_.entries[n].host_pending = oracle_.entries[n].dpu_pending = true;
+        const auto undo = [&] { return allocator_->Undo(Function(n), claim).status(); };
+        if (!Try(allowed, writes, undo) || !writes) return;
+        Oracle::Entry& entry = oracle_.entries[n];
+        entry.state = ClaimState::kUndoing;
+        entry.host_pending = entry.dpu_pending = true;
+        entry.ipam_pending = entry.ipam;
         return;
       }
       case 4: {
-        const bool host = Draw(2) == 0, dpu = Draw(2) == 0;
+        const UndoneParts done{.host = Draw(2) == 0, .dpu = Draw(2) == 0, .ipam = Draw(2) == 0};
         const bool allowed = oracle_.Is(n, claim, ClaimState::kUndoing);
-        const bool writes =
-            allowed && ((host && oracle_.entries[n].host_pending) || (dpu && oracle_.entries[n].dpu_pending));
-        const bool fails = writes && MayFail();
-        const absl::Status status = allocator_->Undone(Function(n), claim, {.host = host, .dpu = dpu});
-        ASSERT_EQ(status.ok(), allowed && !fails) << status;
-        if (!status.ok()) return;
+        bool writes = false;
+        if (allowed) {
+          const Oracle::Entry& entry = oracle_.entries[n];
+          writes = (done.host && entry.host_pending) || (done.dpu && entry.dpu_pending) ||
+                   (done.ipam && entry.ipam_pending);
+        }
+        if (!Try(allowed, writes, [&] { return allocator_->Undone(Function(n), claim, done); })) return;
         Oracle::Entry& entry = oracle_.entries[n];
-        if (host) entry.host_pending = false;
-        if (dpu) entry.dpu_pending = false;
-        if (!entry.host_pending && !entry.dpu_pending) oracle_.entries.erase(n);
+        if (done.host) entry.host_pending = false;
+        if (done.dpu) entry.dpu_pending = false;
+        if (done.ipam) entry.ipam_pending = false;
+        if (!entry.host_pending && !entry.dpu_pending && !entry.ipam_pending) oracle_.entries.erase(n);
         return;
       }
       case 5:
-        Restart();
+        if (Draw(3) == 0) Restart();
         return;
     }
   }
 
   std::mt19937_64 random_;
+  std::unique_ptr<JournalPlace> place_;
+  Journal* journal_ = nullptr;
+  std::unique_ptr<Allocator> allocator_;
   Oracle oracle_;
   std::map<int, int64_t> last_claim_;
 };
 
 TEST_P(AllocatorModelTest, AgreesWithItsModelAfterEveryStep) {
-  const uint64_t seed = GetParam() != 0 ? GetParam() : TestSeed();
+  const uint64_t seed = GetParam().seed != 0 ? GetParam().seed : TestSeed();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   random_.seed(seed);
-  for (int i = 0; i < 3000 && !HasFailure(); ++i) {
+  for (int i = 0; i < (GetParam().on_disk ? 1000 : 3000) && !HasFailure(); ++i) {
     SCOPED_TRACE(testing::Message() << "step " << i);
     Step();
     Compare();
@@ -320,7 +439,10 @@ TEST_P(AllocatorModelTest, AgreesWithItsModelAfterEveryStep) {
 }
 
 // Seeds that never change, and one that always does (0).
-INSTANTIATE_TEST_SUITE_P(Seeds, AllocatorModelTest, ::testing::Values(1, 2, 3, 0));
+INSTANTIATE_TEST_SUITE_P(Seeds, AllocatorModelTest,
+                         ::testing::Values(Run{1, false}, Run{2, false}, Run{3, false}, Run{0, false},
+                                           Run{1, true}, Run{0, true}),
+                         NameOf);
 
 }  // namespace
 }  // namespace xpu

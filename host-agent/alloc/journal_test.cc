@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdlib.h>
-#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +23,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "host-agent/alloc/fake_journal.h"
+#include "host-agent/alloc/journal_testing.h"
 #include "host-agent/alloc/sqlite_journal.h"
 
 namespace xpu {
@@ -40,28 +40,6 @@ class TestClock : public Clock {
  public:
   absl::Time Now() override { return now; }
   absl::Time now = absl::FromUnixMillis(1'000'000);
-};
-
-class TempFolder {
- public:
-  TempFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "xpu-journal-XXXXXX").string();
-    path_ = mkdtemp(pattern.data());
-  }
-  ~TempFolder() { std::filesystem::remove_all(path_); }
-  const std::string& Path() const { return path_; }
-  std::string File() const { return path_ + "/journal.db"; }
-  // Files whose names begin so.
-  int Count(const std::string& prefix) const {
-    int count = 0;
-    for (const auto& entry : std::filesystem::directory_iterator(path_)) {
-      if (entry.path().filename().string().rfind(prefix, 0) == 0) ++count;
-    }
-    return count;
-  }
-
- private:
-  std::string path_;
 };
 
 // A place that outlives processes, and a process's view of it.
@@ -618,32 +596,6 @@ TEST(SqliteJournal, WhatNoJournalHasIsDamage) {
   Execute(folder, "CREATE TRIGGER t AFTER INSERT ON claims BEGIN DELETE FROM claims; END");
   EXPECT_EQ(SqliteJournal::Open(folder.File()).status().code(), absl::StatusCode::kDataLoss);
 }
-
-// A file system of its own with little space, in a mount namespace that only this thread has.
-class SmallDisk {
- public:
-  explicit SmallDisk(const TempFolder& folder, const char* options) : path_(folder.Path() + "/disk") {
-    std::filesystem::create_directory(path_);
-    mounted_ = mount("xpu-test", path_.c_str(), "tmpfs", 0, options) == 0;
-  }
-  ~SmallDisk() {
-    if (mounted_) umount2(path_.c_str(), MNT_DETACH);
-  }
-  bool mounted() const { return mounted_; }
-  std::string File() const { return path_ + "/journal.db"; }
-  // Leaves no space at all.
-  void Fill() {
-    std::ofstream out(path_ + "/ballast", std::ios::binary | std::ios::app);
-    const std::string page(4096, 'b');
-    while (out.write(page.data(), static_cast<std::streamsize>(page.size())).flush()) {
-    }
-  }
-  void MakeRoom() { std::filesystem::remove(path_ + "/ballast"); }
-
- private:
-  std::string path_;
-  bool mounted_;
-};
 
 TEST(SqliteJournal, OnAFullDiskItRefusesAndLosesNothingAndGoesOnWhenThereIsSpace) {
   TempFolder folder;
