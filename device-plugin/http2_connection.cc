@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -190,7 +189,7 @@ ssize_t Http2Connection::OnRead(nghttp2_session* session, Stream stream, uint8_t
   while (filled < size && !state->out.empty()) {
     const std::string& first = state->out.front();
     const size_t n = std::min(size - filled, first.size() - state->sent);
-    memcpy(buffer + filled, first.data() + state->sent, n);
+    std::copy_n(first.data() + state->sent, n, buffer + filled);
     filled += n;
     state->sent += n;
     if (state->sent < first.size()) break;

@@ -116,7 +116,7 @@ absl::Status FolderMirror::Write(const std::string& name, const std::string& con
   return status;
 }
 
-absl::Status FolderMirror::Sync(std::map<std::string, std::string> files) {
+absl::Status FolderMirror::Sync(const std::map<std::string, std::string>& files) {
   absl::Status result;
   const auto keep_first = [&](const absl::Status& status) {
     if (result.ok()) result = status;
@@ -139,10 +139,10 @@ absl::Status FolderMirror::Sync(std::map<std::string, std::string> files) {
     it = gone ? files_.erase(it) : std::next(it);
   }
   if (!files.empty()) XPU_RETURN_IF_ERROR(MakeDirectories(folder_));
-  for (auto& [name, contents] : files) {
+  for (const auto& [name, contents] : files) {
     const auto there = files_.find(name);
     if (there != files_.end() && there->second == contents) continue;
-    if (keep_first(Write(name, contents))) files_[name] = std::move(contents);
+    if (keep_first(Write(name, contents))) files_[name] = contents;
   }
   return result;
 }
@@ -163,7 +163,7 @@ void PoolFiles::Update(const PoolMembers& members) {
     if (std::string spec = options_.use_cdi ? CdiSpec(members) : ""; !spec.empty()) {
       files[CdiFileName(options_.resource)] = std::move(spec);
     }
-    cdi_status_ = cdi_.Sync(std::move(files));
+    cdi_status_ = cdi_.Sync(files);
     if (!cdi_status_.ok()) {
       spdlog::error("{}: the CDI specification: {}", options_.resource, std::string(cdi_status_.message()));
     }
@@ -176,7 +176,7 @@ void PoolFiles::Update(const PoolMembers& members) {
       files[absl::StrCat(DeviceInfoPrefix(options_.resource), member.function.id, kDeviceInfoSuffix)] =
           std::move(info);
     }
-    const absl::Status status = device_info_.Sync(std::move(files));
+    const absl::Status status = device_info_.Sync(files);
     if (!status.ok() && !device_info_failed_) {
       spdlog::warn("{}: device information for Multus: {}", options_.resource, std::string(status.message()));
     }

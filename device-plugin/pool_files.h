@@ -34,7 +34,7 @@ class FolderMirror {
 
   // Name → contents. Makes the folder if there is anything to write; does all that it can and returns the
   // first error.
-  absl::Status Sync(std::map<std::string, std::string> files);
+  absl::Status Sync(const std::map<std::string, std::string>& files);
 
  private:
   absl::Status Write(const std::string& name, const std::string& contents) const;
