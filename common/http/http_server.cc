@@ -8,6 +8,7 @@
 #include <event2/listener.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <utility>
 
@@ -205,6 +206,7 @@ struct HttpServer::State {
 
 HttpServer::HttpServer(EventLoop& loop, Options options, Handler handler)
     : state_(std::make_unique<State>(State{loop, std::move(handler)})) {
+  signal(SIGPIPE, SIG_IGN);
   state_->http = evhttp_new(loop.base());
   evhttp_set_max_headers_size(state_->http, kMaxHeaderBytes);
   evhttp_set_max_body_size(state_->http, static_cast<ev_ssize_t>(options.max_body_bytes));

@@ -70,7 +70,8 @@ class HttpServer {
     // A larger one is answered with 413, unseen by the handler.
     size_t max_body_bytes = size_t{16} << 20;
   };
-  // The loop must outlive the server; both are used from one thread only.
+  // The loop must outlive the server; both are used from one thread only. From then on the process ignores
+  // SIGPIPE: libevent writes to clients that may have gone.
   HttpServer(EventLoop& loop, Options options, Handler handler);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;

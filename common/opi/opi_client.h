@@ -57,8 +57,9 @@ class OpiClient {
 
   // Calls `changed` with how the representors of the card's functions are, with each new list; and with
   // Unavailable once the agent is gone or has said nothing for 900 ms (it is asked for a word every 300 ms),
-  // after which the next list tells that it is back. Goes on by itself. The observer as with
-  // ObserveConnection(), and it must not block.
+  // after which the next list tells that it is back. Unimplemented: another vendor's bridge, which knows no
+  // such call, so nothing is known of its ports. Goes on by itself. The observer as with ObserveConnection(),
+  // and it must not block.
   virtual void WatchPorts(
       std::function<void(const absl::StatusOr<agent::v1::PortStates>& states)> changed) = 0;
 };

@@ -25,6 +25,10 @@ class PortNews {
   bool AwaitGone() {
     return Await([](const auto& states) { return absl::IsUnavailable(states.status()); });
   }
+  // Waits until the last that was heard is that nobody knows how the ports are.
+  bool AwaitUnimplemented() {
+    return Await([](const auto& states) { return absl::IsUnimplemented(states.status()); });
+  }
   // Waits until the last that was heard is a list that says this of the port.
   bool AwaitPort(const std::string& port, bool healthy) {
     return Await([&](const absl::StatusOr<agent::v1::PortStates>& states) {

@@ -115,20 +115,30 @@ void PortWatch::OnEnd(const absl::Status& status) {
   states_.reset();
   silence_.Cancel();
   if (closing_) return loop_->Stop();
-  if (!was_cancelled) SetGone(absl::StrCat("the watch of its ports ended: ", status.ToString()));
+  const bool unknown_call = absl::IsUnimplemented(status);
+  if (unknown_call) {
+    SetGone(absl::UnimplementedError(absl::StrCat("the OPI bridge at ", address_,
+                                                  " does not tell how its ports are: ", status.message())));
+  } else if (!was_cancelled) {
+    SetGone(OutOfReach(absl::StrCat("the watch of its ports ended: ", status.ToString())));
+  }
   // An observer may have gone, or come, in that call.
   if (observer_ == nullptr || stream_ != nullptr) return;
   if (heard_ || was_cancelled) return Open();
-  reopen_ = loop_->After(backoff_.Next(), [this] { Open(); });
+  reopen_ = loop_->After(unknown_call ? options_.unknown_call : backoff_.Next(), [this] { Open(); });
 }
 
 void PortWatch::OnSilence() {
-  SetGone(absl::StrCat("nothing came from it for ", absl::FormatDuration(options_.silence)));
+  SetGone(OutOfReach(absl::StrCat("nothing came from it for ", absl::FormatDuration(options_.silence))));
 }
 
-void PortWatch::SetGone(const std::string& why) {
-  if (!gone_.ok()) return;
-  gone_ = absl::UnavailableError(absl::StrCat("the xPU agent at ", address_, " is out of reach: ", why));
+absl::Status PortWatch::OutOfReach(const std::string& why) const {
+  return absl::UnavailableError(absl::StrCat("the xPU agent at ", address_, " is out of reach: ", why));
+}
+
+void PortWatch::SetGone(const absl::Status& why) {
+  if (gone_.code() == why.code()) return;
+  gone_ = why;
   Tell(gone_);
 }
 

@@ -30,6 +30,8 @@ class PortWatch {
     absl::Duration heartbeat = absl::Milliseconds(300);
     absl::Duration silence = absl::Milliseconds(900);
     Backoff::Options backoff = {.initial = absl::Milliseconds(100), .max = absl::Seconds(10)};
+    // Until an agent that knows no such call is asked again: it may be another one by then.
+    absl::Duration unknown_call = absl::Minutes(10);
   };
   // `address` is for messages.
   PortWatch(std::shared_ptr<grpc::Channel> channel, std::string address, const Options& options);
@@ -49,7 +51,8 @@ class PortWatch {
   void OnMessage(const agent::v1::WatchPortsResponse& message);
   void OnEnd(const absl::Status& status);
   void OnSilence();
-  void SetGone(const std::string& why);
+  absl::Status OutOfReach(const std::string& why) const;
+  void SetGone(const absl::Status& why);
   void Tell(const absl::StatusOr<agent::v1::PortStates>& states);
 
   const std::string address_;
