@@ -85,8 +85,10 @@ absl::Status Pair::Deallocate(const std::string& container) {
 Pod Pair::Describe(const PodRequest& request) const {
   Pod pod{.name = request.name, .netns = sandbox_.layout().netns("pod-" + request.name)};
   pod.container_id = "sandbox-" + request.name;
-  nlohmann::json config = {
-      {"cniVersion", "1.0.0"}, {"name", "xpu"}, {"type", "xpu-cni"}, {"network", request.network}};
+  nlohmann::json config = request.definition;
+  if (config.is_null()) {
+    config = {{"cniVersion", "1.0.0"}, {"name", "xpu"}, {"type", "xpu-cni"}, {"network", request.network}};
+  }
   if (!request.addresses.empty()) config["runtimeConfig"]["ips"] = request.addresses;
   if (!request.mac.empty()) config["runtimeConfig"]["mac"] = request.mac;
   pod.config = config.dump();

@@ -28,6 +28,8 @@ struct PodRequest {
   std::vector<std::string> addresses;
   // MAC asked for.
   std::string mac;
+  // CNI configuration of the network definition; null: one that names `network`.
+  nlohmann::json definition;
 };
 
 // A pod that has its interface.
