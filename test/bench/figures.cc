@@ -49,12 +49,14 @@ std::string ToTable(const std::vector<Figure>& figures) {
   const auto side = [](const Distribution& d) {
     return absl::StrFormat("%9.3f %8.3f–%-8.3f", d.median, d.p10, d.p90);
   };
-  std::string table =
-      absl::StrFormat("%-*s  %-4s  %-27s %-27s %7s  %5s  %s\n", metric, "metric", "unit",
-                      "     ours      p10–p90", "   theirs      p10–p90", "ratio", "runs", "peer");
+  std::string table = absl::StrFormat("%-*s  %-4s  %-27s %-27s %7s  %7s  %5s  %s\n", metric, "metric", "unit",
+                                      "     ours      p10–p90", "   theirs      p10–p90", "ratio ", "at most",
+                                      "runs", "peer");
   for (const Figure& figure : figures) {
-    absl::StrAppendFormat(&table, "%-*s  %-4s  %s %s %7.3f  %5d  %s\n", metric, figure.metric, figure.unit,
-                          side(figure.ours), side(figure.theirs), figure.ratio(), figure.runs, figure.peer);
+    absl::StrAppendFormat(&table, "%-*s  %-4s  %s %s %6.3f%c  %7s  %5d  %s\n", metric, figure.metric,
+                          figure.unit, side(figure.ours), side(figure.theirs), figure.ratio(),
+                          figure.is_within_limit() ? ' ' : '!',
+                          figure.limit == 0 ? "" : absl::StrCat(figure.limit), figure.runs, figure.peer);
   }
   return table;
 }
@@ -81,12 +83,14 @@ absl::StatusOr<std::vector<Figure>> Compare(const Comparison& comparison, const 
   }
   std::vector<Figure> figures;
   for (size_t i = 0; i < metrics; ++i) {
+    const auto limit = comparison.limits.find(comparison.metrics[i]);
     figures.push_back({.metric = comparison.metrics[i],
                        .unit = comparison.unit,
                        .peer = comparison.peer,
                        .ours = Summarise(std::move(our_values[i])),
                        .theirs = Summarise(std::move(their_values[i])),
-                       .runs = comparison.runs});
+                       .runs = comparison.runs,
+                       .limit = limit == comparison.limits.end() ? 0 : limit->second});
   }
   return figures;
 }

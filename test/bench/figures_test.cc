@@ -10,8 +10,9 @@
 namespace xpu::testing {
 namespace {
 
-using ::testing::ElementsAre;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(SummariseTest, TakesTheMiddleOfUnsortedValues) {
   EXPECT_EQ(Summarise({5, 1, 3}).median, 3);
@@ -27,7 +28,7 @@ TEST(CompareTest, SidesTakeTurnsAndTheFirstRunsDoNotCount) {
   std::string order;
   int ours = 0;
   const auto figures = Compare(
-      {.metrics = {"a", "b"}, .unit = "ms", .peer = "them", .runs = 4},
+      {.metrics = {"a", "b"}, .unit = "ms", .peer = "them", .runs = 4, .limits = {{"a", 0.6}}},
       [&]() -> absl::StatusOr<std::vector<double>> {
         order += 'o';
         ++ours;
@@ -44,6 +45,8 @@ TEST(CompareTest, SidesTakeTurnsAndTheFirstRunsDoNotCount) {
   EXPECT_EQ((*figures)[0].ratio(), 0.5);
   EXPECT_EQ((*figures)[1].ratio(), 4);
   EXPECT_EQ((*figures)[0].runs, 4);
+  EXPECT_EQ((*figures)[0].limit, 0.6);
+  EXPECT_EQ((*figures)[1].limit, 0);
 }
 
 TEST(CompareTest, AnErrorEndsIt) {
@@ -72,6 +75,18 @@ TEST(FiguresTest, AreWrittenForProgramsAndForPeople) {
   const std::string table = ToTable(figures);
   for (const char* text : {"metric", "add", "10.000", "20.000", "0.500", "them"})
     EXPECT_THAT(table, HasSubstr(text));
+}
+
+TEST(FiguresTest, ARatioBeyondItsLimitIsMarked) {
+  Figure figure{.metric = "add", .unit = "ms", .ours = {.median = 15}, .theirs = {.median = 20}};
+  EXPECT_TRUE(figure.is_within_limit()) << "nothing is promised";
+  EXPECT_THAT(ToTable({figure}), Not(HasSubstr("!")));
+  figure.limit = 0.75;
+  EXPECT_TRUE(figure.is_within_limit());
+  EXPECT_THAT(ToTable({figure}), AllOf(HasSubstr("0.750 "), Not(HasSubstr("!"))));
+  figure.limit = 0.7;
+  EXPECT_FALSE(figure.is_within_limit());
+  EXPECT_THAT(ToTable({figure}), AllOf(HasSubstr("0.750!"), HasSubstr("0.7 ")));
 }
 
 }  // namespace

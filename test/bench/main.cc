@@ -13,7 +13,8 @@
 namespace {
 
 constexpr xpu::testing::Benchmark kBenchmarks[] = {
-    {"cni", "ADD, DEL and VERSION of xpu-cni beside host-device, host-local and bridge",
+    {"cni",
+     "VERSION, ADD and DEL of xpu-cni, one and 32 at once, beside Debian's plugins and the bare kernel",
      &xpu::testing::BenchmarkCni},
     {"device-plugin", "Allocate at xpu-device-plugin beside a bare gRPC echo, and its registration anew",
      &xpu::testing::BenchmarkDevicePlugin},

@@ -92,9 +92,8 @@ absl::StatusOr<CniOutcome> ContainerRuntime::Run(const CniCall& call) const {
 
   CniOutcome outcome;
   pid_t pid = -1;
-  absl::Time start;
   const absl::Status spawned = InNamespace(options_.net_namespace, [&]() -> absl::Status {
-    start = absl::Now();
+    outcome.begun = absl::Now();
     const int error = posix_spawn(&pid, options_.plugin.c_str(), &actions, nullptr, argv.data(), envp.data());
     return error == 0 ? absl::OkStatus()
                       : absl::ErrnoToStatus(error, absl::StrCat("cannot run ", options_.plugin));
@@ -104,12 +103,12 @@ absl::StatusOr<CniOutcome> ContainerRuntime::Run(const CniCall& call) const {
   out.write.Reset();
   err.write.Reset();
 
-  const bool finished = ReadAll(out.read.get(), err.read.get(), start + options_.deadline, outcome);
+  const bool finished = ReadAll(out.read.get(), err.read.get(), outcome.begun + options_.deadline, outcome);
   if (!finished) kill(pid, SIGKILL);
   int status = 0;
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
-  outcome.elapsed = absl::Now() - start;
+  outcome.elapsed = absl::Now() - outcome.begun;
   if (!finished) {
     return absl::DeadlineExceededError(absl::StrCat(options_.plugin, " ", call.command, " took longer than ",
                                                     absl::FormatDuration(options_.deadline)));

@@ -29,7 +29,9 @@ struct CniOutcome {
   // Standard output: a result or an error object.
   std::string output;
   std::string error_output;
-  // From just before the plugin was started until it was reaped.
+  // Just before the plugin was started.
+  absl::Time begun;
+  // From then until it was reaped.
   absl::Duration elapsed;
 
   bool ok() const { return exit_code == 0; }
