@@ -1,5 +1,7 @@
 // Definitions as sriov-cni has them: a VLAN instead of a Network, and addresses by host-local.
 
+#include <signal.h>
+
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -19,7 +21,6 @@
 namespace xpu::testing {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
@@ -174,6 +175,29 @@ TEST_F(VlanPodsTest, GarbageCollectionFreesWhatTheRuntimeNoLongerKnows) {
   }
   EXPECT_TRUE(pair_->StopPod(*kept).ok());
   EXPECT_TRUE(pair_->StopPod(*other).ok());
+  ExpectNothingLeft();
+}
+
+TEST_F(VlanPodsTest, AgentsThatComeAgainKnowTheVlanAndWhatToGiveBack) {
+  const auto a = Start("a", 100);
+  const auto b = Start("b", 100);
+  ASSERT_TRUE(a.ok()) << a.status();
+  ASSERT_TRUE(b.ok()) << b.status();
+  for (const char* agent : {"xpu-agent-0", "xpu-host-agent"}) {
+    ASSERT_TRUE(sandbox_->Kill(agent, SIGKILL).ok());
+    ASSERT_TRUE(sandbox_->Start(agent).ok());
+    EXPECT_TRUE(*Ping(a->netns, *b->v4)) << "after " << agent << " was started again";
+  }
+  // The two that are left are fit for use again once the card is connected.
+  ASSERT_TRUE(pair_->AwaitDevices(2).ok());
+  const CniOutcome checked = Check(*a);
+  EXPECT_TRUE(checked.ok()) << checked.output;
+  const auto c = Start("c", 100);
+  ASSERT_TRUE(c.ok()) << c.status();
+  EXPECT_EQ(c->v4->ToString(), "10.1.0.102");
+  EXPECT_TRUE(*Ping(c->netns, *a->v6));
+  for (const auto& pod : {a, b, c}) EXPECT_TRUE(pair_->StopPod(*pod).ok()) << pod->name;
+  EXPECT_THAT(Given(100), IsEmpty());
   ExpectNothingLeft();
 }
 
