@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "common/base/test_seed.h"
 #include "gtest/gtest.h"
+#include "xpu-agent/plan/active_network.h"
 #include "xpu-agent/plan/plan_testing.h"
 
 namespace xpu {
@@ -38,6 +39,7 @@ class RandomModel {
       if (Below(4) == 0) port.mac = RandomMac();
       if (Below(4) == 0) port.logical_bridges.clear();
       if (Below(4) == 0) port.bound = !port.bound;
+      if (Below(4) == 0) ChooseVlan(&port);
     }
     if (!model.ports.empty() && Below(2) == 0) model.ports.erase(model.ports.begin());
     if (Below(3) == 0) model.bridges.erase(model.bridges.begin());
@@ -64,7 +66,15 @@ class RandomModel {
             InterfaceAddress::Parse(absl::StrFormat("2001:db8::%x/64", 1 + Below(14))).value());
       }
     }
+    if (Below(3) == 0) ChooseVlan(&port);
     if (Below(8) == 0) model->representors.erase(id);
+  }
+  // As a bind to a VLAN leaves a port, but that now and then it is in bridges as well or not bound.
+  void ChooseVlan(BridgePort* port) {
+    port->vlan = Below(3) == 0 ? 0 : 99 + Below(3);
+    if (Below(4) != 0) port->logical_bridges.clear();
+    if (Below(4) != 0) port->bound = true;
+    if (Below(2) == 0) port->addresses.clear();
   }
   std::mt19937_64 random_;
 };
@@ -90,6 +100,10 @@ std::set<uint32_t> KeysOf(const Model& model, uint32_t ofport) {
   for (const auto& [id, port] : model.ports) {
     const auto representor = model.representors.find(id);
     if (representor == model.representors.end() || representor->second.ofport != ofport) continue;
+    if (port.vlan.has_value()) {
+      if (port.bound && port.logical_bridges.empty()) keys.insert(pipeline::VlanNetworkKey(*port.vlan));
+      continue;
+    }
     for (const std::string& bridge : port.logical_bridges) {
       if (const auto it = model.bridges.find(bridge); it != model.bridges.end())
         keys.insert(it->second.network_key);
