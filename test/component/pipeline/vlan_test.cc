@@ -13,7 +13,7 @@ constexpr char kAddress[] = "10.0.0.77";
 constexpr char kAddress6[] = "2001:db8::77";
 
 // a, b and c are in VLAN 100, x and y with the same addresses in VLAN 101. z is in none at first.
-class VlanTest : public PipelineTest {
+class VlanNetworkTest : public PipelineTest {
  protected:
   void SetUp() override {
     ASSERT_NO_FATAL_FAILURE(PipelineTest::SetUp());
@@ -75,7 +75,7 @@ class VlanTest : public PipelineTest {
   AgentState state_;
 };
 
-TEST_F(VlanTest, PodsOfOneVlanReachEachOther) {
+TEST_F(VlanNetworkTest, PodsOfOneVlanReachEachOther) {
   for (const char* name : {"a", "b", "x", "y"}) {
     ASSERT_EQ(pod(name).UseKernel({Ip4Of(name) + "/24", Ip6Of(name) + "/64"}), absl::OkStatus());
   }
@@ -87,7 +87,7 @@ TEST_F(VlanTest, PodsOfOneVlanReachEachOther) {
   Ping("y", Ip6Of("x"));
 }
 
-TEST_F(VlanTest, NothingPassesBetweenVlans) {
+TEST_F(VlanNetworkTest, NothingPassesBetweenVlans) {
   // To the MACs and addresses of pods in the other one, with the sender's own.
   EXPECT_THAT(ReachedBy("x", UdpFrame(Udp4("x", "b"))), IsEmpty());
   EXPECT_THAT(ReachedBy("x", UdpFrame(Udp6("x", "b"))), IsEmpty());
@@ -107,7 +107,7 @@ TEST_F(VlanTest, NothingPassesBetweenVlans) {
   EXPECT_THAT(Arrived("x", "x"), IsEmpty());
 }
 
-TEST_F(VlanTest, ATagOfThePodsOwnDoesNotPass) {
+TEST_F(VlanNetworkTest, ATagOfThePodsOwnDoesNotPass) {
   const std::string frame = UdpFrame(Udp4("a", "b"));
   EXPECT_THAT(ReachedBy("a", frame), ElementsAre("b"));
   for (const uint16_t vlan : {0, 100, 101}) {
@@ -115,7 +115,7 @@ TEST_F(VlanTest, ATagOfThePodsOwnDoesNotPass) {
   }
 }
 
-TEST_F(VlanTest, DropsASpoofedMac) {
+TEST_F(VlanNetworkTest, DropsASpoofedMac) {
   Udp udp = Udp4("a", "b");
   EXPECT_THAT(ReachedBy("a", UdpFrame(udp)), ElementsAre("b"));
   for (const std::string& mac : {MacOf("c"), MacOf("x"), std::string("02:00:00:00:00:99")}) {
@@ -124,7 +124,7 @@ TEST_F(VlanTest, DropsASpoofedMac) {
   }
 }
 
-TEST_F(VlanTest, DropsASpoofedSource) {
+TEST_F(VlanNetworkTest, DropsASpoofedSource) {
   // Another's, nobody's, of another prefix, and none.
   Udp udp = Udp4("a", "b");
   EXPECT_THAT(ReachedBy("a", UdpFrame(udp)), ElementsAre("b"));
@@ -144,11 +144,11 @@ TEST_F(VlanTest, DropsASpoofedSource) {
   EXPECT_THAT(ReachedBy("a", ArpFrame(announcement)), IsEmpty());
 }
 
-TEST_F(VlanTest, APortThatHasItsAddressesAsksForNone) {
+TEST_F(VlanNetworkTest, APortThatHasItsAddressesAsksForNone) {
   EXPECT_THAT(ReachedBy("a", UdpFrame(DhcpDiscover("a"))), IsEmpty());
 }
 
-TEST_F(VlanTest, WithoutAddressesAPortMayAskForOne) {
+TEST_F(VlanNetworkTest, WithoutAddressesAPortMayAskForOne) {
   Bind("z", 100, {});
   Apply();
   const Udp discover = DhcpDiscover("z");
@@ -184,7 +184,7 @@ TEST_F(VlanTest, WithoutAddressesAPortMayAskForOne) {
   EXPECT_THAT(ReachedBy("z", UdpFrame(link_local)), IsEmpty());
 }
 
-TEST_F(VlanTest, WithoutAddressesAPortMayProbeButNotAnnounce) {
+TEST_F(VlanNetworkTest, WithoutAddressesAPortMayProbeButNotAnnounce) {
   Bind("z", 100, {});
   Apply();
   // The switch answers for the owner.
@@ -208,7 +208,7 @@ TEST_F(VlanTest, WithoutAddressesAPortMayProbeButNotAnnounce) {
   EXPECT_THAT(ReachedBy("z", ArpFrame(other)), IsEmpty());
 }
 
-TEST_F(VlanTest, TheAddressOfASecondBindWorks) {
+TEST_F(VlanNetworkTest, TheAddressOfASecondBindWorks) {
   Bind("z", 100, {});
   Apply();
   Udp from_z{
