@@ -345,7 +345,8 @@ bool Inventory::TraitsChanged(const PciAddress& address) {
   if (pfs_.at(address).present) traits.emplace_back(address, "", false);
   for (const auto& [id, known] : functions_) {
     if (known.function.pf == address && known.present) {
-      traits.emplace_back(id, known.function.driver, known.has_interface);
+      // One with a claim is not touched wherever its interface is: pods that come and go are no change.
+      traits.emplace_back(id, known.function.driver, known.has_interface || known.claimed);
     }
   }
   std::vector<Trait>& before = traits_[address];

@@ -172,7 +172,7 @@ class Inventory {
     Link link;
     std::optional<FunctionId> function;
   };
-  // What pf_changed is about, of one function: its driver, and whether it has an interface.
+  // What pf_changed is about, of one function: its driver, and whether it has an interface or a claim.
   using Trait = std::tuple<FunctionId, std::string, bool>;
 
   void LinkChanged(const Link& link, bool gone);

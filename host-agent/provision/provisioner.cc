@@ -88,8 +88,9 @@ void Provisioner::Look(const PciAddress& address) {
 void Provisioner::Freed() {
   absl::MutexLock lock(&mu_);
   for (Pf& pf : pfs_) {
-    // One that is at work may have found the function in use.
-    if (pf.busy || !pf.state.reason.empty()) pf.look = true;
+    // One that is at work may have found the function in use, which its outcome will tell.
+    if (pf.busy) pf.freed = true;
+    if (!pf.state.reason.empty()) pf.look = true;
   }
 }
 
@@ -118,6 +119,7 @@ void Provisioner::ThreadMain() {
     }
     next->look = false;
     next->busy = true;
+    next->freed = false;
     next->retry_at = absl::InfiniteFuture();
     PfState state{.pf = next->config.pf, .card = next->config.name, .setup = next->config.setup};
     // The list never changes, nor what is not the thread's own in it.
@@ -127,6 +129,8 @@ void Provisioner::ThreadMain() {
     const absl::Status status = Provision(config, &state, &acted);
     mu_.Lock();
     next->busy = false;
+    // Nothing was in the way: that functions come and go all the time must not keep it looking.
+    if (next->freed && !state.reason.empty()) next->look = true;
     if (status.ok()) {
       next->backoff.Reset();
     } else if (MayHelp(status)) {

@@ -83,6 +83,8 @@ class Provisioner {
     PfState state;
     bool look = false;
     bool busy = false;
+    // A function became free meanwhile.
+    bool freed = false;
     // When to try again; InfiniteFuture: when something changes.
     absl::Time retry_at = absl::InfiniteFuture();
     Backoff backoff;

@@ -155,6 +155,29 @@ TEST_F(ProvisionerTest, ACardThatVanishedAndIsBackIsSetUpAlthoughItsClaimsAreThe
   EXPECT_EQ(bus_.Get(kPf)->num_vfs, 4);
 }
 
+TEST_F(ProvisionerTest, FunctionsThatComeAndGoAllTheTimeDoNotKeepItLooking) {
+  const PciAddress other{0, 9, 0, 0};
+  kernel_.AddCard(other, "q0", 8);
+  // Pods end while it reads; it would never come to the second card if each of them made it read the first
+  // again.
+  kernel_.faults().OnCall("List", [this] { provisioner_->Freed(); });
+  absl::Notification second;
+  provisioner_ = std::make_unique<Provisioner>(
+      std::vector<CardConfig>{{"card0", kPf, "unix:/x", {.vfs = 2}}, {"card1", other, "unix:/y", {.vfs = 2}}},
+      Provisioner::Parts{.bus = bus_,
+                         .devlink = &devlink_,
+                         .gate = gate_,
+                         .rows = [this] { return allocator_->Rows(); },
+                         .changed =
+                             [&](const PfState& state) {
+                               if (state.pf == other && state.vfs == 2 && !second.HasBeenNotified())
+                                 second.Notify();
+                             }});
+  provisioner_->Start();
+  EXPECT_TRUE(second.WaitForNotificationWithTimeout(absl::Seconds(20)));
+  provisioner_.reset();
+}
+
 TEST_F(ProvisionerTest, ARefusalNamesThePodsAndEndsWithThem) {
   ASSERT_TRUE(bus_.SetNumVfs(kPf, 4).ok());
   const ClaimRow web = Claim(Vf(1), "web"), db = Claim(Vf(3), "db");
