@@ -65,11 +65,12 @@ function(xpu_binary name)
   endif()
 endfunction()
 
-# xpu_test(NAME SRCS ... DEPS ... [SERIAL] [TIMEOUT seconds])
+# xpu_test(NAME SRCS ... DEPS ... [SERIAL|ALONE] [TIMEOUT seconds])
 # One program; each of its tests is a CTest of its own. SERIAL tests share something of the machine that
-# there is only one of (say what, where it is used) and never run at the same time as another SERIAL one.
+# there is only one of (say what, where it is used) and never run at the same time as another SERIAL one; ALONE
+# tests run at no other's time.
 function(xpu_test name)
-  cmake_parse_arguments(A "SERIAL" "TIMEOUT" "SRCS;DEPS" ${ARGN})
+  cmake_parse_arguments(A "SERIAL;ALONE" "TIMEOUT" "SRCS;DEPS" ${ARGN})
   add_executable(${name} ${A_SRCS})
   target_link_libraries(${name} PRIVATE ${A_DEPS} GTest::gmock GTest::gtest GTest::gtest_main)
   if(NOT A_TIMEOUT)
@@ -78,6 +79,9 @@ function(xpu_test name)
   set(properties TIMEOUT ${A_TIMEOUT})
   if(A_SERIAL)
     list(APPEND properties RESOURCE_LOCK machine)
+  endif()
+  if(A_ALONE)
+    list(APPEND properties RUN_SERIAL TRUE)
   endif()
   include(GoogleTest)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 PROPERTIES ${properties})

@@ -17,7 +17,8 @@ namespace xpu {
 //
 // A leader that cannot renew stops leading after `renew_deadline`, which is before anybody else may begin as
 // long as clocks run at about the same speed. Nothing but that guards against two leaders: what a leader
-// writes must be safe under optimistic locking.
+// writes must be safe under optimistic locking. Who deletes the Lease lets another begin before the leader
+// hears of it.
 //
 // Construct and destroy it on the loop's thread, or while the loop does not run.
 class LeaderElection {

@@ -80,7 +80,7 @@ class LeaderElectionTest : public ::testing::Test {
                                          [this, identity](bool leading) {
                                            history_.push_back((leading ? "+" : "-") + identity);
                                            leaders_ += leading ? 1 : -1;
-                                           EXPECT_LE(leaders_, 1);
+                                           if (!deleted_) EXPECT_LE(leaders_, 1);
                                            loop_.Stop();
                                          });
   }
@@ -112,6 +112,8 @@ class LeaderElectionTest : public ::testing::Test {
   std::map<std::string, Process> processes_;
   std::vector<std::string> history_;
   int leaders_ = 0;
+  // Somebody has deleted the Lease: another may begin before the leader hears of it.
+  bool deleted_ = false;
 };
 
 TEST_F(LeaderElectionTest, OneLeadsAndWhenItGoesAnotherDoes) {
@@ -163,6 +165,7 @@ TEST_F(LeaderElectionTest, ALeaseThatSomebodyDeletesOrTakesIsNoLongerHeld) {
   RunUntil([&] { return Leader().empty(); });
   // Nobody renews it.
   RunUntil([&] { return Leader() == "a"; });
+  deleted_ = true;
   ASSERT_TRUE(store_.Delete(kLeases, kLease).ok());
   Start("b");
   RunUntil([&] { return store_.Get(kLeases, kLease).ok() && Holder() == Leader(); });
