@@ -15,6 +15,8 @@ namespace {
 
 // The plugin's environment, and a configuration of up to 1 MiB in base64.
 constexpr size_t kMaxBodyBytes = size_t{2} << 20;
+// What is read all the same, so that the answer is not lost by closing on a client that still writes.
+constexpr size_t kMaxReadBytes = size_t{16} << 20;
 
 HttpReply Text(int code, absl::string_view text) {
   return {.code = code, .content_type = "text/plain; charset=utf-8", .body = absl::StrCat(text, "\n")};
@@ -50,7 +52,7 @@ absl::Status MakeFolderOf(const std::string& path) {
 DpuOperatorEndpoint::DpuOperatorEndpoint(EventLoop& loop, CniHandler& handler)
     : loop_(loop),
       handler_(handler),
-      server_(loop, {.max_body_bytes = kMaxBodyBytes},
+      server_(loop, {.max_body_bytes = kMaxReadBytes},
               [this](const HttpRequest& request) { return Handle(request); }) {}
 
 absl::StatusOr<std::unique_ptr<DpuOperatorEndpoint>> DpuOperatorEndpoint::Start(EventLoop& loop,
@@ -65,6 +67,7 @@ absl::StatusOr<std::unique_ptr<DpuOperatorEndpoint>> DpuOperatorEndpoint::Start(
 HttpReply DpuOperatorEndpoint::Handle(const HttpRequest& request) {
   if (request.path != std::vector<std::string>{"cni"}) return Text(404, "there is only /cni");
   if (request.method != "POST") return Text(405, "/cni takes POST only");
+  if (request.body.size() > kMaxBodyBytes) return Text(413, "the body is larger than 2 MiB");
   absl::StatusOr<ShimRequest> read = ParseShimRequest(request.body);
   if (!read.ok()) return Refusal(read.status());
 
