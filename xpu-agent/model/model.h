@@ -47,6 +47,44 @@ struct BridgePort {
   friend bool operator==(const BridgePort&, const BridgePort&) = default;
 };
 
+// A routing domain: the subnets of its SVIs reach each other and nothing else. Two may use the same prefixes.
+struct Vrf {
+  std::string id;
+  // Names the domain between cards.
+  std::optional<uint32_t> vni;
+  std::optional<InterfaceAddress> loopback;
+  std::optional<InterfaceAddress> vtep;
+  // Tells the domain apart in the switch; as LogicalBridge::network_key, in numbers of its own.
+  uint32_t vrf_key = 0;
+  friend bool operator==(const Vrf&, const Vrf&) = default;
+};
+
+// Gateway of a logical bridge in a VRF. The same on every card that has the bridge.
+struct Svi {
+  std::string id;
+  // Ids.
+  std::string vrf;
+  std::string logical_bridge;
+  MacAddress mac;
+  // With the length of their subnet.
+  std::vector<InterfaceAddress> gateways;
+  bool enable_bgp = false;
+  uint32_t remote_as = 0;
+  friend bool operator==(const Svi&, const Svi&) = default;
+};
+
+// A port of another card in a logical bridge of this one: where frames for it are sent to.
+struct RemotePort {
+  std::string id;
+  // Id.
+  std::string logical_bridge;
+  MacAddress mac;
+  std::vector<InterfaceAddress> addresses;
+  // Tunnel end point of its card.
+  IpAddress vtep;
+  friend bool operator==(const RemotePort&, const RemotePort&) = default;
+};
+
 // Interface of the DPU that stands for a function of the host. It is on the switch for as long as it is
 // there, and isolated unless the bridge port of its function lets something pass.
 struct Representor {
@@ -60,6 +98,9 @@ struct Representor {
 struct Model {
   std::map<std::string, LogicalBridge> bridges;
   std::map<std::string, BridgePort> ports;
+  std::map<std::string, Vrf> vrfs;
+  std::map<std::string, Svi> svis;
+  std::map<std::string, RemotePort> remote_ports;
   // Those that are there now, by the id that the bridge port of their function has or would have.
   std::map<std::string, Representor> representors;
   friend bool operator==(const Model&, const Model&) = default;

@@ -4,14 +4,17 @@
 
 namespace xpu::pipeline {
 
-// The pipeline's tables; the gaps are for stages to come (policy, services, chains, routes).
+// The pipeline's tables; the gaps are for stages to come (policy, services, chains).
 //
 //   metadata  key of the network
 //   reg0      ingress port
 //   reg1      where the packet goes: an OpenFlow port, or one of the words below
+//   reg2      key of the VRF while the packet is being routed, otherwise 0
 struct Table {
   static constexpr uint8_t kClassify = 0;
   static constexpr uint8_t kGuard = 10;
+  static constexpr uint8_t kRoute = 50;
+  static constexpr uint8_t kNeighbour = 55;
   static constexpr uint8_t kSwitch = 60;
   static constexpr uint8_t kOutput = 80;
 };
