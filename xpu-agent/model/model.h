@@ -14,6 +14,16 @@ namespace xpu {
 // What the switch should do, as the OPI objects say. Plain values with no behaviour: services change them,
 // the planner reads them, the store keeps them.
 
+// What hosts of a network are told about names, by DHCP and in router advertisements.
+struct DnsOptions {
+  std::vector<IpAddress> servers;
+  // Domain of the host itself; empty: none.
+  std::string domain;
+  // Domains in which short names are looked up.
+  std::vector<std::string> search;
+  friend bool operator==(const DnsOptions&, const DnsOptions&) = default;
+};
+
 struct LogicalBridge {
   std::string id;
   uint32_t vlan_id = 0;
@@ -25,6 +35,9 @@ struct LogicalBridge {
   std::vector<IpPrefix> prefixes;
   std::vector<IpAddress> gateways;
   uint32_t mtu = 1500;
+  DnsOptions dns;
+  // Seconds for which a DHCP client is told that it has its address.
+  uint32_t lease_time = 86400;
   friend bool operator==(const LogicalBridge&, const LogicalBridge&) = default;
 };
 
