@@ -14,6 +14,10 @@
 #include "kubelet/deviceplugin/v1beta1/api.pb.h"
 #include "kubelet/pluginregistration/v1/api.pb.h"
 #include "kubelet/podresources/v1/api.pb.h"
+#include "opi/inventory/v1/inventory.pb.h"
+#include "opi/lifecycle/v1/lifecycle.pb.h"
+#include "opi/lifecycle/v1alpha1/lifecycle.pb.h"
+#include "opi/lifecycle/vendor/lifecycle.pb.h"
 #include "opi/network/evpn_gw/v1alpha1/evpn_gw.pb.h"
 #include "opi/network/opinetcommon/v1alpha1/netcommon.pb.h"
 
@@ -100,6 +104,38 @@ TEST(WireTest, EvpnGwIsOpis) {
 TEST(WireTest, NetcommonIsOpis) {
   ExpectGolden("opi-netcommon",
                Table(*opi_api::network::opinetcommon::v1alpha1::IPPrefix::descriptor()->file()));
+}
+
+TEST(WireTest, InventoryIsOpis) {
+  ExpectGolden("opi-inventory", Table(*opi_api::inventory::v1::Inventory::descriptor()->file()));
+}
+
+TEST(WireTest, LifecycleIsDpuOperators) {
+  ExpectGolden("opi-lifecycle-vendor", Table(*Vendor::InitRequest::descriptor()->file()));
+  ExpectGolden("opi-lifecycle-v1alpha1",
+               Table(*opi_api::lifecycle::v1alpha1::InitRequest::descriptor()->file()));
+  ExpectGolden("opi-lifecycle-v1", Table(*opi_api::lifecycle::v1::InitRequest::descriptor()->file()));
+}
+
+// What was said under one name is understood under the others.
+TEST(WireTest, TheThreeNamesOfTheLifecycleAreTheSameBytes) {
+  Vendor::DeviceListResponse list;
+  Vendor::Device& device = (*list.mutable_devices())["host0-1"];
+  device.set_id("host0-1");
+  device.set_health("Healthy");
+  device.mutable_topology()->set_node("1");
+  opi_api::lifecycle::v1alpha1::DeviceListResponse alpha;
+  opi_api::lifecycle::v1::DeviceListResponse stable;
+  ASSERT_TRUE(alpha.ParseFromString(list.SerializeAsString()));
+  ASSERT_TRUE(stable.ParseFromString(list.SerializeAsString()));
+  EXPECT_EQ(alpha.SerializeAsString(), list.SerializeAsString());
+  EXPECT_EQ(stable.SerializeAsString(), list.SerializeAsString());
+  Vendor::InitRequest init;
+  init.set_dpu_mode(true);
+  init.set_dpu_identifier("d");
+  EXPECT_EQ(init.SerializeAsString(), std::string("\x08\x01\x12\x01"
+                                                  "d",
+                                                  5));
 }
 
 TEST(WireTest, ABridgePortIsTheseBytes) {
