@@ -10,6 +10,11 @@
 namespace xpu {
 namespace {
 
+bool IsKnownType(const std::string& type) {
+  static const auto* const kTypes = new std::set<std::string>{"", "system", "internal", "vxlan", "dpdk"};
+  return kTypes->contains(type);
+}
+
 absl::Status NotConnected() { return absl::UnavailableError("the switch in memory is disconnected"); }
 
 std::string Text(const FlowKey& key, const std::string& actions) {
@@ -38,7 +43,10 @@ absl::StatusOr<SwitchSnapshot> FakeSwitch::Snapshot() {
     entry.name = name;
     entry.ofport = port.ofport;
     entry.requested = port.requested;
-    if (missing_.contains(name)) entry.error = absl::StrCat("could not open network device ", name);
+    entry.type = port.type;
+    entry.options = port.options;
+    if (missing_.contains(name) || !IsKnownType(port.type))
+      entry.error = absl::StrCat("could not open network device ", name);
   }
   snapshot.flows = flows_;
   return snapshot;
@@ -91,8 +99,11 @@ absl::Status FakeSwitch::ApplyPorts(const SwitchPlan& plan, bool deletes) {
       continue;
     }
     if (existing != ports_.end()) ports_.erase(existing);
-    const uint32_t ofport = missing_.contains(add.name) ? 0 : FreeNumber(add.ofport);
-    ports_[add.name] = {.requested = add.ofport, .ofport = ofport};
+    const bool can_open = !missing_.contains(add.name) && IsKnownType(add.type);
+    ports_[add.name] = {.requested = add.ofport,
+                        .ofport = can_open ? FreeNumber(add.ofport) : 0,
+                        .type = add.type,
+                        .options = add.options};
     ++port_ops_;
   }
   if (!refusals.empty()) return absl::FailedPreconditionError(absl::StrJoin(refusals, "; "));

@@ -14,7 +14,8 @@
 namespace xpu {
 
 // A switch in memory. Connected from the start; every interface can be opened unless it was said to be
-// missing. Flows are taken as text, so write them canonically. Safe from any thread.
+// missing, or is of a type other than "", "system", "internal", "vxlan" and "dpdk". Flows are taken as text,
+// so write them canonically. Safe from any thread.
 class FakeSwitch : public Switch {
  public:
   FakeSwitch() = default;
@@ -61,6 +62,8 @@ class FakeSwitch : public Switch {
     uint32_t requested = 0;
     uint32_t ofport = 0;
     bool foreign = false;
+    std::string type = {};
+    std::map<std::string, std::string> options = {};
   };
 
   absl::Status ApplyFlows(const SwitchPlan& plan) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

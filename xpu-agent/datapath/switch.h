@@ -34,6 +34,9 @@ struct SwitchPort {
   std::string error;
   // OpenFlow port number that was asked for; 0: any.
   uint32_t requested = 0;
+  // As in PortAdd.
+  std::string type = {};
+  std::map<std::string, std::string> options = {};
   friend auto operator<=>(const SwitchPort&, const SwitchPort&) = default;
 };
 
@@ -46,8 +49,13 @@ struct SwitchSnapshot {
 
 struct PortAdd {
   std::string name;
-  // OpenFlow port number to ask for.
+  // OpenFlow port number to ask for; 0: any.
   uint32_t ofport = 0;
+  // What kind of interface it is, in the words of ovs-vswitchd.conf.db(5): "" for one of the kernel, "vxlan",
+  // "dpdk".
+  std::string type = {};
+  // Settings of that kind, e.g. {"remote_ip", "flow"} or {"dpdk-devargs", "0000:03:00.0,representor=vf0"}.
+  std::map<std::string, std::string> options = {};
   friend auto operator<=>(const PortAdd&, const PortAdd&) = default;
 };
 
@@ -90,8 +98,9 @@ class Switch {
   virtual absl::StatusOr<SwitchSnapshot> Snapshot() = 0;
 
   // Changes the flows, then the ports, and returns when the switch has confirmed both. A port that was added
-  // has its number, or its error, in the next Snapshot(); a port in both lists only gets its new number.
-  // A new number has the switch open the interface anew.
+  // has its number, or its error, in the next Snapshot(); one that is there already, also if it is in both
+  // lists, gets the number, type and options that are given now.
+  // A new number or type has the switch open the interface anew.
   //   flows: InvalidArgument names the flow that was refused.
   //   ports: FailedPrecondition names the ports that were left out (a bad name, or one that a port of someone
   //   else has); the others were changed. If the flows failed, ports are added but not removed, as the number

@@ -131,6 +131,38 @@ TEST_P(SwitchContract, ReportsWhyAPortCannotBeOpenedAndWhenItCan) {
   }));
 }
 
+TEST_P(SwitchContract, OpensAPortOfAKindThatNeedsNoInterface) {
+  const std::map<std::string, std::string> options{
+      {"remote_ip", "flow"}, {"local_ip", "127.0.0.1"}, {"key", "flow"}, {"dst_port", "4789"}};
+  ApplyOk({.port_adds = {{"tunnel", 40, "vxlan", options}}});
+  EXPECT_THAT(Snapshot().ports, ::testing::ElementsAre(::testing::Pair(
+                                    "tunnel", SwitchPort{"tunnel", 40, "", 40, "vxlan", options})));
+  ApplyOk({.port_deletes = {"tunnel"}});
+  EXPECT_THAT(Snapshot().ports, ::testing::IsEmpty());
+}
+
+TEST_P(SwitchContract, GivesAPortThatIsAddedAgainItsNewOptions) {
+  std::map<std::string, std::string> options{
+      {"remote_ip", "flow"}, {"local_ip", "127.0.0.1"}, {"key", "flow"}, {"dst_port", "4789"}};
+  ApplyOk({.port_adds = {{"tunnel", 40, "vxlan", options}}});
+  options["local_ip"] = "127.0.0.2";
+  options.erase("dst_port");
+  ApplyOk({.port_adds = {{"tunnel", 40, "vxlan", options}}});
+  EXPECT_THAT(Snapshot().ports, ::testing::ElementsAre(::testing::Pair(
+                                    "tunnel", SwitchPort{"tunnel", 40, "", 40, "vxlan", options})));
+}
+
+TEST_P(SwitchContract, ReportsAPortOfAKindThatTheSwitchDoesNotHave) {
+  harness_->MakeInterface("rep1");
+  ApplyOk({.port_adds = {{"rep1", 1, "telepathy"}}});
+  ASSERT_TRUE(Snapshot().ports.contains("rep1"));
+  EXPECT_EQ(Snapshot().ports.at("rep1").ofport, 0u);
+  EXPECT_THAT(Snapshot().ports.at("rep1").error, ::testing::Not(::testing::IsEmpty()));
+  ApplyOk({.port_adds = {{"rep1", 1}}});
+  EXPECT_THAT(Snapshot().ports,
+              ::testing::ElementsAre(::testing::Pair("rep1", SwitchPort{"rep1", 1, "", 1})));
+}
+
 TEST_P(SwitchContract, AddsReplacesAndRemovesFlows) {
   ApplyOk({.flow_puts = {{flow_a_, "output:2"}, {flow_b_, "drop"}, {flow_c_, "goto_table:10"}}});
   EXPECT_EQ(Snapshot().flows,

@@ -48,6 +48,7 @@ struct xpu_ovs_db* xpu_ovs_db_open(const char* remote) {
       &ovsrec_interface_col_error,
       &ovsrec_interface_col_external_ids,
       &ovsrec_interface_col_type,
+      &ovsrec_interface_col_options,
       &ovsrec_bridge_col_controller,
       &ovsrec_controller_col_target,
   };
@@ -147,8 +148,19 @@ void xpu_ovs_db_ports(const struct xpu_ovs_db* db, const char* bridge_name, cons
         .ofport = interface->n_ofport ? interface->ofport[0] : 0,
         .requested = interface->n_ofport_request ? interface->ofport_request[0] : 0,
         .error = interface->error ? interface->error : "",
+        .type = interface->type,
+        .n_options = smap_count(&interface->options),
     };
+    struct xpu_ovs_option* options = xcalloc(out.n_options, sizeof *options);
+    struct smap_node* node;
+    size_t n = 0;
+    SMAP_FOR_EACH(node, &interface->options) {
+      options[n].key = node->key;
+      options[n++].value = node->value;
+    }
+    out.options = options;
     each(context, &out);
+    free(options);
   }
 }
 
@@ -219,15 +231,40 @@ static bool request_ofport(const struct ovsrec_interface* interface, uint32_t of
   return true;
 }
 
-enum xpu_ovs_port_change xpu_ovs_txn_add_port(struct xpu_ovs_txn* txn, const char* bridge_name,
-                                              const char* owner, const char* name, uint32_t ofport) {
+static bool set_type(const struct ovsrec_interface* interface, const char* type) {
+  if (!strcmp(interface->type ? interface->type : "", type)) {
+    return false;
+  }
+  ovsrec_interface_set_type(interface, type);
+  return true;
+}
+
+static bool set_options(const struct ovsrec_interface* interface, const struct xpu_ovs_port* port) {
+  struct smap options = SMAP_INITIALIZER(&options);
+  for (size_t i = 0; i < port->n_options; i++) {
+    smap_replace(&options, port->options[i].key, port->options[i].value);
+  }
+  const bool differ = !smap_equal(&interface->options, &options);
+  if (differ) {
+    ovsrec_interface_set_options(interface, &options);
+  }
+  smap_destroy(&options);
+  return differ;
+}
+
+enum xpu_ovs_port_change xpu_ovs_txn_put_port(struct xpu_ovs_txn* txn, const char* bridge_name,
+                                              const char* owner, const struct xpu_ovs_port* wanted) {
+  const char* name = wanted->name;
   const struct ovsrec_bridge* bridge = find_bridge(txn->idl, bridge_name);
   if (!bridge) {
     return XPU_OVS_PORT_NO_BRIDGE;
   }
   const struct ovsrec_port* existing = find_port(bridge, name);
   if (existing && has_owner(&existing->external_ids, owner) && existing->n_interfaces == 1) {
-    txn->dirty |= request_ofport(existing->interfaces[0], ofport);
+    const struct ovsrec_interface* interface = existing->interfaces[0];
+    txn->dirty |= request_ofport(interface, (uint32_t)wanted->requested);
+    txn->dirty |= set_type(interface, wanted->type);
+    txn->dirty |= set_options(interface, wanted);
     return XPU_OVS_PORT_OK;
   }
   if (existing || interface_exists(txn->idl, name)) {
@@ -235,7 +272,9 @@ enum xpu_ovs_port_change xpu_ovs_txn_add_port(struct xpu_ovs_txn* txn, const cha
   }
   struct ovsrec_interface* interface = ovsrec_interface_insert(txn->txn);
   ovsrec_interface_set_name(interface, name);
-  request_ofport(interface, ofport);
+  request_ofport(interface, (uint32_t)wanted->requested);
+  set_type(interface, wanted->type);
+  set_options(interface, wanted);
   ovsrec_interface_update_external_ids_setkey(interface, OWNER_KEY, owner);
   struct ovsrec_port* port = ovsrec_port_insert(txn->txn);
   ovsrec_port_set_name(port, name);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -39,6 +40,12 @@ struct xpu_ovs_bridge {
 // False if there is no bridge of that name.
 bool xpu_ovs_db_bridge(const struct xpu_ovs_db*, const char* name, struct xpu_ovs_bridge*);
 
+// A setting of an interface.
+struct xpu_ovs_option {
+  const char* key;
+  const char* value;
+};
+
 struct xpu_ovs_port {
   const char* name;
   // OpenFlow port number; 0 if it has none yet, -1 if it could not be opened.
@@ -46,6 +53,10 @@ struct xpu_ovs_port {
   // OpenFlow port number that was asked for; 0 if none was.
   int64_t requested;
   const char* error;
+  const char* type;
+  // In no order.
+  const struct xpu_ovs_option* options;
+  size_t n_options;
 };
 // Calls `each` for every port of `bridge` that `owner` owns; what it is given is valid during the call.
 void xpu_ovs_db_ports(const struct xpu_ovs_db*, const char* bridge, const char* owner,
@@ -68,9 +79,10 @@ enum xpu_ovs_port_change {
   // The name is in use by a port that `owner` does not own or that is on another bridge; nothing was done.
   XPU_OVS_PORT_TAKEN,
 };
-// `ofport` is the number to ask for, 0 for any.
-enum xpu_ovs_port_change xpu_ovs_txn_add_port(struct xpu_ovs_txn*, const char* bridge, const char* owner,
-                                              const char* name, uint32_t ofport);
+// Makes the port `name`, or puts its settings right. `requested` is the number to ask for, 0 for any; what the
+// switch says (ofport, error) is not looked at.
+enum xpu_ovs_port_change xpu_ovs_txn_put_port(struct xpu_ovs_txn*, const char* bridge, const char* owner,
+                                              const struct xpu_ovs_port*);
 // Does nothing if `owner` has no such port on the bridge.
 void xpu_ovs_txn_delete_port(struct xpu_ovs_txn*, const char* bridge, const char* owner, const char* name);
 // Whether there is anything to commit.

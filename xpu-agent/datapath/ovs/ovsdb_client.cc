@@ -90,6 +90,9 @@ void OvsdbClient::RefreshPorts() {
         SwitchPort entry{
             .name = port->name, .error = port->error, .requested = static_cast<uint32_t>(port->requested)};
         if (port->ofport > 0) entry.ofport = static_cast<uint32_t>(port->ofport);
+        entry.type = port->type;
+        for (size_t i = 0; i < port->n_options; ++i)
+          entry.options.emplace(port->options[i].key, port->options[i].value);
         if (port->ofport < 0 && entry.error.empty()) entry.error = "Open vSwitch could not open it";
         static_cast<std::map<std::string, SwitchPort>*>(context)->emplace(port->name, std::move(entry));
       },
@@ -190,7 +193,16 @@ void OvsdbClient::BeginPorts() {
   txn_ = xpu_ovs_txn_begin(db_);
   for (const std::string& name : deletes_) xpu_ovs_txn_delete_port(txn_, bridge, owner, name.c_str());
   for (const PortAdd& port : adds_) {
-    if (xpu_ovs_txn_add_port(txn_, bridge, owner, port.name.c_str(), port.ofport) == XPU_OVS_PORT_TAKEN) {
+    std::vector<xpu_ovs_option> options;
+    for (const auto& [key, value] : port.options) options.push_back({key.c_str(), value.c_str()});
+    const xpu_ovs_port row{.name = port.name.c_str(),
+                           .ofport = 0,
+                           .requested = port.ofport,
+                           .error = "",
+                           .type = port.type.c_str(),
+                           .options = options.data(),
+                           .n_options = options.size()};
+    if (xpu_ovs_txn_put_port(txn_, bridge, owner, &row) == XPU_OVS_PORT_TAKEN) {
       taken_.push_back(absl::StrCat("port '", port.name,
                                     "': the name is in use by a port that is not ours; remove "
                                     "that one first"));
