@@ -1,6 +1,7 @@
 #include <google/protobuf/descriptor.h>
 
 #include "common/api/api.h"
+#include "common/api/open_kinds.h"
 #include "common/api/schema.h"
 
 namespace xpu::api {
@@ -47,6 +48,7 @@ void FillIn(const Descriptor& type, json* object) {
 
 void ApplyDefaults(const KindInfo& kind, json* object) {
   if (!object->is_object()) return;
+  if (kind.open) return FillInOpenKind(kind, object);
   DropNulls(object);
   const FieldDescriptor* spec = kind.message->FindFieldByName("spec");
   auto it = object->find("spec");

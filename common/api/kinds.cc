@@ -8,7 +8,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "xpu/api/coordination/v1/lease.pb.h"
+#include "xpu/api/core/v1/core.pb.h"
 #include "xpu/api/core/v1/namespace.pb.h"
+#include "xpu/api/discovery/v1/endpoint_slice.pb.h"
+#include "xpu/api/networking/v1/network_policy.pb.h"
 #include "xpu/api/v1alpha1/netdev.pb.h"
 #include "xpu/api/v1alpha1/network.pb.h"
 #include "xpu/api/v1alpha1/options.pb.h"
@@ -19,7 +23,15 @@ namespace {
 // The one place that lists the kinds. Naming the types also makes the linker keep their descriptors.
 std::vector<KindInfo> ReadAllKinds() {
   std::vector<KindInfo> kinds = {
+      ReadKind(*coordination::v1::Lease::descriptor()),
+      ReadKind(*core::v1::ConfigMap::descriptor()),
+      ReadKind(*core::v1::Event::descriptor()),
       ReadKind(*core::v1::Namespace::descriptor()),
+      ReadKind(*core::v1::Node::descriptor()),
+      ReadKind(*core::v1::Secret::descriptor()),
+      ReadKind(*core::v1::Service::descriptor()),
+      ReadKind(*discovery::v1::EndpointSlice::descriptor()),
+      ReadKind(*networking::v1::NetworkPolicy::descriptor()),
       ReadKind(*v1alpha1::Netdev::descriptor()),
       ReadKind(*v1alpha1::Network::descriptor()),
   };
@@ -47,6 +59,8 @@ KindInfo ReadKind(const google::protobuf::Descriptor& message) {
     info.columns.push_back({column.name(), column.path(), column.wide()});
   }
   info.namespaced = !options.cluster_scoped();
+  info.open = options.open();
+  info.has_status = message.FindFieldByName("status") != nullptr;
   info.message = &message;
   return info;
 }

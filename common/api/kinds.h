@@ -30,7 +30,11 @@ struct KindInfo {
   std::vector<Column> columns;
   // False for kinds that belong to the whole cluster, such as Namespace.
   bool namespaced = true;
-  // The message with the fields `spec` and `status`.
+  // Its fields are another project's: all are taken, and only metadata is checked.
+  bool open = false;
+  // Who writes the status does not write the rest: it has a subresource of its own.
+  bool has_status = true;
+  // The message with the fields `spec` and `status`; of an open kind only its name counts.
   const google::protobuf::Descriptor* message = nullptr;
 
   // NOLINTNEXTLINE(google-explicit-constructor): a KindInfo is a ResourceKind that knows more.

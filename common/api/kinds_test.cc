@@ -88,6 +88,7 @@ void ExpectUsableFields(const Descriptor& type) {
 TEST(KindsTest, EveryKindUsesOnlyTypesThatTheCodecKnows) {
   ASSERT_FALSE(AllKinds().empty());
   for (const KindInfo& kind : AllKinds()) {
+    if (kind.open) continue;
     EXPECT_NE(kind.message->FindFieldByName("spec"), nullptr) << kind.singular;
     EXPECT_NE(kind.message->FindFieldByName("status"), nullptr) << kind.singular;
     EXPECT_FALSE(kind.resource.version.empty());

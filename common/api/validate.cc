@@ -7,6 +7,7 @@
 #include "common/api/decoder.h"
 #include "common/api/formats.h"
 #include "common/api/kind_rules.h"
+#include "common/api/open_kinds.h"
 #include "common/api/schema.h"
 
 namespace xpu::api {
@@ -117,6 +118,10 @@ FieldErrors Validate(const KindInfo& kind, const json& object, const json* old_o
   FieldErrors errors;
   CheckType(kind, object, &errors);
   for (FieldError& error : ValidateMetadata(kind, object)) errors.push_back(std::move(error));
+  if (kind.open) {
+    CheckOpenKind(kind, object, &errors);
+    return errors;
+  }
   Decoder structure;
   structure.ReadMessage(object, "", *kind.message, nullptr);
   for (FieldError& error : structure.Take()) errors.push_back(std::move(error));

@@ -62,6 +62,50 @@ TEST_F(RestTest, AnObjectLivesThroughItsLife) {
   EXPECT_EQ(http_.Do("DELETE", kBlue).code, 404);
 }
 
+TEST_F(RestTest, KindsOfKubernetesAreKeptAsTheyAre) {
+  const std::string leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+  const json lease = {{"apiVersion", "coordination.k8s.io/v1"},
+                      {"kind", "Lease"},
+                      {"metadata", {{"name", "leader"}}},
+                      {"spec", {{"holderIdentity", "a"}, {"leaseDurationSeconds", 15}}}};
+  TestReply made = http_.Post(leases, lease);
+  ASSERT_EQ(made.code, 201) << made.body;
+  EXPECT_EQ(made.json["spec"], lease["spec"]);
+  EXPECT_EQ(http_.Put(leases + "/leader/status", made.json).code, 404) << "a Lease has no status";
+
+  const std::string slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
+  json slice = {{"apiVersion", "discovery.k8s.io/v1"},
+                {"kind", "EndpointSlice"},
+                {"metadata", {{"name", "web-1"}, {"labels", {{"kubernetes.io/service-name", "web"}}}}},
+                {"addressType", "IPv4"},
+                {"endpoints", {{{"addresses", {"10.0.0.9"}}}}}};
+  made = http_.Post(slices, slice);
+  ASSERT_EQ(made.code, 201) << made.body;
+  EXPECT_EQ(made.json["endpoints"], slice["endpoints"]);
+  json changed = made.json;
+  changed["endpoints"][0]["addresses"] = {"10.0.0.10"};
+  EXPECT_EQ(http_.Put(slices + "/web-1", changed).json["metadata"]["generation"], 2)
+      << "a kind without spec has generations too";
+  EXPECT_EQ(http_.Get(slices + "?labelSelector=kubernetes.io%2Fservice-name%3Dweb").json["items"].size(), 1u);
+
+  const std::string secrets = "/api/v1/namespaces/default/secrets";
+  const json secret = {{"apiVersion", "v1"},
+                       {"kind", "Secret"},
+                       {"metadata", {{"name", "token"}}},
+                       {"stringData", {{"token", "abc"}}}};
+  EXPECT_EQ(http_.Post(secrets, secret).json["data"], json({{"token", "YWJj"}}));
+  json bad = secret;
+  bad["metadata"]["name"] = "bad";
+  bad["data"] = {{"token", "!"}};
+  bad.erase("stringData");
+  TestReply refused = http_.Post(secrets, bad);
+  EXPECT_EQ(refused.code, 422);
+  EXPECT_THAT(refused.body, HasSubstr("data[\\\"token\\\"]"));
+
+  const json node = {{"apiVersion", "v1"}, {"kind", "Node"}, {"metadata", {{"name", "host-1"}}}};
+  EXPECT_EQ(http_.Post("/api/v1/nodes", node).code, 201);
+}
+
 TEST_F(RestTest, StatusIsWrittenOnItsOwnUrl) {
   json object = http_.Post(kNetworks, Network("blue")).json;
   object["status"] = {{"cards", {{{"card", "card0"}, {"ports", 1}}}}};

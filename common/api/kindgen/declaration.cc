@@ -44,7 +44,8 @@ absl::StatusOr<Declarations> Declarations::Read(const std::string& descriptor_se
     }
     for (int i = 0; i < file->message_type_count(); ++i) {
       const google::protobuf::Descriptor& message = *file->message_type(i);
-      if (message.options().GetExtension(v1alpha1::kind).group().empty()) continue;
+      const v1alpha1::KindOptions& options = message.options().GetExtension(v1alpha1::kind);
+      if (options.group().empty() || options.open()) continue;
       out.kinds_.push_back(ReadKind(message));
     }
   }

@@ -47,6 +47,7 @@ std::optional<json> Resources(const std::string& group, const std::string& versi
                      {"verbs", {"create", "delete", "get", "list", "patch", "update", "watch"}}};
     if (!kind.short_names.empty()) resource["shortNames"] = kind.short_names;
     list.push_back(resource);
+    if (!kind.has_status) continue;
     list.push_back({{"name", absl::StrCat(kind.resource.plural, "/status")},
                     {"singularName", ""},
                     {"namespaced", kind.namespaced},

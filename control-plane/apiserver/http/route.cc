@@ -40,7 +40,7 @@ absl::StatusOr<Route> FindRoute(const std::vector<std::string>& path) {
     route.name = rest[0];
     rest = rest.subspan(1);
   }
-  if (!rest.empty() && rest[0] == "status") {
+  if (!rest.empty() && rest[0] == "status" && route.kind->has_status) {
     route.status = true;
     rest = rest.subspan(1);
   }

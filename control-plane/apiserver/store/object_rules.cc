@@ -55,6 +55,13 @@ void CopyField(const json& from, json* to, const char* field) {
   }
 }
 
+// What a generation counts the changes of: all but metadata and status.
+json Content(json object) {
+  object.erase("metadata");
+  object.erase("status");
+  return object;
+}
+
 json Finalizers(const json& object) { return object["metadata"].value("finalizers", json::array()); }
 
 // Metadata is an object with well-formed fields, and says nothing against the URL.
@@ -165,7 +172,7 @@ absl::StatusOr<json> ChangedObject(const KindInfo& kind, Part part, const json& 
   }
   if (!errors.empty()) return Invalid(kind.resource, name, errors);
   XPU_RETURN_IF_ERROR(CheckFinalizers(kind, old, changed));
-  if (changed.value("spec", json()) != old.value("spec", json())) {
+  if (Content(changed) != Content(old)) {
     changed["metadata"]["generation"] = old["metadata"].value("generation", int64_t{0}) + 1;
   }
   return changed;

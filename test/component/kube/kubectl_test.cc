@@ -59,6 +59,38 @@ class KubectlTest : public ::testing::Test {
   std::string command_;
 };
 
+TEST_F(KubectlTest, KindsOfKubernetesItselfAreServed) {
+  std::ofstream(folder_ + "/settings.yaml") << "apiVersion: v1\n"
+                                               "kind: ConfigMap\n"
+                                               "metadata: {name: settings}\n"
+                                               "data: {mode: fast}\n"
+                                               "---\n"
+                                               "apiVersion: v1\n"
+                                               "kind: Secret\n"
+                                               "metadata: {name: login}\n"
+                                               "type: Opaque\n"
+                                               "stringData: {password: secret}\n";
+  Kubectl("apply --validate=false -f settings.yaml");
+  EXPECT_THAT(Kubectl("get cm settings -o jsonpath={.data.mode}"), HasSubstr("fast"));
+  EXPECT_THAT(Kubectl("get secrets"), AllOf(HasSubstr("login"), HasSubstr("Opaque")));
+  EXPECT_THAT(Kubectl("get secret login -o jsonpath={.data.password}"), HasSubstr("c2VjcmV0"));
+  std::ofstream(folder_ + "/others.yaml")
+      << "apiVersion: v1\n"
+         "kind: Service\n"
+         "metadata: {name: web}\n"
+         "spec: {type: ClusterIP, clusterIP: 10.96.0.1, ports: [{port: 80}]}\n"
+         "---\n"
+         "apiVersion: networking.k8s.io/v1\n"
+         "kind: NetworkPolicy\n"
+         "metadata: {name: closed}\n"
+         "spec: {podSelector: {}, policyTypes: [Ingress]}\n";
+  Kubectl("apply --validate=false -f others.yaml");
+  EXPECT_THAT(Kubectl("get svc"), AllOf(HasSubstr("CLUSTER-IP"), HasSubstr("10.96.0.1")));
+  EXPECT_THAT(Kubectl("get netpol closed -o yaml"), HasSubstr("policyTypes"));
+  EXPECT_THAT(Kubectl("apply --validate=false -f others.yaml"), HasSubstr("web unchanged"));
+  Kubectl("delete -f others.yaml");
+}
+
 TEST_F(KubectlTest, KnowsTheKinds) {
   EXPECT_THAT(Kubectl("api-resources"),
               AllOf(HasSubstr("netdevs"), HasSubstr("networks"), HasSubstr("xnet")));
