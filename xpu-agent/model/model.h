@@ -108,6 +108,20 @@ struct Representor {
   friend bool operator==(const Representor&, const Representor&) = default;
 };
 
+// Where the card's tunnels to the other cards end (VXLAN, RFC 7348).
+struct Tunnel {
+  // Name of the port on the switch.
+  std::string interface = "xpu-vxlan";
+  // OpenFlow port number asked for.
+  uint32_t ofport = 0xfeff;
+  // Address of this card on the underlay.
+  IpAddress local;
+  uint16_t udp_port = 4789;
+  // Bytes of layer 3 that a packet on the underlay may have.
+  uint32_t underlay_mtu = 1500;
+  friend bool operator==(const Tunnel&, const Tunnel&) = default;
+};
+
 struct Model {
   std::map<std::string, LogicalBridge> bridges;
   std::map<std::string, BridgePort> ports;
@@ -116,6 +130,10 @@ struct Model {
   std::map<std::string, RemotePort> remote_ports;
   // Those that are there now, by the id that the bridge port of their function has or would have.
   std::map<std::string, Representor> representors;
+  // How this card reaches others: as its configuration says, not as objects ask for.
+  std::optional<Tunnel> tunnel;
+  // Interface that stands for the physical port, if that is on the switch: where networks of a VLAN go on.
+  std::optional<Representor> uplink;
   friend bool operator==(const Model&, const Model&) = default;
 };
 

@@ -5,125 +5,110 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "xpu-agent/plan/membership.h"
 
 namespace xpu::pipeline {
 namespace {
 
-constexpr uint32_t kMaxNetworkKey = (1u << 24) - 1;
-constexpr uint32_t kMaxVlanId = 4094;
-constexpr uint32_t kMaxOfport = 0xfeff;
-
-struct Membership {
-  const LogicalBridge* bridge;
-  uint32_t key;
-  uint16_t vlan;
-};
-
-// Bridges by id, without those whose key cannot tell them apart from another.
-using UsableBridges = absl::flat_hash_map<std::string_view, const LogicalBridge*>;
-
-UsableBridges FindUsableBridges(const Model& model) {
-  UsableBridges usable;
+// Ids of the objects whose key is their own.
+template <typename T>
+absl::flat_hash_set<std::string_view> FindUsable(const std::map<std::string, T>& objects,
+                                                 uint32_t T::*key_of) {
+  absl::flat_hash_set<std::string_view> usable;
   absl::flat_hash_set<uint32_t> keys;
-  for (const auto& [id, bridge] : model.bridges) {
-    if (bridge.network_key == 0 || bridge.network_key > kMaxNetworkKey) continue;
-    if (keys.insert(bridge.network_key).second) usable.emplace(id, &bridge);
+  for (const auto& [id, object] : objects) {
+    const uint32_t key = object.*key_of;
+    if (IsNetworkKey(key) && keys.insert(key).second) usable.insert(id);
   }
   return usable;
 }
 
-std::vector<Membership> MembershipsOf(const BridgePort& port, const UsableBridges& bridges) {
-  std::vector<Membership> memberships;
-  if (port.vlan.has_value()) {
-    static const LogicalBridge* const kPlain = new LogicalBridge;
-    if (port.bound && *port.vlan <= kMaxVlanId && port.logical_bridges.empty()) {
-      memberships.push_back({kPlain, VlanNetworkKey(*port.vlan), 0});
-    }
-    return memberships;
-  }
-  if (port.type == BridgePortType::kAccess && port.logical_bridges.size() != 1) return memberships;
-  absl::flat_hash_map<uint32_t, int> vlan_uses;
-  for (const std::string& id : port.logical_bridges) {
-    const auto bridge = bridges.find(id);
-    if (bridge == bridges.end()) continue;
-    if (port.type == BridgePortType::kAccess) {
-      memberships.push_back({bridge->second, bridge->second->network_key, 0});
-      continue;
-    }
-    const uint32_t vlan = bridge->second->vlan_id;
-    if (vlan == 0 || vlan > kMaxVlanId) continue;
-    ++vlan_uses[vlan];
-    memberships.push_back({bridge->second, bridge->second->network_key, static_cast<uint16_t>(vlan)});
-  }
-  std::erase_if(memberships, [&](const Membership& m) { return m.vlan != 0 && vlan_uses[m.vlan] > 1; });
-  return memberships;
-}
+class Resolver {
+ public:
+  Resolver(const Model& model, const std::map<std::string, uint32_t>& ofports)
+      : model_(model),
+        ofports_(ofports),
+        bridges_(FindUsable(model.bridges, &LogicalBridge::network_key)),
+        vrfs_(FindUsable(model.vrfs, &Vrf::vrf_key)) {}
 
-// What the ports of one network have taken so far.
-struct Claims {
-  absl::flat_hash_set<MacAddress> macs;
-  absl::flat_hash_set<IpAddress> addresses;
+  std::map<uint32_t, ResolvedNetwork> Resolve() {
+    for (const auto& [id, port] : model_.ports) AddPort(id, port);
+    for (const auto& [id, port] : model_.remote_ports) AddRemotePort(id, port);
+    for (auto& [key, resolved] : networks_) {
+      resolved.network.key = key;
+      for (const auto& [id, member] : resolved.members) resolved.network.has_unbound |= !member.bound;
+    }
+    for (const auto& [id, bridge] : model_.bridges) {
+      const auto resolved = networks_.find(bridge.network_key);
+      if (resolved != networks_.end() && bridges_.contains(id)) resolved->second.network.bridge = bridge;
+    }
+    AddGateways();
+    return std::move(networks_);
+  }
+
+ private:
+  std::optional<BridgePlace> PlaceOf(const std::string& id) const {
+    const auto bridge = model_.bridges.find(id);
+    if (bridge == model_.bridges.end()) return std::nullopt;
+    return BridgePlace{bridge->second.network_key, bridge->second.vlan_id, bridges_.contains(id)};
+  }
+
+  bool Take(uint32_t key, const std::vector<Claim>& claims) {
+    absl::flat_hash_set<Claim>& taken = taken_[key];
+    if (std::any_of(claims.begin(), claims.end(), [&](const Claim& c) { return taken.contains(c); }))
+      return false;
+    taken.insert(claims.begin(), claims.end());
+    return true;
+  }
+
+  void AddPort(const std::string& id, const BridgePort& port) {
+    const auto representor = model_.representors.find(id);
+    if (representor == model_.representors.end() || !port.mac.IsUnicast()) return;
+    const auto ofport = ofports_.find(representor->second.interface);
+    if (ofport == ofports_.end() || ofport->second == 0 || ofport->second > kMaxOfport) return;
+    if (!taken_ofports_.insert(ofport->second).second) return;
+    for (const auto& [key, vlan] :
+         MembershipsOf(port, [this](const std::string& bridge) { return PlaceOf(bridge); })) {
+      if (!Take(key, ClaimsOf(port))) continue;
+      Member member = MemberOf(port, ofport->second);
+      member.vlan = vlan;
+      networks_[key].members.emplace(id, std::move(member));
+    }
+  }
+
+  // After the ports of this card.
+  void AddRemotePort(const std::string& id, const RemotePort& port) {
+    const std::optional<BridgePlace> place = PlaceOf(port.logical_bridge);
+    if (!place.has_value() || !place->usable || !port.mac.IsUnicast()) return;
+    const auto network = networks_.find(place->key);
+    if (network == networks_.end() || !Take(place->key, ClaimsOf(port))) return;
+    network->second.remotes.emplace(id, RemoteMemberOf(port));
+  }
+
+  void AddGateways() {
+    for (const auto& [id, svi] : model_.svis) {
+      if (!bridges_.contains(svi.logical_bridge) || !vrfs_.contains(svi.vrf)) continue;
+      const auto resolved = networks_.find(model_.bridges.at(svi.logical_bridge).network_key);
+      if (resolved == networks_.end() || resolved->second.network.gateway.has_value()) continue;
+      resolved->second.network.gateway = Gateway{model_.vrfs.at(svi.vrf).vrf_key, svi};
+    }
+  }
+
+  const Model& model_;
+  const std::map<std::string, uint32_t>& ofports_;
+  const absl::flat_hash_set<std::string_view> bridges_;
+  const absl::flat_hash_set<std::string_view> vrfs_;
+  std::map<uint32_t, ResolvedNetwork> networks_;
+  // By the key of the network.
+  absl::flat_hash_map<uint32_t, absl::flat_hash_set<Claim>> taken_;
+  absl::flat_hash_set<uint32_t> taken_ofports_;
 };
-
-// The addresses that pass from a bound port.
-std::vector<IpAddress> AddressesOf(const BridgePort& port) {
-  std::vector<IpAddress> addresses;
-  if (!port.bound) return addresses;
-  for (const InterfaceAddress& address : port.addresses) {
-    if (address.address.IsUnicast()) addresses.push_back(address.address);
-  }
-  addresses.push_back(IpAddress::LinkLocalFromMac(port.mac));
-  std::sort(addresses.begin(), addresses.end());
-  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
-  return addresses;
-}
 
 }  // namespace
 
-std::vector<ActiveNetwork> ResolveNetworks(const Model& model,
-                                           const std::map<std::string, uint32_t>& ofports) {
-  const UsableBridges bridges = FindUsableBridges(model);
-  std::map<uint32_t, ActiveNetwork> networks;
-  absl::flat_hash_map<uint32_t, Claims> claims;
-  absl::flat_hash_set<uint32_t> taken_ofports;
-  for (const auto& [id, port] : model.ports) {
-    const auto representor = model.representors.find(id);
-    if (representor == model.representors.end() || !port.mac.IsUnicast()) continue;
-    const auto ofport = ofports.find(representor->second.interface);
-    if (ofport == ofports.end() || ofport->second == 0 || ofport->second > kMaxOfport) continue;
-    if (!taken_ofports.insert(ofport->second).second) continue;
-    const std::vector<IpAddress> addresses = AddressesOf(port);
-    for (const auto& [bridge, network_key, vlan] : MembershipsOf(port, bridges)) {
-      Claims& claimed = claims[network_key];
-      const bool clash = claimed.macs.contains(port.mac) ||
-                         std::any_of(addresses.begin(), addresses.end(),
-                                     [&](const IpAddress& a) { return claimed.addresses.contains(a); });
-      if (clash) continue;
-      claimed.macs.insert(port.mac);
-      claimed.addresses.insert(addresses.begin(), addresses.end());
-
-      ActiveNetwork& network = networks[network_key];
-      network.key = network_key;
-      network.bridge = bridge;
-      network.has_unbound |= !port.bound;
-      Member& member = network.members.emplace_back(
-          Member{.ofport = ofport->second,
-                 .mac = MacText(port.mac),
-                 .vlan = vlan,
-                 .bound = port.bound,
-                 .asks_for_address = port.vlan.has_value() && port.addresses.empty()});
-      for (const IpAddress& address : addresses)
-        (address.is_v4() ? member.v4 : member.v6).emplace_back(address);
-    }
-  }
-  std::vector<ActiveNetwork> result;
-  result.reserve(networks.size());
-  for (auto& [key, network] : networks) {
-    std::sort(network.members.begin(), network.members.end(),
-              [](const Member& a, const Member& b) { return a.ofport < b.ofport; });
-    result.push_back(std::move(network));
-  }
-  return result;
+std::map<uint32_t, ResolvedNetwork> ResolveNetworks(const Model& model,
+                                                    const std::map<std::string, uint32_t>& ofports) {
+  return Resolver(model, ofports).Resolve();
 }
 
 }  // namespace xpu::pipeline

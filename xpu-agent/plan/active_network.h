@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,10 @@
 
 namespace xpu::pipeline {
 
-// A port in a network, as far as its flows need it.
+// What the flows of the stages are made of. Values that compare: flows are compiled again only when these
+// differ, so a stage may look at nothing else.
+
+// A port of this card in a network.
 struct Member {
   uint32_t ofport = 0;
   MacText mac;
@@ -23,28 +27,73 @@ struct Member {
   std::vector<IpText> v4;
   // With the link-local address of the MAC.
   std::vector<IpText> v6;
+  friend bool operator==(const Member&, const Member&) = default;
 };
 
-// A network with at least one port that can carry traffic.
+// A port of another card in a network that has ports here.
+struct RemoteMember {
+  MacText mac;
+  // Tunnel end point of its card.
+  IpText vtep;
+  std::vector<IpText> v4;
+  // With the link-local address of the MAC.
+  std::vector<IpText> v6;
+  friend bool operator==(const RemoteMember&, const RemoteMember&) = default;
+};
+
+// A network's way into its routing domain.
+struct Gateway {
+  uint32_t vrf_key = 0;
+  Svi svi;
+  friend bool operator==(const Gateway&, const Gateway&) = default;
+};
+
+// Where a network goes on to the ports of other cards.
+struct NetworkTunnel {
+  uint32_t ofport = 0;
+  uint32_t vni = 0;
+  friend bool operator==(const NetworkTunnel&, const NetworkTunnel&) = default;
+};
+
+// Where a network of a VLAN goes on beyond the card's physical port.
+struct NetworkUplink {
+  uint32_t ofport = 0;
+  // Id of the tag that frames have there; 0: none.
+  uint16_t vlan = 0;
+  friend bool operator==(const NetworkUplink&, const NetworkUplink&) = default;
+};
+
+// A network with at least one port that can carry traffic; without its members, which come and go.
 struct ActiveNetwork {
   uint32_t key = 0;
-  // Of a VLAN's network one without prefixes; lives as long as the model or for ever.
-  const LogicalBridge* bridge = nullptr;
-  // By port number.
-  std::vector<Member> members;
+  // Of a VLAN's network one without prefixes.
+  LogicalBridge bridge;
   bool has_unbound = false;
+  std::optional<NetworkTunnel> tunnel;
+  std::optional<NetworkUplink> uplink;
+  std::optional<Gateway> gateway;
+  friend bool operator==(const ActiveNetwork&, const ActiveNetwork&) = default;
 };
 
 // Key of the network of a host's VLAN, above those of logical bridges.
 constexpr uint32_t VlanNetworkKey(uint16_t vlan) { return 0x1000000u + vlan; }
 
+struct ResolvedNetwork {
+  ActiveNetwork network;
+  // By the ids of the ports.
+  std::map<std::string, Member> members;
+  std::map<std::string, RemoteMember> remotes;
+  friend bool operator==(const ResolvedNetwork&, const ResolvedNetwork&) = default;
+};
+
 // Who may take part in what. Everything unclear stays out, so that a mistake in the model never joins what
-// should be apart: a port without a number on the switch, with a MAC that no interface can have, an access
-// port with other than one bridge, a trunk's bridges that share a VLAN id or have none, a bridge whose key is
-// out of range or another bridge's. Of two ports that claim the same representor, or the same MAC or address
-// in one network, the one with the smaller id is in. Networks come in the order of their keys. `model` must
-// outlive the result.
-std::vector<ActiveNetwork> ResolveNetworks(const Model& model,
-                                           const std::map<std::string, uint32_t>& ofports);
+// should be apart: a port without a number on the switch, with a MAC that no interface can have, in a bridge
+// that is not there, an access port with other than one bridge, a trunk's bridges that share a VLAN id or
+// have none, a bridge or VRF whose key is out of range or another's. Of two ports that claim the same
+// representor, or the same MAC or address in one network, the one with the smaller id is in; a remote port
+// yields to all of this card. Of two SVIs of a bridge the one with the smaller id counts. By the key of the
+// network.
+std::map<uint32_t, ResolvedNetwork> ResolveNetworks(const Model& model,
+                                                    const std::map<std::string, uint32_t>& ofports);
 
 }  // namespace xpu::pipeline

@@ -16,9 +16,10 @@ constexpr char kMac2[] = "02:00:00:00:00:02";
 // "key: ofport ofport" for each network.
 std::vector<std::string> Networks(const Model& model) {
   std::vector<std::string> lines;
-  for (const ActiveNetwork& network : ResolveNetworks(model, AllOfports(model))) {
-    std::string line = std::to_string(network.key) + ":";
-    for (const Member& member : network.members) line += " " + std::to_string(member.ofport);
+  for (const auto& [key, resolved] : ResolveNetworks(model, AllOfports(model))) {
+    EXPECT_EQ(resolved.network.key, key);
+    std::string line = std::to_string(key) + ":";
+    for (const auto& [id, member] : resolved.members) line += " " + std::to_string(member.ofport);
     lines.push_back(line);
   }
   return lines;
@@ -37,14 +38,14 @@ class ActiveNetworkTest : public ::testing::Test {
 TEST_F(ActiveNetworkTest, KnowsAPortByItsNumberAndAddresses) {
   const auto networks = ResolveNetworks(model_, {{"p1", 9}});
   ASSERT_EQ(networks.size(), 1u);
-  ASSERT_EQ(networks[0].members.size(), 1u);
-  const Member& member = networks[0].members[0];
+  ASSERT_EQ(networks.begin()->second.members.size(), 1u);
+  const Member& member = networks.begin()->second.members.at("p1");
   EXPECT_EQ(member.ofport, 9u);
   ASSERT_EQ(member.v4.size(), 1u);
   EXPECT_EQ(member.v4[0].text, "10.0.0.1");
   ASSERT_EQ(member.v6.size(), 1u);
   EXPECT_EQ(member.v6[0].text, "fe80::ff:fe00:1");
-  EXPECT_FALSE(networks[0].has_unbound);
+  EXPECT_FALSE(networks.begin()->second.network.has_unbound);
 }
 
 TEST_F(ActiveNetworkTest, LeavesOutAPortThatTheSwitchHasNoNumberFor) {
@@ -129,7 +130,7 @@ TEST_F(ActiveNetworkTest, IgnoresAddressesThatNoInterfaceHas) {
   model_.ports["p1"].addresses.push_back(InterfaceAddress::Parse("224.0.0.1/24").value());
   const auto networks = ResolveNetworks(model_, AllOfports(model_));
   ASSERT_EQ(networks.size(), 1u);
-  EXPECT_EQ(networks[0].members[0].v4.size(), 1u);
+  EXPECT_EQ(networks.begin()->second.members.at("p1").v4.size(), 1u);
 }
 
 }  // namespace

@@ -8,13 +8,11 @@ void AddClassifyCommon(FlowList* flows) {
   flows->Add(Table::kClassify, 0, {}, Actions());
 }
 
-void AddClassify(const ActiveNetwork& network, FlowList* flows) {
-  for (const Member& member : network.members) {
-    Actions actions;
-    if (member.vlan != 0) actions.PopVlan();
-    actions.LoadReg0(member.ofport).SetMetadata(network.key).Goto(Table::kGuard);
-    flows->Add(Table::kClassify, 100, {.in_port = member.ofport, .vlan = member.vlan}, actions);
-  }
+void AddClassify(const ActiveNetwork& network, const Member& member, FlowList* flows) {
+  Actions actions;
+  if (member.vlan != 0) actions.PopVlan();
+  actions.LoadReg0(member.ofport).SetMetadata(network.key).Goto(Table::kGuard);
+  flows->Add(Table::kClassify, 100, {.in_port = member.ofport, .vlan = member.vlan}, actions);
 }
 
 }  // namespace xpu::pipeline

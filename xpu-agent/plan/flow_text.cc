@@ -52,6 +52,8 @@ class FieldWriter {
   size_t start_;
 };
 
+bool IsV6(const IpText& address) { return address.text.find(':') != std::string::npos; }
+
 }  // namespace
 
 const MacText& NoMac() {
@@ -64,6 +66,11 @@ void AppendMatch(const Match& match, std::string* out) {
   if (match.protocol != Protocol::kAny) fields.Word(kProtocolNames[static_cast<size_t>(match.protocol)]);
   fields.Hex("reg0=", match.reg0);
   fields.Hex("reg1=", match.reg1);
+  fields.Hex("reg2=", match.reg2);
+  fields.Hex("reg3=", match.reg3);
+  fields.Hex("tun_id=", match.tun_id);
+  if (match.tun_src != nullptr)
+    fields.Text(IsV6(*match.tun_src) ? "tun_ipv6_src=" : "tun_src=", match.tun_src);
   fields.Hex("metadata=", match.metadata);
   fields.Decimal("in_port=", match.in_port);
   if (match.vlan) {
@@ -79,7 +86,7 @@ void AppendMatch(const Match& match, std::string* out) {
   const bool v4 = match.protocol == Protocol::kIp || match.protocol == Protocol::kIcmp ||
                   match.protocol == Protocol::kUdp;
   fields.Text(v4 ? "nw_src=" : "ipv6_src=", match.ip_src);
-  fields.Text("nw_dst=", match.ip_dst);
+  fields.Text(v4 ? "nw_dst=" : "ipv6_dst=", match.ip_dst);
   fields.Text("arp_spa=", match.arp_spa);
   fields.Text("arp_tpa=", match.arp_tpa);
   fields.Decimal("arp_op=", match.arp_op);
@@ -114,6 +121,13 @@ Actions& Actions::LoadReg1(uint32_t value) {
   return *this;
 }
 
+Actions& Actions::LoadReg2(uint32_t value) {
+  Next("load:");
+  AppendNumber(value, 16, &text_);
+  text_.append("->NXM_NX_REG2[]");
+  return *this;
+}
+
 Actions& Actions::SetMetadata(uint32_t value) {
   Next("set_field:");
   AppendNumber(value, 16, &text_);
@@ -133,6 +147,27 @@ Actions& Actions::Move(std::string_view from, std::string_view to) {
   return *this;
 }
 
+Actions& Actions::Push(std::string_view field) {
+  Next("push:");
+  text_.append(field).append("[]");
+  return *this;
+}
+
+Actions& Actions::Pop(std::string_view field) {
+  Next("pop:");
+  text_.append(field).append("[]");
+  return *this;
+}
+
+Actions& Actions::DecTtl() { return Next("dec_ttl"); }
+
+Actions& Actions::CheckLarger(uint32_t bytes) {
+  Next("check_pkt_larger(");
+  AppendNumber(bytes, 10, &text_);
+  text_.append(")->NXM_NX_REG3[0]");
+  return *this;
+}
+
 Actions& Actions::PushVlan(uint16_t id) {
   Next("push_vlan:0x8100,set_field:");
   AppendNumber(0x1000u | id, 10, &text_);  // OFPVID_PRESENT
@@ -149,6 +184,17 @@ Actions& Actions::Output(uint32_t ofport) {
 }
 
 Actions& Actions::OutputToSender() { return Next("IN_PORT"); }
+
+Actions& Actions::SetTunnel(uint32_t vni) {
+  Next("set_field:");
+  AppendNumber(vni, 16, &text_);
+  text_.append("->tun_id");
+  return *this;
+}
+
+Actions& Actions::SetTunnelEnd(const IpText& vtep) {
+  return SetField(IsV6(vtep) ? "tun_ipv6_dst" : "tun_dst", vtep.text);
+}
 
 Actions& Actions::Resubmit(uint8_t table) {
   Next("resubmit(,");

@@ -18,14 +18,19 @@ struct MacText {
   explicit MacText(const MacAddress& mac) : text(mac.ToString()) {}
   explicit MacText(std::string masked) : text(std::move(masked)) {}
   std::string text;
+  friend bool operator==(const MacText&, const MacText&) = default;
 };
 
 struct IpText {
-  explicit IpText(const IpAddress& address) : text(address.ToString()) {}
+  explicit IpText(const IpAddress& ip) : address(ip), text(ip.ToString()) {}
   // A prefix of one address is written without its length.
   explicit IpText(const IpPrefix& prefix)
-      : text(prefix.length() == prefix.address().bits() ? prefix.address().ToString() : prefix.ToString()) {}
+      : address(prefix.address()),
+        text(prefix.length() == prefix.address().bits() ? prefix.address().ToString() : prefix.ToString()) {}
+  // Of a prefix the first one.
+  IpAddress address;
   std::string text;
+  friend bool operator==(const IpText&, const IpText&) = default;
 };
 
 // As a match for a link-layer address option that is not there: the switch sees zero.
@@ -39,6 +44,11 @@ struct Match {
   Protocol protocol = Protocol::kAny;
   std::optional<uint32_t> reg0;
   std::optional<uint32_t> reg1;
+  std::optional<uint32_t> reg2;
+  std::optional<uint32_t> reg3;
+  // Of a packet that came through a tunnel: its VNI, and the card that sent it.
+  std::optional<uint32_t> tun_id;
+  const IpText* tun_src = nullptr;
   std::optional<uint32_t> metadata;
   std::optional<uint32_t> in_port;
   // VLAN id; 0 is a frame without a tag.
@@ -47,7 +57,7 @@ struct Match {
   const MacText* dl_dst = nullptr;
   // nw_src or ipv6_src, as the protocol says.
   const IpText* ip_src = nullptr;
-  // nw_dst.
+  // nw_dst or ipv6_dst.
   const IpText* ip_dst = nullptr;
   const IpText* arp_spa = nullptr;
   const IpText* arp_tpa = nullptr;
@@ -72,16 +82,27 @@ class Actions {
   Actions() { text_.reserve(64); }
   Actions& LoadReg0(uint32_t value);
   Actions& LoadReg1(uint32_t value);
+  Actions& LoadReg2(uint32_t value);
   Actions& SetMetadata(uint32_t value);
   // `field` as in "eth_src"; `value` in the form that Open vSwitch prints for that field.
   Actions& SetField(std::string_view field, std::string_view value);
   // Names of NXM fields without brackets: "NXM_OF_ETH_SRC".
   Actions& Move(std::string_view from, std::string_view to);
+  // A stack: two fields that are pushed and popped in the same order have changed places.
+  Actions& Push(std::string_view field);
+  Actions& Pop(std::string_view field);
+  // Of IPv4's time to live or IPv6's hop limit, which must not be 0 or 1.
+  Actions& DecTtl();
+  // Sets reg3 to whether the frame has more than `bytes`, without preamble and FCS.
+  Actions& CheckLarger(uint32_t bytes);
   Actions& PushVlan(uint16_t id);
   Actions& PopVlan();
   Actions& Output(uint32_t ofport);
   // Sends the packet back to where it came from, which Output() never does.
   Actions& OutputToSender();
+  // For the tunnel port that the packet is put out to: the VNI, and the card that it goes to.
+  Actions& SetTunnel(uint32_t vni);
+  Actions& SetTunnelEnd(const IpText& vtep);
   Actions& Resubmit(uint8_t table);
   // Last of all.
   Actions& Goto(uint8_t table);

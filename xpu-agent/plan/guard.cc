@@ -41,6 +41,11 @@ class PortGuard {
       : member_(member), pass_(pass), flows_(flows) {
     if (member.vlan != 0) metadata_ = network.key;
   }
+  // Of a port behind the tunnel, which many share: what it sends comes through the tunnel's port, as `member`
+  // has it, from the card at `tun_src`.
+  PortGuard(const ActiveNetwork& network, const Member& member, const IpText& tun_src, const Actions& pass,
+            FlowList* flows)
+      : member_(member), pass_(pass), flows_(flows), metadata_(network.key), tun_src_(&tun_src) {}
 
   void AddBound() {
     for (const IpText& address : member_.v4) {
@@ -48,6 +53,7 @@ class PortGuard {
       flows_->Add(Table::kGuard, Priority::kBoundIp,
                   {.protocol = Protocol::kIp,
                    .reg0 = member_.ofport,
+                   .tun_src = tun_src_,
                    .metadata = metadata_,
                    .dl_src = &member_.mac,
                    .ip_src = &address},
@@ -58,6 +64,7 @@ class PortGuard {
       flows_->Add(Table::kGuard, Priority::kBoundIp,
                   {.protocol = Protocol::kUdp,
                    .reg0 = member_.ofport,
+                   .tun_src = tun_src_,
                    .metadata = metadata_,
                    .dl_src = &member_.mac,
                    .ip_src = &Unspecified4(),
@@ -77,6 +84,7 @@ class PortGuard {
       flows_->Add(Table::kGuard, Priority::kBoundIp,
                   {.protocol = Protocol::kIpv6,
                    .reg0 = member_.ofport,
+                   .tun_src = tun_src_,
                    .metadata = metadata_,
                    .dl_src = &member_.mac,
                    .ip_src = &address},
@@ -89,6 +97,7 @@ class PortGuard {
       flows_->Add(Table::kGuard, Priority::kBoundIp,
                   {.protocol = Protocol::kIcmp6,
                    .reg0 = member_.ofport,
+                   .tun_src = tun_src_,
                    .metadata = metadata_,
                    .dl_src = &member_.mac,
                    .ip_src = &Unspecified6(),
@@ -104,7 +113,7 @@ class PortGuard {
       Advertisement(Priority::kUnboundResolution, nullptr, *mac);
     }
     flows_->Add(Table::kGuard, Priority::kUnbound,
-                {.reg0 = member_.ofport, .metadata = metadata_, .dl_src = &member_.mac}, pass_);
+                {.reg0 = member_.ofport, .tun_src = tun_src_, .metadata = metadata_, .dl_src = &member_.mac}, pass_);
   }
 
  private:
@@ -112,6 +121,7 @@ class PortGuard {
     flows_->Add(Table::kGuard, priority,
                 {.protocol = Protocol::kArp,
                  .reg0 = member_.ofport,
+                 .tun_src = tun_src_,
                  .metadata = metadata_,
                  .dl_src = &member_.mac,
                  .arp_spa = sender,
@@ -124,6 +134,7 @@ class PortGuard {
     flows_->Add(Table::kGuard, priority,
                 {.protocol = Protocol::kIcmp6,
                  .reg0 = member_.ofport,
+                 .tun_src = tun_src_,
                  .metadata = metadata_,
                  .dl_src = &member_.mac,
                  .ip_src = source,
@@ -139,6 +150,7 @@ class PortGuard {
     flows_->Add(Table::kGuard, priority,
                 {.protocol = Protocol::kIcmp6,
                  .reg0 = member_.ofport,
+                 .tun_src = tun_src_,
                  .metadata = metadata_,
                  .dl_src = &member_.mac,
                  .ip_src = address,
@@ -154,6 +166,7 @@ class PortGuard {
   const Actions& pass_;
   FlowList* flows_;
   std::optional<uint32_t> metadata_;
+  const IpText* tun_src_ = nullptr;
 };
 
 // Keeps unbound ports, of which only the MAC is known, from using an address that is not theirs.
@@ -180,17 +193,6 @@ void AddStolen6(uint32_t key, const IpText& address, FlowList* flows) {
              Actions());
   flows->Add(Table::kGuard, Priority::kStolenIp,
              {.protocol = Protocol::kIpv6, .metadata = key, .ip_src = &address}, Actions());
-}
-
-// What bound ports of the network have, and its gateways: those are the router's.
-void AddStolen(const ActiveNetwork& network, FlowList* flows) {
-  for (const Member& owner : network.members) {
-    for (const IpText& address : owner.v4) AddStolen4(network.key, address, flows);
-    for (const IpText& address : owner.v6) AddStolen6(network.key, address, flows);
-  }
-  for (const IpAddress& gateway : network.bridge->gateways) {
-    (gateway.is_v4() ? AddStolen4 : AddStolen6)(network.key, IpText(gateway), flows);
-  }
 }
 
 }  // namespace
@@ -224,17 +226,41 @@ void AddGuardCommon(FlowList* flows) {
 }
 
 void AddGuard(const ActiveNetwork& network, FlowList* flows) {
+  if (!network.has_unbound) return;
+  // Gateways' addresses are the router's.
+  for (const IpAddress& gateway : network.bridge.gateways) {
+    (gateway.is_v4() ? AddStolen4 : AddStolen6)(network.key, IpText(gateway), flows);
+  }
+}
+
+void AddGuard(const ActiveNetwork& network, const Member& member, FlowList* flows) {
   Actions pass;
   pass.Goto(Table::kSwitch);
-  for (const Member& member : network.members) {
-    PortGuard guard(network, member, pass, flows);
-    if (member.bound) {
-      guard.AddBound();
-    } else {
-      guard.AddUnbound();
-    }
+  PortGuard guard(network, member, pass, flows);
+  if (member.bound) {
+    guard.AddBound();
+  } else {
+    guard.AddUnbound();
   }
-  if (network.has_unbound) AddStolen(network, flows);
+  if (!network.has_unbound) return;
+  for (const IpText& address : member.v4) AddStolen4(network.key, address, flows);
+  for (const IpText& address : member.v6) AddStolen6(network.key, address, flows);
+}
+
+void AddGuard(const ActiveNetwork& network, const RemoteMember& remote, FlowList* flows) {
+  if (!network.tunnel) return;
+  Actions pass;
+  pass.Goto(Table::kSwitch);
+  // To the tunnel it is a port like any other, and cards say of all their ports what addresses they have.
+  const Member member{.ofport = network.tunnel->ofport,
+                      .mac = remote.mac,
+                      .bound = true,
+                      .v4 = remote.v4,
+                      .v6 = remote.v6};
+  PortGuard(network, member, remote.vtep, pass, flows).AddBound();
+  if (!network.has_unbound) return;
+  for (const IpText& address : remote.v4) AddStolen4(network.key, address, flows);
+  for (const IpText& address : remote.v6) AddStolen6(network.key, address, flows);
 }
 
 }  // namespace xpu::pipeline

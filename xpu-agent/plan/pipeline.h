@@ -10,17 +10,19 @@ namespace xpu::pipeline {
 //   reg0      ingress port
 //   reg1      where the packet goes: an OpenFlow port, or one of the words below
 //   reg2      key of the VRF while the packet is being routed, otherwise 0
+//   reg3      while it is being routed: 1 if it is larger than the next network takes
 struct Table {
   static constexpr uint8_t kClassify = 0;
   static constexpr uint8_t kGuard = 10;
   static constexpr uint8_t kRoute = 50;
+  static constexpr uint8_t kSize = 52;
   static constexpr uint8_t kNeighbour = 55;
   static constexpr uint8_t kSwitch = 60;
   static constexpr uint8_t kOutput = 80;
 };
 
-// Values of reg1 above every port number. The octet above them counts the parts of a list of ports that is
-// too long for one flow.
+// Values of reg1 above every port number. The bits above them are the number of a part of a list of ports, 0
+// for the whole.
 struct Destination {
   // Back to the ingress port.
   static constexpr uint32_t kSender = 0x10001;
@@ -30,11 +32,13 @@ struct Destination {
   static constexpr uint32_t kAll = 0x10003;
   // Those whose addresses are not known.
   static constexpr uint32_t kUnbound = 0x10004;
-  static constexpr uint32_t kPartShift = 24;
+  // As kSenderOfSolicitation, for an address of a router.
+  static constexpr uint32_t kSenderOfSolicitationForRouter = 0x10005;
+  static constexpr uint32_t kPartShift = 20;
 };
 
-// OpenFlow has 65,535 octets for a flow and 16 for an output action.
-inline constexpr int kMaxOutputsPerFlow = 2000;
+// Ports whose numbers differ only in these low bits share a part of a list.
+inline constexpr int kPartBits = 6;
 
 // ICMPv6 types (RFC 4861, 2710, 3810) and the ICMPv4 redirect (RFC 792).
 inline constexpr uint8_t kMldReport = 131;
@@ -45,6 +49,11 @@ inline constexpr uint8_t kNeighbourSolicitation = 135;
 inline constexpr uint8_t kNeighbourAdvertisement = 136;
 inline constexpr uint8_t kIcmp6Redirect = 137;
 inline constexpr uint8_t kIcmpRedirect = 5;
+inline constexpr uint8_t kEchoRequest = 8;
+inline constexpr uint8_t kIcmp6EchoRequest = 128;
+// Flags of a router's advertisement (RFC 4861, 4.4) as the switch prints the 32 bits after the checksum.
+inline constexpr char kRouterOverride[] = "2684354560";
+inline constexpr char kRouterSolicitedOverride[] = "3758096384";
 inline constexpr uint16_t kDhcpServerPort = 67;
 inline constexpr uint16_t kDhcpClientPort = 68;
 inline constexpr uint16_t kDhcp6ServerPort = 547;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <compare>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -13,17 +14,39 @@
 namespace xpu {
 namespace {
 
+void AddPortLists(const pipeline::ResolvedNetwork& resolved, pipeline::FlowList* flows) {
+  std::map<uint32_t, std::map<pipeline::ListPart, std::set<uint32_t>>> lists;
+  for (const auto& [id, member] : resolved.members) {
+    for (const uint32_t list : pipeline::ListsOf(member)) {
+      lists[list][pipeline::PartOf(member)].insert(member.ofport);
+    }
+  }
+  for (const auto& [list, parts] : lists) {
+    std::set<pipeline::ListPart> names;
+    for (const auto& [part, ports] : parts) {
+      names.insert(part);
+      AddPortListPart(resolved.network, list, part, ports, flows);
+    }
+    AddPortList(resolved.network, list, names, flows);
+  }
+}
+
 pipeline::FlowList Compile(const Model& model, const std::map<std::string, uint32_t>& ofports) {
   pipeline::FlowList flows;
   AddClassifyCommon(&flows);
   AddGuardCommon(&flows);
   AddSwitchCommon(&flows);
   AddOutputCommon(&flows);
-  for (const pipeline::ActiveNetwork& network : pipeline::ResolveNetworks(model, ofports)) {
-    AddClassify(network, &flows);
-    AddGuard(network, &flows);
-    AddSwitch(network, &flows);
-    AddOutput(network, &flows);
+  for (const auto& [key, resolved] : pipeline::ResolveNetworks(model, ofports)) {
+    AddGuard(resolved.network, &flows);
+    AddSwitch(resolved.network, &flows);
+    for (const auto& [id, member] : resolved.members) {
+      AddClassify(resolved.network, member, &flows);
+      AddGuard(resolved.network, member, &flows);
+      AddSwitch(resolved.network, member, &flows);
+      AddOutput(resolved.network, member, &flows);
+    }
+    AddPortLists(resolved, &flows);
   }
   return flows;
 }

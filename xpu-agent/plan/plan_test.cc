@@ -213,21 +213,37 @@ TEST(MakePlan, ConvergesForABridgeWithTheSamePrefixTwice) {
   EXPECT_TRUE(MakePlan(model, snapshot).empty());
 }
 
-TEST(MakePlan, CutsAListOfPortsThatOneFlowCannotHold) {
+Model Crowd(uint32_t size) {
   Model model;
   AddBridge(&model, "red", 1, {});
-  for (uint32_t i = 1; i <= 4500; ++i) {
+  for (uint32_t i = 1; i <= size; ++i) {
     AddUnboundPort(&model, absl::StrFormat("p%d", i), i,
                    absl::StrFormat("02:00:00:00:%02x:%02x", i >> 8, i & 255), "red");
   }
+  return model;
+}
+
+TEST(MakePlan, CutsAListOfPortsIntoPartsOfBoundedSize) {
+  const Model model = Crowd(4500);
   const FlowTable flows = CompileFlows(model, AllOfports(model));
-  const FlowKey first{.table = 80, .priority = 100, .match = "reg1=0x10003,metadata=0x1"};
-  const FlowKey last{.table = 80, .priority = 100, .match = "reg1=0x2010003,metadata=0x1"};
-  ASSERT_TRUE(flows.contains(first));
-  ASSERT_TRUE(flows.contains(last));
-  EXPECT_THAT(flows.at(first), HasSubstr("output:2000,load:0x1010003->NXM_NX_REG1[],resubmit(,80)"));
-  EXPECT_THAT(flows.at(last), HasSubstr("output:4001,"));
-  EXPECT_THAT(flows.at(last), ::testing::EndsWith("output:4500"));
+  const std::string& head = flows.at({.table = 80, .priority = 100, .match = "reg1=0x10003,metadata=0x1"});
+  EXPECT_THAT(head, HasSubstr("load:0x110003->NXM_NX_REG1[],resubmit(,80),load:0x310003->"));
+  EXPECT_THAT(head, ::testing::EndsWith("load:0x8d10003->NXM_NX_REG1[],resubmit(,80)"));
+  const std::string& first = flows.at({.table = 80, .priority = 100, .match = "reg1=0x110003,metadata=0x1"});
+  EXPECT_THAT(first, AllOf(::testing::StartsWith("output:1,output:2,"), ::testing::EndsWith(",output:63")));
+  EXPECT_THAT(flows.at({.table = 80, .priority = 100, .match = "reg1=0x8d10003,metadata=0x1"}),
+              AllOf(::testing::StartsWith("output:4480,"), ::testing::EndsWith(",output:4500")));
+}
+
+TEST(MakePlan, ChangesAFewShortFlowsForAPortMoreInACrowd) {
+  SwitchSnapshot snapshot = Converged(Crowd(1000));
+  Model more = Crowd(1001);
+  SwitchPlan plan = MakePlan(more, snapshot);
+  ApplyTo(plan, &snapshot);
+  plan = MakePlan(more, snapshot);
+  EXPECT_THAT(plan.flow_deletes, IsEmpty());
+  EXPECT_LT(plan.flow_puts.size(), 20u);
+  EXPECT_LT(PlanToString(plan).size(), 4000u);
 }
 
 TEST(PlanToString, HasALineForEachChange) {

@@ -27,14 +27,14 @@ Actions SendTo(uint32_t destination) {
 }
 
 // Turns an ARP request into the answer of `owner` and sends it back (RFC 826).
-Actions AnswerArp(const Member& owner, const IpText& address) {
+Actions AnswerArp(const MacText& owner, const IpText& address) {
   Actions actions;
   actions.Move("NXM_OF_ETH_SRC", "NXM_OF_ETH_DST")
-      .SetField("eth_src", owner.mac.text)
+      .SetField("eth_src", owner.text)
       .SetField("arp_op", "2")
       .Move("NXM_NX_ARP_SHA", "NXM_NX_ARP_THA")
       .Move("NXM_OF_ARP_SPA", "NXM_OF_ARP_TPA")
-      .SetField("arp_sha", owner.mac.text)
+      .SetField("arp_sha", owner.text)
       .SetField("arp_spa", address.text)
       .LoadReg1(Destination::kSender)
       .Goto(Table::kOutput);
@@ -43,10 +43,10 @@ Actions AnswerArp(const Member& owner, const IpText& address) {
 
 // Turns a neighbour solicitation round. What only an advertisement has can be set once the packet is matched
 // as one, which the output stage does.
-Actions AnswerSolicitation(const Member& owner, const IpText& address) {
+Actions AnswerSolicitation(const MacText& owner, const IpText& address) {
   Actions actions;
   actions.Move("NXM_OF_ETH_SRC", "NXM_OF_ETH_DST")
-      .SetField("eth_src", owner.mac.text)
+      .SetField("eth_src", owner.text)
       .Move("NXM_NX_IPV6_SRC", "NXM_NX_IPV6_DST")
       .SetField("ipv6_src", address.text)
       .SetField("icmpv6_type", "136")
@@ -55,7 +55,16 @@ Actions AnswerSolicitation(const Member& owner, const IpText& address) {
   return actions;
 }
 
-void AddV4(uint32_t key, const Member& owner, const IpText& address, FlowList* flows) {
+// Whose addresses are answered for.
+struct Owner {
+  const MacText& mac;
+  // Where its frames come from.
+  uint32_t ofport;
+  // Sends a frame to it.
+  const Actions& send;
+};
+
+void AddV4(uint32_t key, const Owner& owner, const IpText& address, FlowList* flows) {
   // The port's own announcement, or its probe whether someone else has the address, must be heard by all.
   flows->Add(Table::kSwitch, Priority::kAnnouncement,
              {.protocol = Protocol::kArp,
@@ -66,10 +75,10 @@ void AddV4(uint32_t key, const Member& owner, const IpText& address, FlowList* f
              SendTo(Destination::kAll));
   flows->Add(Table::kSwitch, Priority::kAnswer,
              {.protocol = Protocol::kArp, .metadata = key, .arp_tpa = &address, .arp_op = kArpRequest},
-             AnswerArp(owner, address));
+             AnswerArp(owner.mac, address));
 }
 
-void AddV6(uint32_t key, const Member& owner, const IpText& address, FlowList* flows) {
+void AddV6(uint32_t key, const Owner& owner, const IpText& address, FlowList* flows) {
   // An answer needs the room of the sender's link-layer address for the target's. One without it, as
   // duplicate address detection sends, goes to the owner, who defends its address; the owner's own ends
   // there.
@@ -80,14 +89,14 @@ void AddV6(uint32_t key, const Member& owner, const IpText& address, FlowList* f
               .icmp_code = 0,
               .nd_target = &address,
               .nd_sll = &NoMac()},
-             SendTo(owner.ofport));
+             owner.send);
   flows->Add(Table::kSwitch, Priority::kAnswer,
              {.protocol = Protocol::kIcmp6,
               .metadata = key,
               .icmp_type = kNeighbourSolicitation,
               .icmp_code = 0,
               .nd_target = &address},
-             AnswerSolicitation(owner, address));
+             AnswerSolicitation(owner.mac, address));
 }
 
 void AddUnknownInPrefix(uint32_t key, const IpPrefix& prefix, const Actions& to_unbound, FlowList* flows) {
@@ -137,16 +146,32 @@ void AddSwitchCommon(FlowList* flows) {
 }
 
 void AddSwitch(const ActiveNetwork& network, FlowList* flows) {
-  for (const Member& member : network.members) {
-    flows->Add(Table::kSwitch, Priority::kForward, {.metadata = network.key, .dl_dst = &member.mac},
-               SendTo(member.ofport));
-    for (const IpText& address : member.v4) AddV4(network.key, member, address, flows);
-    for (const IpText& address : member.v6) AddV6(network.key, member, address, flows);
-  }
   const Actions to_unbound = SendTo(Destination::kUnbound);
-  for (const IpPrefix& prefix : PrefixesOnLink(*network.bridge)) {
+  for (const IpPrefix& prefix : PrefixesOnLink(network.bridge)) {
     AddUnknownInPrefix(network.key, prefix, to_unbound, flows);
   }
+}
+
+void AddSwitch(const ActiveNetwork& network, const Member& member, FlowList* flows) {
+  const Actions send = SendTo(member.ofport);
+  flows->Add(Table::kSwitch, Priority::kForward, {.metadata = network.key, .dl_dst = &member.mac},
+             send);
+  const Owner owner{member.mac, member.ofport, send};
+  for (const IpText& address : member.v4) AddV4(network.key, owner, address, flows);
+  for (const IpText& address : member.v6) AddV6(network.key, owner, address, flows);
+}
+
+void AddSwitch(const ActiveNetwork& network, const RemoteMember& remote, FlowList* flows) {
+  if (!network.tunnel) return;
+  Actions send;
+  send.SetTunnel(network.tunnel->vni)
+      .SetTunnelEnd(remote.vtep)
+      .LoadReg1(network.tunnel->ofport)
+      .Goto(Table::kOutput);
+  flows->Add(Table::kSwitch, Priority::kForward, {.metadata = network.key, .dl_dst = &remote.mac}, send);
+  const Owner owner{remote.mac, network.tunnel->ofport, send};
+  for (const IpText& address : remote.v4) AddV4(network.key, owner, address, flows);
+  for (const IpText& address : remote.v6) AddV6(network.key, owner, address, flows);
 }
 
 }  // namespace xpu::pipeline
