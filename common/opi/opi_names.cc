@@ -13,17 +13,23 @@
 namespace xpu {
 namespace {
 
-constexpr absl::string_view kBridges = "logicalBridges/";
-constexpr absl::string_view kPorts = "bridgePorts/";
-constexpr absl::string_view kEvpnBridges = "//network.opiproject.org/bridges/";
-constexpr absl::string_view kEvpnPorts = "//network.opiproject.org/ports/";
+// What objects of a kind are called before their id.
+struct Collection {
+  absl::string_view own;
+  absl::string_view evpn;
+};
+constexpr absl::string_view kEvpnService = "//network.opiproject.org/";
+constexpr Collection kVrfs = {"vrfs/", "//network.opiproject.org/vrfs/"};
+constexpr Collection kBridges = {"logicalBridges/", "//network.opiproject.org/bridges/"};
+constexpr Collection kPorts = {"bridgePorts/", "//network.opiproject.org/ports/"};
+constexpr Collection kSvis = {"svis/", "//network.opiproject.org/svis/"};
 
-absl::StatusOr<std::string> IdIn(absl::string_view name, absl::string_view own, absl::string_view evpn) {
+absl::StatusOr<std::string> IdIn(absl::string_view name, const Collection& collection) {
   absl::string_view id = name;
-  if (!absl::ConsumePrefix(&id, own)) absl::ConsumePrefix(&id, evpn);
+  if (!absl::ConsumePrefix(&id, collection.own)) absl::ConsumePrefix(&id, collection.evpn);
   if (absl::Status status = CheckOpiId(id); !status.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", name, "\" is no name; write \"", own, "<id>\" (", status.message(), ")"));
+    return absl::InvalidArgumentError(absl::StrCat("\"", name, "\" is no name; write \"", collection.own,
+                                                   "<id>\" (", status.message(), ")"));
   }
   return std::string(id);
 }
@@ -46,13 +52,36 @@ uint32_t MaxIndex(const PortFunction& function) {
 
 }  // namespace
 
-std::string LogicalBridgeName(absl::string_view id) { return absl::StrCat(kBridges, id); }
-std::string BridgePortName(absl::string_view id) { return absl::StrCat(kPorts, id); }
+std::string VrfName(absl::string_view id) { return absl::StrCat(kVrfs.own, id); }
+std::string LogicalBridgeName(absl::string_view id) { return absl::StrCat(kBridges.own, id); }
+std::string BridgePortName(absl::string_view id) { return absl::StrCat(kPorts.own, id); }
+std::string SviName(absl::string_view id) { return absl::StrCat(kSvis.own, id); }
 
-absl::StatusOr<std::string> LogicalBridgeId(absl::string_view name) {
-  return IdIn(name, kBridges, kEvpnBridges);
+absl::StatusOr<std::string> VrfId(absl::string_view name) { return IdIn(name, kVrfs); }
+absl::StatusOr<std::string> LogicalBridgeId(absl::string_view name) { return IdIn(name, kBridges); }
+absl::StatusOr<std::string> BridgePortId(absl::string_view name) { return IdIn(name, kPorts); }
+absl::StatusOr<std::string> SviId(absl::string_view name) { return IdIn(name, kSvis); }
+
+NameDialect DialectOf(absl::string_view name) {
+  if (absl::StartsWith(name, kEvpnService)) return NameDialect::kEvpnBridge;
+  return absl::StrContains(name, '/') ? NameDialect::kApi : NameDialect::kBare;
 }
-absl::StatusOr<std::string> BridgePortId(absl::string_view name) { return IdIn(name, kPorts, kEvpnPorts); }
+
+std::string InDialect(absl::string_view name, NameDialect dialect) {
+  for (const Collection& collection : {kVrfs, kBridges, kPorts, kSvis}) {
+    absl::string_view id = name;
+    if (!absl::ConsumePrefix(&id, collection.own)) continue;
+    switch (dialect) {
+      case NameDialect::kApi:
+        break;
+      case NameDialect::kEvpnBridge:
+        return absl::StrCat(collection.evpn, id);
+      case NameDialect::kBare:
+        return std::string(id);
+    }
+  }
+  return std::string(name);
+}
 
 absl::Status CheckOpiId(absl::string_view id) {
   bool good = !id.empty() && id.size() <= 253 && absl::ascii_isalnum(id[0]);

@@ -17,23 +17,31 @@ struct AgentState {
   Model model;
   // By id of the bridge port; stay when the port goes.
   std::map<std::string, ClaimMark> claims;
-  // Highest network key that was given (LogicalBridge::network_key).
+  // Highest keys that were given (LogicalBridge::network_key, Vrf::vrf_key).
   uint32_t last_network_key = 0;
+  uint32_t last_vrf_key = 0;
   // By id of the bridge: where the last addresses came from. Forgotten by a restart.
   std::map<std::string, AllocationCursor> cursors;
   friend bool operator==(const AgentState&, const AgentState&) = default;
 };
 
-// What is to be written to get from one state to another. Nothing: the object goes.
+// Objects of one kind by id. Nothing: the object goes.
+template <typename T>
+using ObjectChanges = std::map<std::string, std::optional<T>>;
+
+// What is to be written to get from one state to another.
 struct StateChange {
-  std::map<std::string, std::optional<LogicalBridge>> bridges;
-  std::map<std::string, std::optional<BridgePort>> ports;
+  ObjectChanges<Vrf> vrfs;
+  ObjectChanges<LogicalBridge> bridges;
+  ObjectChanges<BridgePort> ports;
+  ObjectChanges<Svi> svis;
+  ObjectChanges<RemotePort> remote_ports;
   std::map<std::string, ClaimMark> claims;
   std::optional<uint32_t> last_network_key;
+  std::optional<uint32_t> last_vrf_key;
 
-  bool empty() const {
-    return bridges.empty() && ports.empty() && claims.empty() && !last_network_key.has_value();
-  }
+  bool empty() const;
+  friend bool operator==(const StateChange&, const StateChange&) = default;
 };
 StateChange Diff(const AgentState& before, const AgentState& after);
 

@@ -1,33 +1,23 @@
 #include "xpu-agent/core/bridge_changes.h"
 
 #include <algorithm>
-#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
 #include "common/opi/opi_names.h"
+#include "xpu-agent/core/object_keys.h"
+#include "xpu-agent/core/svi_changes.h"
+#include "xpu-agent/core/vni.h"
 #include "xpu-agent/model/subnet.h"
 
 namespace xpu {
 namespace {
 
-constexpr uint32_t kMaxVni = 0xffffff;
-constexpr uint32_t kMaxNetworkKey = 0xffffff;
-
 absl::Status CheckSpec(const AgentState& state, const std::string& id, const BridgeSpec& spec) {
-  if (spec.vlan_id < 1 || spec.vlan_id > 4094) {
-    return absl::InvalidArgumentError(absl::StrCat("logical_bridge.spec.vlan_id: ", spec.vlan_id,
-                                                   " is no VLAN id; give one from 1 to 4094"));
-  }
-  if (spec.vni.has_value() && (*spec.vni < 1 || *spec.vni > kMaxVni)) {
-    return absl::InvalidArgumentError(absl::StrCat("logical_bridge.spec.vni: ", *spec.vni,
-                                                   " is no VNI; give one from 1 to 16777215, or none"));
-  }
-  if (spec.vtep.has_value() && !spec.vtep->address.IsUnicast()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "logical_bridge.spec.vtep_ip_prefix: ", spec.vtep->ToString(), " is not the address of one VTEP"));
-  }
+  FieldErrors errors("logical_bridge.spec.");
+  Validate(spec, &errors);
+  XPU_RETURN_IF_ERROR(errors.ToStatus());
   for (const auto& [other, bridge] : state.model.bridges) {
     if (other == id) continue;
     if (bridge.vlan_id == spec.vlan_id) {
@@ -35,12 +25,8 @@ absl::Status CheckSpec(const AgentState& state, const std::string& id, const Bri
                                                    " is that of ", LogicalBridgeName(other),
                                                    "; give another one"));
     }
-    if (spec.vni.has_value() && bridge.vni == spec.vni) {
-      return absl::AlreadyExistsError(absl::StrCat("logical_bridge.spec.vni: ", *spec.vni, " is that of ",
-                                                   LogicalBridgeName(other), "; give another one"));
-    }
   }
-  return absl::OkStatus();
+  return CheckVniIsFree(state.model, spec.vni, LogicalBridgeName(id), "logical_bridge.spec.vni");
 }
 
 void Assign(const BridgeSpec& spec, LogicalBridge* bridge) {
@@ -49,23 +35,20 @@ void Assign(const BridgeSpec& spec, LogicalBridge* bridge) {
   bridge->vtep = spec.vtep;
 }
 
-// The next one that no bridge has, so that flows of a bridge that is going never meet those of one that
-// comes.
-absl::StatusOr<uint32_t> NextNetworkKey(const AgentState& state) {
-  std::set<uint32_t> used;
-  for (const auto& [id, bridge] : state.model.bridges) used.insert(bridge.network_key);
-  uint32_t key = state.last_network_key;
-  for (size_t tries = 0; tries <= used.size(); ++tries) {
-    key = key >= kMaxNetworkKey ? 1 : key + 1;
-    if (!used.contains(key)) return key;
-  }
-  return absl::ResourceExhaustedError("all 16777215 network keys are in use; delete a logical bridge");
-}
-
 }  // namespace
 
 BridgeSpec SpecOf(const LogicalBridge& bridge) {
   return {.vlan_id = bridge.vlan_id, .vni = bridge.vni, .vtep = bridge.vtep};
+}
+
+void Validate(const BridgeSpec& spec, FieldErrors* errors) {
+  if (spec.vlan_id < 1 || spec.vlan_id > 4094) {
+    errors->Add("vlan_id", absl::StrCat(spec.vlan_id, " is no VLAN id; give one from 1 to 4094"));
+  }
+  ValidateVni(spec.vni, errors);
+  if (spec.vtep.has_value() && !spec.vtep->address.IsUnicast()) {
+    errors->Add("vtep_ip_prefix", absl::StrCat(spec.vtep->ToString(), " is not the address of one VTEP"));
+  }
 }
 
 absl::Status CreateBridge(AgentState& state, const std::string& id, const BridgeSpec& spec) {
@@ -78,7 +61,8 @@ absl::Status CreateBridge(AgentState& state, const std::string& id, const Bridge
   }
   XPU_RETURN_IF_ERROR(CheckSpec(state, id, spec));
   LogicalBridge bridge{.id = id};
-  XPU_ASSIGN_OR_RETURN(bridge.network_key, NextNetworkKey(state));
+  XPU_ASSIGN_OR_RETURN(bridge.network_key, NextKey(KeysOf(state.model.bridges, &LogicalBridge::network_key),
+                                                   state.last_network_key));
   Assign(spec, &bridge);
   state.last_network_key = bridge.network_key;
   state.model.bridges.emplace(id, std::move(bridge));
@@ -106,11 +90,15 @@ absl::Status DeleteBridge(AgentState& state, const std::string& id) {
     if (std::find(bridges.begin(), bridges.end(), id) != bridges.end())
       users.push_back(BridgePortName(port_id));
   }
+  if (const Svi* svi = FindSviOf(state.model, id); svi != nullptr) users.push_back(SviName(svi->id));
   if (!users.empty()) {
     return absl::FailedPreconditionError(
         absl::StrCat(LogicalBridgeName(id), " is in use; first take out ", absl::StrJoin(users, ", ")));
   }
   state.model.bridges.erase(it);
+  // Nobody asked for these by themselves.
+  std::erase_if(state.model.remote_ports,
+                [&id](const auto& entry) { return entry.second.logical_bridge == id; });
   state.cursors.erase(id);
   return absl::OkStatus();
 }

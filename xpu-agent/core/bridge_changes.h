@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "common/base/ip_address.h"
 #include "xpu-agent/core/agent_state.h"
+#include "xpu-agent/core/field_errors.h"
 
 namespace xpu {
 
@@ -22,15 +23,19 @@ struct BridgeSpec {
 };
 BridgeSpec SpecOf(const LogicalBridge& bridge);
 
+// What no bridge can have, whatever else there is.
+void Validate(const BridgeSpec& spec, FieldErrors* errors);
+
 // The same spec again is OK and changes nothing.
 //   InvalidArgument    id, VLAN id, VNI or VTEP
-//   AlreadyExists      the id with another spec, or VLAN id or VNI are another bridge's
+//   AlreadyExists      the id with another spec, the VLAN id is another bridge's, or the VNI
+//                      another bridge's or a VRF's
 //   ResourceExhausted  no network key left
 absl::Status CreateBridge(AgentState& state, const std::string& id, const BridgeSpec& spec);
 // NotFound, or as CreateBridge().
 absl::Status UpdateBridge(AgentState& state, const std::string& id, const BridgeSpec& spec);
 //   NotFound            there is none
-//   FailedPrecondition  ports are in it; they are named
+//   FailedPrecondition  ports or an SVI are in it; they are named
 absl::Status DeleteBridge(AgentState& state, const std::string& id);
 
 struct SubnetSpec {

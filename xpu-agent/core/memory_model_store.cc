@@ -1,5 +1,7 @@
 #include "xpu-agent/core/memory_model_store.h"
 
+#include "xpu-agent/core/kinds.h"
+
 namespace xpu {
 namespace {
 
@@ -36,10 +38,12 @@ absl::StatusOr<AgentState> MemoryModelStore::Load() {
 absl::Status MemoryModelStore::Write(const StateChange& change) {
   absl::MutexLock lock(&mu_);
   if (fail_in_ > 0 && --fail_in_ == 0) return write_failure_;
-  Put(change.bridges, &state_.model.bridges);
-  Put(change.ports, &state_.model.ports);
+  ForEachKind([this, &change](const auto& kind) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    Put(change.*kind.changes, &(state_.model.*kind.objects));
+  });
   for (const auto& [port, mark] : change.claims) state_.claims[port] = mark;
   if (change.last_network_key.has_value()) state_.last_network_key = *change.last_network_key;
+  if (change.last_vrf_key.has_value()) state_.last_vrf_key = *change.last_vrf_key;
   return absl::OkStatus();
 }
 

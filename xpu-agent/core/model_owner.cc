@@ -9,6 +9,7 @@
 #include "common/base/status_macros.h"
 #include "common/opi/opi_names.h"
 #include "spdlog/spdlog.h"
+#include "xpu-agent/core/kinds.h"
 
 namespace xpu {
 
@@ -32,6 +33,7 @@ std::set<std::string> Moved(const RepresentorMap& before, const RepresentorMap& 
 
 const AgentState& ModelView::state() const { return owner_.state_; }
 ObjectState ModelView::StateOf(const std::string& name) const { return owner_.StateOf(name); }
+PortHealth ModelView::ports() const { return owner_.HealthNow(); }
 
 ModelOwner::ModelOwner(EventLoop& loop, ModelStore& store, Switch& the_switch, Representors& representors,
                        const Options& options)
@@ -40,7 +42,7 @@ ModelOwner::ModelOwner(EventLoop& loop, ModelStore& store, Switch& the_switch, R
       representors_(representors),
       options_(options),
       backoff_(options.retry, options.seed),
-      table_(representors),
+      table_(representors, options.uplink),
       realizer_(the_switch, [this, alive = std::weak_ptr<bool>(alive_)](Report report) {
         loop_.Post([this, alive, report = std::move(report)]() mutable {
           if (!alive.expired()) OnReport(std::move(report));
@@ -54,15 +56,24 @@ ModelOwner::~ModelOwner() { alive_.reset(); }
 absl::Status ModelOwner::Start() {
   XPU_ASSIGN_OR_RETURN(state_, store_.Load());
   XPU_RETURN_IF_ERROR(table_.Scan(state_.model));
-  state_.model.representors = table_.usable();
+  state_.model.tunnel = options_.tunnel;
+  PutRepresentors(&state_.model);
   XPU_ASSIGN_OR_RETURN(watcher_, representors_.Watch(loop_, [this, alive = std::weak_ptr<bool>(alive_)] {
     if (!alive.expired()) FindRepresentorsAgain();
   }));
-  spdlog::info("loaded {} logical bridges and {} bridge ports", state_.model.bridges.size(),
-               state_.model.ports.size());
+  std::vector<std::string> loaded;
+  ForEachKind([&](const auto& kind) {
+    loaded.push_back(absl::StrCat((state_.model.*kind.objects).size(), " ", kind.plural));
+  });
+  spdlog::info("loaded {}", absl::StrJoin(loaded, ", "));
   realizer_.SetDesired(std::make_shared<const Model>(state_.model), version_);
   realizer_.Start();
   return absl::OkStatus();
+}
+
+void ModelOwner::PutRepresentors(Model* model) const {
+  model->representors = table_.usable();
+  model->uplink = table_.uplink();
 }
 
 void ModelOwner::Close() {
@@ -94,7 +105,7 @@ void ModelOwner::Run(ChangeRequest request) {
   absl::Status status = request.change(draft, [this](const std::string& port_id) { return Lookup(port_id); });
   if (status.ok()) status = table_.Prepare(draft.model);
   // The lookup may have found some.
-  draft.model.representors = table_.usable();
+  PutRepresentors(&draft.model);
   if (status.ok()) status = Commit(std::move(draft));
   if (!status.ok()) return request.done(status, ModelView(*this));
 
@@ -123,15 +134,18 @@ absl::Status ModelOwner::Commit(AgentState draft) {
 void ModelOwner::Publish(AgentState draft) {
   StateChange change = Diff(state_, draft);
   const std::set<std::string> representors = Moved(state_.model.representors, draft.model.representors);
+  bool is_news = !representors.empty() || state_.model.uplink != draft.model.uplink;
   state_ = std::move(draft);
-  if (change.bridges.empty() && change.ports.empty() && representors.empty()) return;
+  ForEachKind([&](const auto& kind) { is_news = is_news || !(change.*kind.changes).empty(); });
+  if (!is_news) return;
   ++version_;
   for (const std::string& id : representors) {
     representor_changed_[id] = version_;
     changed_[BridgePortName(id)] = version_;
   }
-  for (const auto& [id, bridge] : change.bridges) changed_[LogicalBridgeName(id)] = version_;
-  for (const auto& [id, port] : change.ports) changed_[BridgePortName(id)] = version_;
+  ForEachKind([&](const auto& kind) {
+    for (const auto& [id, object] : change.*kind.changes) changed_[kind.name(id)] = version_;
+  });
   realizer_.SetDesired(std::make_shared<const Model>(state_.model), version_);
 }
 
@@ -173,7 +187,7 @@ void ModelOwner::FindRepresentorsAgain() {
     return;
   }
   AgentState draft = state_;
-  draft.model.representors = table_.usable();
+  PutRepresentors(&draft.model);
   // Nothing of this is in the store.
   Publish(std::move(draft));
   CheckHealth();

@@ -29,6 +29,8 @@ class ModelView {
   const AgentState& state() const;
   // Of the object with this OPI name: confirmed only if the switch has all of its newest version.
   ObjectState StateOf(const std::string& name) const;
+  // How the functions' representors are.
+  PortHealth ports() const;
 
  private:
   friend class ModelOwner;
@@ -75,6 +77,10 @@ class ModelOwner {
     uint64_t seed = 1;
     // After so long without a change the switch is read again and compared, once.
     absl::Duration verify_after = absl::Seconds(1);
+    // As Model::tunnel.
+    std::optional<Tunnel> tunnel = {};
+    // Interface that stands for the physical port and belongs on the switch; empty if there is none.
+    std::string uplink = {};
   };
   // Nothing is owned; all must outlive the object.
   ModelOwner(EventLoop& loop, ModelStore& store, Switch& the_switch, Representors& representors,
@@ -111,6 +117,7 @@ class ModelOwner {
   ObjectState StateOf(const std::string& name) const;
   absl::Status Lookup(const std::string& port_id);
   void FindRepresentorsAgain();
+  void PutRepresentors(Model* model) const;
   void OnReport(Report report);
   PortHealth HealthNow() const;
   // Tells the observer if something changed.

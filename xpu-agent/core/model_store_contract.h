@@ -57,6 +57,29 @@ class ModelStoreContract : public ::testing::TestWithParam<std::unique_ptr<Model
                        .addresses = {*InterfaceAddress::Parse("10.0.0.5/24")},
                        .claim = 1};
     BridgePort untagged{.id = "host0-4", .vlan = 0, .bound = true};
+    Vrf plain{.id = "tenant", .vrf_key = 1};
+    Vrf shared{.id = "shared",
+               .vni = 16777214,
+               .loopback = *InterfaceAddress::Parse("198.51.100.1/32"),
+               .vtep = *InterfaceAddress::Parse("2001:db8::1/128"),
+               .vrf_key = 16777215};
+    Svi bare{.id = "bare", .vrf = "tenant", .logical_bridge = "default.blue"};
+    Svi gateway{
+        .id = "red",
+        .vrf = "shared",
+        .logical_bridge = "red",
+        .mac = *MacAddress::Parse("02:58:50:00:00:01"),
+        .gateways = {*InterfaceAddress::Parse("10.0.0.1/24"), *InterfaceAddress::Parse("2001:db8::1/64")},
+        .enable_bgp = true,
+        .remote_as = 4294967295};
+    RemotePort remote{.id = "card-b.host0-1",
+                      .logical_bridge = "red",
+                      .mac = *MacAddress::Parse("02:00:00:00:00:09"),
+                      .addresses = {*InterfaceAddress::Parse("10.0.0.9/24")},
+                      .vtep = *IpAddress::Parse("192.0.2.2")};
+    state.model.vrfs = {{plain.id, plain}, {shared.id, shared}};
+    state.model.svis = {{bare.id, bare}, {gateway.id, gateway}};
+    state.model.remote_ports = {{remote.id, remote}};
     state.model.bridges = {{local.id, local}, {routed.id, routed}};
     state.model.ports = {{isolated.id, isolated},
                          {bound.id, bound},
@@ -65,6 +88,7 @@ class ModelStoreContract : public ::testing::TestWithParam<std::unique_ptr<Model
                          {untagged.id, untagged}};
     state.claims = {{"host0-1", {int64_t{1} << 60, false}}, {"host0-7", {5, true}}};
     state.last_network_key = 16777215;
+    state.last_vrf_key = 16777214;
     return state;
   }
 
@@ -95,14 +119,22 @@ TEST_P(ModelStoreContract, ChangesAndRemovesObjects) {
   next.model.ports["host0-1"].bound = false;
   next.model.ports["host0-1"].addresses.clear();
   next.claims["host0-1"].released = true;
+  next.model.vrfs.erase("tenant");
+  next.model.vrfs["shared"].vni.reset();
+  next.model.svis.erase("bare");
+  next.model.svis["red"].gateways.pop_back();
+  next.model.remote_ports.clear();
   next.last_network_key = 2;
+  next.last_vrf_key = 3;
   Save(Full(), next);
   harness_->Reopen();
   EXPECT_EQ(*store().Load(), next);
 }
 
-TEST_P(ModelStoreContract, ANetworkKeyMayPassFromABridgeThatGoesToOneThatComes) {
+TEST_P(ModelStoreContract, AKeyMayPassFromAnObjectThatGoesToOneThatComes) {
   AgentState before, after;
+  before.model.vrfs["z"] = {.id = "z", .vrf_key = 7};
+  after.model.vrfs["a"] = {.id = "a", .vrf_key = 7};
   before.model.bridges["z"] = {.id = "z", .vlan_id = 1, .network_key = 7};
   after.model.bridges["a"] = {.id = "a", .vlan_id = 1, .network_key = 7};
   Save({}, before);

@@ -6,6 +6,7 @@
 #include "gtest/gtest.h"
 #include "xpu-agent/core/memory_model_store.h"
 #include "xpu-agent/core/model_store_contract.h"
+#include "xpu-agent/core/model_tables.h"
 #include "xpu-agent/core/sqlite_model_store.h"
 
 namespace xpu {
@@ -49,7 +50,7 @@ TEST(SqliteModelStore, ARowThatMakesNoSenseIsDataLossAndNamed) {
     ASSERT_EQ(store->Write(Diff({}, state)), absl::OkStatus());
   }
   {
-    auto database = Database::Open(path, {"", "", ""}).value();
+    auto database = Database::Open(path, ModelMigrations()).value();
     ASSERT_EQ(database->Execute("UPDATE ports SET mac = 'rubbish'"), absl::OkStatus());
   }
   absl::Status status = SqliteModelStore::Open(path).value()->Load().status();
@@ -100,6 +101,12 @@ TEST(SqliteModelStore, AFailedWriteWritesNothing) {
   change.bridges["b"] = LogicalBridge{.id = "b", .network_key = 1};
   change.last_network_key = 9;
   // Two networks under one key would be joined in the switch.
+  EXPECT_FALSE(store->Write(change).ok());
+  EXPECT_EQ(*store->Load(), AgentState());
+  // So would two VRFs.
+  change.bridges.clear();
+  change.vrfs["a"] = Vrf{.id = "a", .vrf_key = 1};
+  change.vrfs["b"] = Vrf{.id = "b", .vrf_key = 1};
   EXPECT_FALSE(store->Write(change).ok());
   EXPECT_EQ(*store->Load(), AgentState());
 }

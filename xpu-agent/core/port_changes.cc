@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/opi/opi_names.h"
+#include "xpu-agent/core/svi_changes.h"
 #include "xpu-agent/ipam/ipam.h"
 
 namespace xpu {
@@ -28,6 +29,11 @@ void Mark(AgentState& state, const std::string& id, int64_t claim, bool release)
 
 absl::Status CheckMac(const AgentState& state, const std::string& port, const std::string& bridge,
                       const MacAddress& mac, absl::string_view field) {
+  if (const Svi* svi = FindSviOf(state.model, bridge); svi != nullptr && svi->mac == mac) {
+    return absl::AlreadyExistsError(absl::StrCat(field, ": ", mac.ToString(), " is that of ",
+                                                 SviName(svi->id), " in ", LogicalBridgeName(bridge),
+                                                 "; give another one"));
+  }
   for (const auto& [id, other] : state.model.ports) {
     if (id == port || other.mac != mac) continue;
     const auto& bridges = other.logical_bridges;
@@ -41,20 +47,10 @@ absl::Status CheckMac(const AgentState& state, const std::string& port, const st
 }
 
 absl::Status CheckSpec(const AgentState& state, const std::string& id, const PortSpec& spec) {
-  if (!spec.mac.IsUnicast()) {
-    return absl::InvalidArgumentError(absl::StrCat("bridge_port.spec.mac_address: ", spec.mac.ToString(),
-                                                   " is not the address of one interface"));
-  }
-  if (spec.type == BridgePortType::kAccess && spec.logical_bridges.size() > 1) {
-    return absl::InvalidArgumentError(
-        "bridge_port.spec.logical_bridges: an ACCESS port is in at most one; use TRUNK for several");
-  }
-  std::set<std::string> seen;
+  FieldErrors errors("bridge_port.spec.");
+  Validate(spec, &errors);
+  XPU_RETURN_IF_ERROR(errors.ToStatus());
   for (const std::string& bridge : spec.logical_bridges) {
-    if (!seen.insert(bridge).second) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("bridge_port.spec.logical_bridges: ", LogicalBridgeName(bridge), " is there twice"));
-    }
     if (!state.model.bridges.contains(bridge)) {
       return absl::FailedPreconditionError(absl::StrCat("bridge_port.spec.logical_bridges: there is no ",
                                                         LogicalBridgeName(bridge), "; create it first"));
@@ -68,6 +64,21 @@ absl::Status CheckSpec(const AgentState& state, const std::string& id, const Por
 
 PortSpec SpecOf(const BridgePort& port) {
   return {.mac = port.mac, .type = port.type, .logical_bridges = port.logical_bridges};
+}
+
+void Validate(const PortSpec& spec, FieldErrors* errors) {
+  if (!spec.mac.IsUnicast()) {
+    errors->Add("mac_address", absl::StrCat(spec.mac.ToString(), " is not the address of one interface"));
+  }
+  if (spec.type == BridgePortType::kAccess && spec.logical_bridges.size() > 1) {
+    errors->Add("logical_bridges", "an ACCESS port is in at most one; use TRUNK for several");
+  }
+  std::set<std::string> seen;
+  for (size_t i = 0; i < spec.logical_bridges.size(); ++i) {
+    if (seen.insert(spec.logical_bridges[i]).second) continue;
+    errors->Add(absl::StrCat("logical_bridges[", i, "]"),
+                absl::StrCat(LogicalBridgeName(spec.logical_bridges[i]), " is there twice"));
+  }
 }
 
 void Isolate(BridgePort* port) {
@@ -246,10 +257,13 @@ absl::Status BindPort(AgentState& state, const BindSpec& spec, const Representor
     for (const InterfaceAddress& address : other.addresses)
       owners.emplace(address.address, BridgePortName(id));
   }
+  AddressPool pool{bridge->second.prefixes, bridge->second.gateways};
+  if (const Svi* svi = FindSviOf(state.model, spec.bridge); svi != nullptr) {
+    for (const InterfaceAddress& gateway : svi->gateways) pool.gateways.push_back(gateway.address);
+  }
   auto cursor = state.cursors.find(spec.bridge);
-  absl::StatusOr<Allocation> allocation =
-      AllocateAddresses({bridge->second.prefixes, bridge->second.gateways}, owners, spec.addresses,
-                        cursor == state.cursors.end() ? AllocationCursor() : cursor->second);
+  absl::StatusOr<Allocation> allocation = AllocateAddresses(
+      pool, owners, spec.addresses, cursor == state.cursors.end() ? AllocationCursor() : cursor->second);
   XPU_RETURN_IF_ERROR(Annotate(allocation.status(), "addresses"));
   state.cursors[spec.bridge] = std::move(allocation->cursor);
   state.model.ports[spec.port] = {.id = spec.port,

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "xpu-agent/core/agent_state.h"
+#include "xpu-agent/core/field_errors.h"
 
 namespace xpu {
 
@@ -28,11 +29,15 @@ struct PortSpec {
 };
 PortSpec SpecOf(const BridgePort& port);
 
+// What no port can have, whatever else there is.
+void Validate(const PortSpec& spec, FieldErrors* errors);
+
 // The same spec again is OK and changes nothing, also once the port was bound. A newer claim replaces what is
 // there. A port without a function behind it is made too, and waits for one.
 //   InvalidArgument     id, MAC or bridges
 //   FailedPrecondition  no such bridge
-//   AlreadyExists       the id with another spec, or the MAC is another port's in one of the bridges
+//   AlreadyExists       the id with another spec, or the MAC is another port's or an SVI's in one of the
+//   bridges
 absl::Status CreatePort(AgentState& state, const std::string& id, const PortSpec& spec, int64_t claim,
                         const RepresentorLookup& lookup);
 // NotFound, FailedPrecondition also if the port is bound, or as CreatePort().

@@ -62,7 +62,21 @@ absl::Status RepresentorTable::Scan(const Model& model) {
   }
   if (usable.size() != usable_.size()) spdlog::info("the card has {} representors now", usable.size());
   usable_ = std::move(usable);
+  FindUplink();
   return absl::OkStatus();
+}
+
+void RepresentorTable::FindUplink() {
+  if (uplink_name_.empty()) return;
+  // Its MTU is the underlay's, which is not ours to change.
+  const absl::StatusOr<int> index = representors_.Prepare(uplink_name_, 0);
+  std::optional<Representor> now;
+  if (index.ok()) now = Representor{.interface = uplink_name_, .ofport = NumberOf(*index)};
+  if (!index.ok() && uplink_.has_value()) {
+    spdlog::error("the uplink {} is gone, networks of VLANs end at this card: {}", uplink_name_,
+                  index.status().ToString());
+  }
+  uplink_ = std::move(now);
 }
 
 absl::Status RepresentorTable::Prepare(const Model& model) {

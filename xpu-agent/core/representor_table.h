@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "xpu-agent/core/representors.h"
@@ -19,8 +21,10 @@ using PortHealth = std::map<std::string, std::string>;
 // and with which OpenFlow numbers. On one thread, that of `representors`.
 class RepresentorTable {
  public:
-  // Not owned.
-  explicit RepresentorTable(Representors& representors) : representors_(representors) {}
+  // `representors` is not owned. `uplink` is the interface that stands for the physical port; empty if that is
+  // not to be on the switch.
+  explicit RepresentorTable(Representors& representors, std::string uplink = "")
+      : representors_(representors), uplink_name_(std::move(uplink)) {}
 
   // Looks at what is there now, and makes it ready for the MTU that its port in `model` needs. One that
   // cannot be made ready is left out. Errors are those of Representors::List(); nothing has changed then.
@@ -31,11 +35,17 @@ class RepresentorTable {
 
   // What the switch should have, as Model::representors.
   const std::map<std::string, Representor>& usable() const { return usable_; }
+  // As Model::uplink; nothing while the interface is not there.
+  const std::optional<Representor>& uplink() const { return uplink_; }
   // Of all that were there since the process began.
   const PortHealth& health() const { return health_; }
 
  private:
+  void FindUplink();
+
   Representors& representors_;
+  const std::string uplink_name_;
+  std::optional<Representor> uplink_;
   std::map<std::string, Representor> usable_;
   PortHealth health_;
   // Interfaces that were made ready, and for which MTU (bytes of layer 3).

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/sqlite/database.h"
@@ -19,11 +20,9 @@ class SqliteModelStore : public ModelStore {
 
  private:
   explicit SqliteModelStore(std::unique_ptr<Database> database) : database_(std::move(database)) {}
-  absl::Status LoadBridges(AgentState* state);
-  absl::Status LoadPorts(AgentState* state);
   absl::Status LoadClaims(AgentState* state);
-  absl::Status WriteBridge(const std::string& id, const std::optional<LogicalBridge>& bridge);
-  absl::Status WritePort(const std::string& id, const std::optional<BridgePort>& port);
+  absl::StatusOr<uint32_t> LoadLastKey(absl::string_view kind);
+  absl::Status WriteLastKey(absl::string_view kind, const std::optional<uint32_t>& value);
 
   std::unique_ptr<Database> database_;
 };

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "common/opi/opi_names.h"
+#include "xpu-agent/core/agent_state.h"
+#include "xpu-agent/model/model.h"
+
+namespace xpu {
+
+// What there is to know of a kind of object to compare, keep and name its objects. One that is added here is
+// stored, reported and waited for like the others.
+template <typename T>
+struct Kind {
+  // In words.
+  absl::string_view plural;
+  std::map<std::string, T> Model::*objects;
+  ObjectChanges<T> StateChange::*changes;
+  // The name of the object with an id: OPI's, where OPI has the kind.
+  std::string (*name)(absl::string_view id);
+};
+
+// A remote port comes from resources, not by OPI; it is stored nevertheless, so that a restart changes
+// nothing on the switch while the API server is away.
+std::string RemotePortName(absl::string_view id);
+
+inline constexpr Kind<Vrf> kVrfKind{"VRFs", &Model::vrfs, &StateChange::vrfs, &VrfName};
+inline constexpr Kind<LogicalBridge> kLogicalBridgeKind{"logical bridges", &Model::bridges,
+                                                        &StateChange::bridges, &LogicalBridgeName};
+inline constexpr Kind<BridgePort> kBridgePortKind{"bridge ports", &Model::ports, &StateChange::ports,
+                                                  &BridgePortName};
+inline constexpr Kind<Svi> kSviKind{"SVIs", &Model::svis, &StateChange::svis, &SviName};
+inline constexpr Kind<RemotePort> kRemotePortKind{"remote ports", &Model::remote_ports,
+                                                  &StateChange::remote_ports, &RemotePortName};
+
+// Calls `visit` with each kind, those that others refer to first.
+template <typename Visit>
+void ForEachKind(Visit visit) {
+  visit(kVrfKind);
+  visit(kLogicalBridgeKind);
+  visit(kBridgePortKind);
+  visit(kSviKind);
+  visit(kRemotePortKind);
+}
+
+}  // namespace xpu
