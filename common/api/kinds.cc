@@ -13,6 +13,8 @@
 #include "xpu/api/core/v1/namespace.pb.h"
 #include "xpu/api/discovery/v1/endpoint_slice.pb.h"
 #include "xpu/api/networking/v1/network_policy.pb.h"
+#include "xpu/api/v1alpha1/address_block.pb.h"
+#include "xpu/api/v1alpha1/card.pb.h"
 #include "xpu/api/v1alpha1/netdev.pb.h"
 #include "xpu/api/v1alpha1/network.pb.h"
 #include "xpu/api/v1alpha1/options.pb.h"
@@ -32,6 +34,8 @@ std::vector<KindInfo> ReadAllKinds() {
       ReadKind(*core::v1::Service::descriptor()),
       ReadKind(*discovery::v1::EndpointSlice::descriptor()),
       ReadKind(*networking::v1::NetworkPolicy::descriptor()),
+      ReadKind(*v1alpha1::AddressBlock::descriptor()),
+      ReadKind(*v1alpha1::Card::descriptor()),
       ReadKind(*v1alpha1::Netdev::descriptor()),
       ReadKind(*v1alpha1::Network::descriptor()),
   };
