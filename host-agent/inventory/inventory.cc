@@ -34,67 +34,71 @@ Inventory::Inventory(std::vector<CardConfig> cards, PciBus& bus,
 }
 
 absl::Status Inventory::Refresh() {
-  XPU_ASSIGN_OR_RETURN(const std::vector<PciFunction> read, bus_.List());
-  std::map<PciAddress, const PciFunction*> present;
-  for (const PciFunction& function : read) present[function.address] = &function;
-  std::set<PciAddress> configured;
-  {
-    absl::MutexLock lock(&mu_);
-    for (const auto& [address, pf] : pfs_) configured.insert(address);
-  }
-  std::map<PciAddress, std::vector<Subfunction>> subfunctions;
-  for (const PciAddress& address : configured) {
-    if (!present.contains(address)) continue;
-    absl::StatusOr<std::vector<Subfunction>> found = bus_.Subfunctions(address);
-    // Gone since it was listed, or none can be.
-    if (absl::IsNotFound(found.status()) || absl::IsUnimplemented(found.status())) continue;
-    XPU_RETURN_IF_ERROR(found.status());
-    subfunctions[address] = *std::move(found);
-  }
+  XPU_ASSIGN_OR_RETURN(const BusReading reading, ReadBus(bus_, PfAddresses()));
+  Take(reading);
+  return absl::OkStatus();
+}
 
+std::set<PciAddress> Inventory::PfAddresses() const {
+  absl::MutexLock lock(&mu_);
+  std::set<PciAddress> addresses;
+  for (const auto& [address, pf] : pfs_) addresses.insert(address);
+  return addresses;
+}
+
+void Inventory::Take(const BusReading& reading) {
   std::vector<FunctionId> with_interface;
   std::vector<PciAddress> changed;
   {
     absl::MutexLock lock(&mu_);
-    for (auto& [address, pf] : pfs_) {
-      const auto it = present.find(address);
-      pf.present = it != present.end();
-      if (!pf.present) continue;
-      const PciFunction& function = *it->second;
-      pf.vendor = function.vendor;
-      pf.device = function.device;
-      pf.numa_node = function.numa_node;
-      pf.name = function.netdevs.empty() ? "" : function.netdevs.front();
-      pf.link_type = function.link_type;
-      for (const std::string& name : function.netdevs) interfaces_.insert_or_assign(name, address);
+    if (reading.whole) {
+      TakePfs(reading);
+      auxiliary_.clear();
     }
-    for (auto& [id, known] : functions_) known.present = false;
-    auxiliary_.clear();
-    for (const PciFunction& function : read) {
+    for (auto& [id, known] : functions_) {
+      if (reading.whole || reading.of.contains(id)) known.present = known.has_interface = false;
+      if (known.asked && *known.asked <= reading.request) known.asked.reset();
+    }
+    for (const PciFunction& function : reading.functions) {
       if (!function.physical_function) continue;
       const auto pf = pfs_.find(*function.physical_function);
       if (pf == pfs_.end()) continue;
       Note(function, pf->second);
       if (!function.netdevs.empty()) with_interface.push_back(function.address);
     }
-    for (const auto& [address, list] : subfunctions) {
+    for (const auto& [address, list] : reading.subfunctions) {
+      const auto pf = pfs_.find(address);
+      if (pf == pfs_.end()) continue;
       for (const Subfunction& subfunction : list) {
-        Note(subfunction, pfs_.at(address));
+        Note(subfunction, pf->second);
         if (!subfunction.netdevs.empty()) with_interface.emplace_back(address, subfunction.number);
       }
     }
-    Prune();
-    for (auto& [id, known] : functions_) UpdateHealth(known);
-    for (const auto& [address, pf] : pfs_) {
-      if (TraitsChanged(address) || replugged_.contains(address)) changed.push_back(address);
+    // Interfaces that were seen before it was known whose they are.
+    for (auto& [index, seen] : links_) {
+      if (!seen.function) seen.function = Identify(seen.link);
     }
-    replugged_.clear();
+    // What the kernel has told of meanwhile is newer.
+    for (const auto& [index, seen] : links_) {
+      if (!seen.function) continue;
+      if (const auto it = functions_.find(*seen.function); it != functions_.end()) {
+        it->second.has_interface = true;
+      }
+    }
+    if (reading.whole) Prune();
+    for (auto& [id, known] : functions_) {
+      if (reading.whole || reading.of.contains(id)) UpdateHealth(known);
+    }
+    for (const auto& [address, pf] : pfs_) {
+      if (TraitsChanged(address) || (reading.whole && replugged_.contains(address))) {
+        changed.push_back(address);
+      }
+    }
+    if (reading.whole) replugged_.clear();
   }
-  // Interfaces that were seen before it was known whose they are.
-  for (auto& [index, seen] : links_) {
-    if (!seen.function) seen.function = Identify(seen.link);
+  if (reading.whole) {
+    for (const PciAddress& address : PfAddresses()) RefreshCarrier(address);
   }
-  for (const PciAddress& address : configured) RefreshCarrier(address);
   TellIfChanged();
   if (observers_.interface_seen) {
     for (const FunctionId& function : with_interface) observers_.interface_seen(function);
@@ -102,12 +106,39 @@ absl::Status Inventory::Refresh() {
   if (observers_.pf_changed) {
     for (const PciAddress& pf : changed) observers_.pf_changed(pf);
   }
-  return absl::OkStatus();
+}
+
+void Inventory::TakePfs(const BusReading& reading) {
+  for (auto& [address, pf] : pfs_) pf.present = false;
+  for (const PciFunction& function : reading.functions) {
+    const auto it = pfs_.find(function.address);
+    if (it == pfs_.end()) continue;
+    Pf& pf = it->second;
+    pf.present = true;
+    pf.vendor = function.vendor;
+    pf.device = function.device;
+    pf.numa_node = function.numa_node;
+    pf.name = function.netdevs.empty() ? "" : function.netdevs.front();
+    pf.link_type = function.link_type;
+    for (const std::string& name : function.netdevs) interfaces_.insert_or_assign(name, function.address);
+  }
 }
 
 absl::Status Inventory::Follow(EventLoop& loop, Netlink& netlink, Observers observers) {
-  loop_ = &loop;
   observers_ = std::move(observers);
+  reader_ = std::make_unique<BusReader>(
+      bus_, PfAddresses(),
+      [this, &loop, alive = std::weak_ptr<bool>(alive_)](absl::StatusOr<BusReading> reading) {
+        loop.Post([this, alive, reading = std::move(reading)] {
+          if (alive.expired()) return;
+          if (reading.ok()) {
+            Take(*reading);
+          } else {
+            spdlog::warn("functions could not be read again, what was known stays: {}",
+                         reading.status().ToString());
+          }
+        });
+      });
   XPU_ASSIGN_OR_RETURN(links_monitor_, netlink.MonitorLinks(loop, [this](const Link& link, bool gone) {
     LinkChanged(link, gone);
   }));
@@ -115,12 +146,12 @@ absl::Status Inventory::Follow(EventLoop& loop, Netlink& netlink, Observers obse
                        bus_.MonitorFunctions(loop, [this](const PciAddress& address, bool) {
                          // One that went and came back between two looks is as it was, but not set up.
                          if (IsPf(address)) replugged_.insert(address);
-                         PostRefresh();
+                         ReadAgain();
                        }));
   return absl::OkStatus();
 }
 
-void Inventory::ClaimChanged(const FunctionId& function) { RefreshFunction(function); }
+void Inventory::ClaimChanged(const FunctionId& function) { UpdateFunction(function); }
 
 void Inventory::CardPortsChanged(const std::string& card, const absl::StatusOr<CardPorts>& ports) {
   {
@@ -145,10 +176,10 @@ void Inventory::PfSetUp(const PciAddress& pf, const std::string& reason,
     if (it == pfs_.end()) return;
     it->second.reason = reason;
     it->second.refusals = std::move(refusals);
+    UpdateHealthOf(pf);
   }
-  if (const absl::Status status = Refresh(); !status.ok()) {
-    spdlog::warn("functions could not be read again, what was known stays: {}", status.ToString());
-  }
+  TellIfChanged();
+  ReadAgain();
 }
 
 void Inventory::LinkChanged(const Link& link, bool gone) {
@@ -157,7 +188,9 @@ void Inventory::LinkChanged(const Link& link, bool gone) {
     if (it == links_.end()) return;
     const std::optional<FunctionId> function = it->second.function;
     links_.erase(it);
-    if (function) RefreshFunction(*function);
+    if (!function) return;
+    UpdateFunction(*function);
+    if (!function->sf) RefreshCarrier(function->pci);
     return;
   }
   if (it != links_.end() && it->second.link.name == link.name) {
@@ -171,32 +204,42 @@ void Inventory::LinkChanged(const Link& link, bool gone) {
   const std::optional<FunctionId> function = IdentifyNew(link);
   links_[link.ifindex] = SeenLink{link, function};
   if (!function) return;
-  // At start every interface is told of that Refresh has just seen, and to read a function takes a score of
-  // files.
-  if (!IsSeen(*function, link.name)) RefreshFunction(*function);
-  if (IsPf(*function)) PostRefresh();
+  UpdateFunction(*function);
+  if (!function->sf) RefreshCarrier(function->pci);
+  // Its name is what others are told.
+  if (IsPf(*function)) ReadAgain();
   if (observers_.interface_seen) observers_.interface_seen(*function);
 }
 
 std::optional<FunctionId> Inventory::Identify(const Link& link) {
-  absl::MutexLock lock(&mu_);
   if (const auto it = auxiliary_.find(link.parent_device); it != auxiliary_.end()) return it->second;
   if (const std::optional<FunctionId> function = FunctionOf(link)) return function;
-  if (!link.parent_device.empty()) return std::nullopt;
+  if (!link.parent_device.empty() || !MayBeOurs(link)) return std::nullopt;
   const auto it = interfaces_.find(link.name);
   return it == interfaces_.end() ? std::nullopt : std::optional<FunctionId>(it->second);
 }
 
 std::optional<FunctionId> Inventory::IdentifyNew(const Link& link) {
-  const std::optional<FunctionId> function = Identify(link);
-  const bool is_pf = function && IsPf(*function);
   absl::MutexLock lock(&mu_);
-  const bool known = function && (is_pf || functions_.contains(*function));
-  if (known && !link.parent_device.empty()) hardware_ = true;
-  // Another device's interface, or one that the bus has not told yet. Virtual ones (a bridge, a veth) are of
-  // interest only where the cards' own look like them.
-  if (!known && (!link.parent_device.empty() || !hardware_)) PostRefresh();
+  const std::optional<FunctionId> function = Identify(link);
+  const bool known =
+      function && (functions_.contains(*function) || (!function->sf && pfs_.contains(function->pci)));
+  if (known) {
+    looks_.insert(LookOf(link));
+  } else if (MayBeOurs(link)) {
+    // Another device's interface, or one that the bus has not told yet.
+    ReadAgain();
+  }
   return function;
+}
+
+Inventory::Look Inventory::LookOf(const Link& link) { return {link.kind, link.parent_device.empty()}; }
+
+bool Inventory::MayBeOurs(const Link& link) const { return looks_.empty() || looks_.contains(LookOf(link)); }
+
+bool Inventory::HasLink(const FunctionId& function) const {
+  return std::any_of(links_.begin(), links_.end(),
+                     [&function](const auto& entry) { return entry.second.function == function; });
 }
 
 bool Inventory::IsPf(const FunctionId& function) const {
@@ -204,27 +247,11 @@ bool Inventory::IsPf(const FunctionId& function) const {
   return !function.sf && pfs_.contains(function.pci);
 }
 
-bool Inventory::IsSeen(const FunctionId& function, const std::string& ifname) const {
-  absl::MutexLock lock(&mu_);
-  const auto known = functions_.find(function);
-  const auto interface = interfaces_.find(ifname);
-  return known != functions_.end() && known->second.present && known->second.has_interface &&
-         interface != interfaces_.end() && interface->second == function;
+void Inventory::ReadAgain() {
+  if (reader_ != nullptr) reader_->ReadAll();
 }
 
-void Inventory::PostRefresh() {
-  if (refresh_posted_) return;
-  refresh_posted_ = true;
-  loop_->Post([this, alive = std::weak_ptr<bool>(alive_)] {
-    if (alive.expired()) return;
-    refresh_posted_ = false;
-    if (const absl::Status status = Refresh(); !status.ok()) {
-      spdlog::warn("functions could not be read again, what was known stays: {}", status.ToString());
-    }
-  });
-}
-
-void Inventory::RefreshFunction(const FunctionId& function) {
+void Inventory::UpdateFunction(const FunctionId& function) {
   bool changed = false;
   PciAddress pf;
   {
@@ -232,24 +259,18 @@ void Inventory::RefreshFunction(const FunctionId& function) {
     const auto it = functions_.find(function);
     if (it != functions_.end()) {
       Known& known = it->second;
-      pf = known.function.pf;
-      if (!claim_health_(function).claimed) {
-        known.present = known.has_interface = false;
-        if (!function.sf) {
-          if (const absl::StatusOr<PciFunction> read = bus_.Get(function.pci); read.ok()) {
-            Note(*read, pfs_.at(pf));
-          }
-        } else if (const auto read = bus_.Subfunctions(function.pci); read.ok()) {
-          for (const Subfunction& subfunction : *read) {
-            if (subfunction.number == *function.sf) Note(subfunction, pfs_.at(pf));
-          }
-        }
+      const bool claimed = claim_health_(function).claimed;
+      if (reader_ != nullptr) known.has_interface = HasLink(function);
+      known.asked.reset();
+      if (reader_ != nullptr && !claimed && (!known.present || !known.has_interface)) {
+        known.asked = reader_->Read(function);
+      } else {
+        pf = known.function.pf;
+        UpdateHealth(known);
+        changed = TraitsChanged(pf);
       }
-      UpdateHealth(known);
-      changed = TraitsChanged(pf);
     }
   }
-  if (!function.sf) RefreshCarrier(function.pci);
   TellIfChanged();
   if (changed && observers_.pf_changed) observers_.pf_changed(pf);
 }
@@ -392,6 +413,7 @@ std::string Inventory::FaultOf(const Known& known, const Pf& pf, const ClaimHeal
 }
 
 void Inventory::UpdateHealth(Known& known) {
+  if (known.asked) return;
   HostFunction& function = known.function;
   const Pf& pf = pfs_.at(function.pf);
   const ClaimHealth claim = claim_health_(function.id);

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -19,6 +20,7 @@
 #include "common/base/function_id.h"
 #include "common/sys/netlink.h"
 #include "common/sys/pci_bus.h"
+#include "host-agent/inventory/bus_reader.h"
 #include "host-agent/inventory/card.h"
 #include "host-agent/inventory/card_ports.h"
 
@@ -95,7 +97,8 @@ class Inventory {
             std::function<ClaimHealth(const FunctionId&)> claim_health,
             std::function<int()> claims = nullptr);
 
-  // Reads the bus; what was known stays if that fails.
+  // Reads the bus here and now: for before the loop runs, as once it follows the inventory reads what it
+  // needs by itself, on a thread for that. What was known stays if it fails.
   absl::Status Refresh();
 
   // Called on the loop; any may be null.
@@ -112,8 +115,8 @@ class Inventory {
   void ClaimChanged(const FunctionId& function);
   // What a card says of its representors.
   void CardPortsChanged(const std::string& card, const absl::StatusOr<CardPorts>& ports);
-  // How far a physical function is from its setup, and why; `refusals` the same of single functions. Reads
-  // the bus again.
+  // How far a physical function is from its setup, and why; `refusals` the same of single functions. Has the
+  // bus read again.
   void PfSetUp(const PciAddress& pf, const std::string& reason, std::map<FunctionId, std::string> refusals);
 
   // In the order of their ids.
@@ -150,6 +153,8 @@ class Inventory {
     bool present = false;
     bool has_interface = false;
     bool claimed = false;
+    // The request to the reader of the bus that tells what became of it; until then it stays as it was.
+    std::optional<uint64_t> asked;
     // Not healthy for another cause than its card's silence.
     bool unfit = false;
   };
@@ -175,19 +180,32 @@ class Inventory {
   // What pf_changed is about, of one function: its driver, and whether it has an interface or a claim.
   using Trait = std::tuple<FunctionId, std::string, bool>;
 
+  // How an interface looks: its kind, and whether it names its device.
+  using Look = std::pair<std::string, bool>;
+
   void LinkChanged(const Link& link, bool gone);
   // The function that an interface is of.
-  std::optional<FunctionId> Identify(const Link& link);
-  // The same for one that appears; a whole Refresh is posted where only the bus can tell.
+  std::optional<FunctionId> Identify(const Link& link) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The same for one that appears; the bus is to be read where only that can tell.
   std::optional<FunctionId> IdentifyNew(const Link& link);
-  // Whether the function was read with that interface at home.
-  bool IsSeen(const FunctionId& function, const std::string& ifname) const;
+  static Look LookOf(const Link& link);
+  // Whether an interface may be one of the cards', by its look.
+  bool MayBeOurs(const Link& link) const;
+  // Whether one of the interfaces that were told of is the function's.
+  bool HasLink(const FunctionId& function) const;
   bool IsPf(const FunctionId& function) const;
-  // Reads one function again, unless it has a claim: then it is healthy whatever its interface does.
-  void RefreshFunction(const FunctionId& function);
+  // Takes what is known of a function's claim and interface. Where neither is there, the bus is asked what
+  // became of it, and until it has answered the function is what it was: the kernel tells of an interface
+  // that has come home when it likes.
+  void UpdateFunction(const FunctionId& function);
   // Looks at the interfaces of a physical function again.
   void RefreshCarrier(const PciAddress& pf);
-  void PostRefresh();
+  // Has the bus read; nothing before Follow.
+  void ReadAgain();
+  void Take(const BusReading& reading);
+  // The part of a whole reading that is about the physical functions.
+  void TakePfs(const BusReading& reading) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::set<PciAddress> PfAddresses() const;
   // Takes what the bus says about a function of `pf`.
   void Note(const PciFunction& read, const Pf& pf) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Note(const Subfunction& read, const Pf& pf) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -218,14 +236,12 @@ class Inventory {
   std::unique_ptr<PciBus::Monitor> functions_monitor_;
   Observers observers_;
   std::map<int, SeenLink> links_;
-  EventLoop* loop_ = nullptr;
-  bool refresh_posted_ = false;
   // Physical functions that the bus has told of since the last look.
   std::set<PciAddress> replugged_;
+  // Of the cards' interfaces: others need not be looked at.
+  std::set<Look> looks_;
   // For what is posted to the loop.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-  // The cards' interfaces name their device, so that one which does not is none of them.
-  bool hardware_ = false;
 
   mutable absl::Mutex mu_;
   std::map<PciAddress, Pf> pfs_ ABSL_GUARDED_BY(mu_);
@@ -242,6 +258,9 @@ class Inventory {
   std::map<uint64_t, Listener> listeners_ ABSL_GUARDED_BY(listeners_mu_);
   InventoryList told_ ABSL_GUARDED_BY(listeners_mu_);
   uint64_t next_listener_ ABSL_GUARDED_BY(listeners_mu_) = 1;
+
+  // Null before Follow. Last, so that its thread is gone before anything else.
+  std::unique_ptr<BusReader> reader_;
 };
 
 }  // namespace xpu

@@ -220,6 +220,90 @@ TEST_F(InventoryTest, AMoveIntoAPodChangesNothing) {
   EXPECT_EQ(waiter.times(), 3) << "at first, of the claim and of the other function";
 }
 
+TEST_F(InventoryTest, PodsThatComeAndGoReadNothing) {
+  ASSERT_TRUE(inventory_->Refresh().ok());
+  Follow();
+  Waiter waiter(*inventory_);
+  // What is read at the start is through, but for one time, once a later change has been read.
+  ASSERT_TRUE(bus_.BindDriver(vfs_[3], "vfio-pci").ok());
+  ASSERT_TRUE(waiter.WaitFor([this](const auto& list) { return list.at(3).driver == "vfio-pci"; }));
+  const Link home = *netlink_->GetLink(bus_.Get(vfs_[0])->netdevs.at(0));
+  kernel_.faults().Clear();
+  const int told = waiter.times();
+  constexpr int kPods = 5;
+  for (int i = 0; i < kPods; ++i) {
+    SetClaim(vfs_[0], ClaimHealth{.claimed = true});
+    const auto pod = kernel_.AddNamespace(absl::StrCat("/run/netns/pod", i));
+    LinkChange move;
+    move.net_namespace = pod;
+    ASSERT_TRUE(netlink_->ChangeLink(netlink_->GetLink(home.name)->ifindex, move).ok());
+    LinkChange back;
+    back.net_namespace = kernel_.root();
+    auto there = *factory_.Open(pod);
+    ASSERT_TRUE(there->ChangeLink(there->GetLink(home.name)->ifindex, back).ok());
+    loop_.PostAndWait([] {});
+    SetClaim(vfs_[0], std::nullopt);
+    // Of other kinds than the cards' interfaces are.
+    ASSERT_TRUE(netlink_
+                    ->CreateVeth(absl::StrCat("veth", i), MacAddress({2, 0, 0, 0, 1, 1}), "eth0",
+                                 MacAddress({2, 0, 0, 0, 1, 2}), pod)
+                    .ok());
+  }
+  // An event that comes after all of these.
+  kernel_.UnplugLink(MacOf(vfs_[1]));
+  ASSERT_TRUE(waiter.WaitFor(IsHealthy(vfs_[1], false)));
+  EXPECT_LE(kernel_.faults().Calls("List"), 1);
+  EXPECT_LE(kernel_.faults().Calls("Get"), 2) << "of the function that is gone, and the test's own";
+  EXPECT_EQ(waiter.times(), told + 2 * kPods + 1) << "of each claim and its end";
+  EXPECT_TRUE(Healthy(vfs_[0]));
+}
+
+TEST_F(InventoryTest, AClaimThatEndsBeforeItsInterfaceIsSeenAtHomeDoesNotMakeItUnhealthy) {
+  ASSERT_TRUE(inventory_->Refresh().ok());
+  SetClaim(vfs_[0], ClaimHealth{.claimed = true});
+  Follow();
+  loop_.PostAndWait([] {});
+  const auto pod = kernel_.AddNamespace("/run/netns/pod");
+  LinkChange move;
+  move.net_namespace = pod;
+  const Link home = *netlink_->GetLink(bus_.Get(vfs_[0])->netdevs.at(0));
+  ASSERT_TRUE(netlink_->ChangeLink(home.ifindex, move).ok());
+  loop_.PostAndWait([] {});
+  Waiter waiter(*inventory_);
+  bool unhealthy = false;
+  const auto subscription =
+      inventory_->Subscribe([&](const InventoryList& list) { unhealthy |= !list.functions.at(0).healthy; });
+  loop_.PostAndWait([&] {
+    // The loop hears of the interface after this.
+    LinkChange back;
+    back.net_namespace = kernel_.root();
+    auto there = *factory_.Open(pod);
+    ASSERT_TRUE(there->ChangeLink(there->GetLink(home.name)->ifindex, back).ok());
+    {
+      absl::MutexLock lock(&mu_);
+      claims_.clear();
+    }
+    inventory_->ClaimChanged(vfs_[0]);
+  });
+  kernel_.UnplugLink(MacOf(vfs_[1]));
+  ASSERT_TRUE(waiter.WaitFor(IsHealthy(vfs_[1], false)));
+  EXPECT_FALSE(unhealthy);
+  EXPECT_TRUE(Healthy(vfs_[0]));
+}
+
+TEST_F(InventoryTest, AClaimThatEndsWithoutItsInterfaceLeavesItUnhealthy) {
+  ASSERT_TRUE(inventory_->Refresh().ok());
+  SetClaim(vfs_[0], ClaimHealth{.claimed = true});
+  Follow();
+  Waiter waiter(*inventory_);
+  kernel_.UnplugLink(MacOf(vfs_[0]));
+  loop_.PostAndWait([] {});
+  EXPECT_TRUE(Healthy(vfs_[0]));
+  SetClaim(vfs_[0], std::nullopt);
+  ASSERT_TRUE(waiter.WaitFor(IsHealthy(vfs_[0], false)));
+  EXPECT_THAT(ReasonOf(vfs_[0]), HasSubstr("no network interface"));
+}
+
 TEST_F(InventoryTest, AFunctionThatIsStuckIsNotHealthy) {
   ASSERT_TRUE(inventory_->Refresh().ok());
   SetClaim(vfs_[0], ClaimHealth{.claimed = true, .stuck = "the card does not answer"});

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "common/base/function_id.h"
+#include "common/sys/pci_bus.h"
+
+namespace xpu {
+
+// What the bus said at one moment. A value.
+struct BusReading {
+  // The last request that it answers, and all before it.
+  uint64_t request = 0;
+  // All functions were read. Otherwise those in `of` only, and what is not below is not there.
+  bool whole = false;
+  std::set<FunctionId> of;
+  std::vector<PciFunction> functions;
+  // By the physical function that they are of. Of a whole reading: of those that it was to look at.
+  std::map<PciAddress, std::vector<Subfunction>> subfunctions;
+};
+
+// Reads all functions, and the subfunctions of `pfs`.
+absl::StatusOr<BusReading> ReadBus(PciBus& bus, const std::set<PciAddress>& pfs);
+
+// Reads the bus on a thread of its own, for an event loop, which must not wait for what the kernel has to ask
+// a card: a function is a score of files. What is asked for while it reads is read once after that, however
+// often it was asked for. Safe from any thread.
+class BusReader {
+ public:
+  // Called on the reader's thread. A whole reading that failed is an error; a single function that could not
+  // be read is left out.
+  using Done = std::function<void(absl::StatusOr<BusReading> reading)>;
+
+  // `bus` is not owned.
+  BusReader(PciBus& bus, std::set<PciAddress> pfs, Done done);
+  // Finishes what it is at.
+  ~BusReader();
+  BusReader(const BusReader&) = delete;
+  BusReader& operator=(const BusReader&) = delete;
+
+  // The number of the request; later ones have higher numbers.
+  uint64_t ReadAll();
+  uint64_t Read(const FunctionId& function);
+
+ private:
+  void ThreadMain();
+  BusReading ReadSome(const std::set<FunctionId>& functions);
+
+  PciBus& bus_;
+  const std::set<PciAddress> pfs_;
+  const Done done_;
+  absl::Mutex mu_;
+  uint64_t requests_ ABSL_GUARDED_BY(mu_) = 0;
+  bool all_ ABSL_GUARDED_BY(mu_) = false;
+  std::set<FunctionId> some_ ABSL_GUARDED_BY(mu_);
+  bool stop_ ABSL_GUARDED_BY(mu_) = false;
+  std::thread thread_;
+};
+
+}  // namespace xpu
