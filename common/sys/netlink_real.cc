@@ -213,8 +213,7 @@ absl::StatusOr<std::unique_ptr<Netlink>> NetlinkFactoryReal::Open(const std::sha
   if (home == nullptr) {
     XPU_ASSIGN_OR_RETURN(home, NetNamespacesReal().Current());
   }
-  // No thread of ours stands in another namespace than the process for longer than a moment, so the process'
-  // own needs no entering.
+  // Outside of InNamespace every thread of ours stands in the process' own, which needs no entering.
   XPU_ASSIGN_OR_RETURN(NetlinkSocket socket, NetlinkSocket::Open(ns));
   return std::make_unique<NetlinkReal>(std::move(home), std::move(socket));
 }
