@@ -13,12 +13,13 @@
 namespace xpu {
 
 absl::StatusOr<std::unique_ptr<FolderWatch>> FolderWatch::Start(EventLoop& loop, const std::string& folder,
-                                                                Callback callback) {
+                                                                Callback callback, Events events) {
   UniqueFd fd(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!fd) return absl::ErrnoToStatus(errno, "cannot make an inotify instance");
-  constexpr uint32_t kMask =
+  constexpr uint32_t kNames =
       IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
-  if (inotify_add_watch(fd.get(), folder.c_str(), kMask) < 0) {
+  const uint32_t mask = events == Events::kNames ? kNames : kNames | IN_CLOSE_WRITE;
+  if (inotify_add_watch(fd.get(), folder.c_str(), mask) < 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot watch the folder ", folder));
   }
   std::unique_ptr<FolderWatch> watch(new FolderWatch(std::move(fd), std::move(callback)));
@@ -42,6 +43,8 @@ void FolderWatch::Read() {
       changes.emplace_back(Change::kCreated, name);
     } else if (event->mask & (IN_DELETE | IN_MOVED_FROM)) {
       changes.emplace_back(Change::kRemoved, name);
+    } else if (event->mask & IN_CLOSE_WRITE) {
+      changes.emplace_back(Change::kWritten, name);
     }
   }
   // The callback may destroy this object.

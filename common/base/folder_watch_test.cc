@@ -67,6 +67,22 @@ TEST_F(FolderWatchTest, ManyEventsAreAllTold) {
   EXPECT_EQ(changes.back().second, "with-a-rather-long-name-999");
 }
 
+TEST_F(FolderWatchTest, WhatIsWrittenIsToldToWhoAsks) {
+  std::ofstream(watched_ / "a") << "before";
+  std::vector<std::pair<Change, std::string>> changes;
+  auto watch = FolderWatch::Start(
+      loop_, watched_,
+      [&](Change change, const std::string& name) {
+        changes.emplace_back(change, name);
+        loop_.Stop();
+      },
+      FolderWatch::Events::kNamesAndContents);
+  ASSERT_TRUE(watch.ok()) << watch.status();
+  loop_.Post([this] { std::ofstream(watched_ / "a") << "after"; });
+  loop_.Run();
+  EXPECT_EQ(changes, (std::vector<std::pair<Change, std::string>>{{Change::kWritten, "a"}}));
+}
+
 TEST_F(FolderWatchTest, TheEndOfTheFolderIsTold) {
   const auto changes = Changes(1, [this] { fs::remove(watched_); });
   EXPECT_EQ(changes[0].first, Change::kFolderGone);

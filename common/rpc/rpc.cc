@@ -8,43 +8,27 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/base/status_macros.h"
 #include "common/base/unique_fd.h"
+#include "common/rpc/server_credentials.h"
+#include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/security/server_credentials.h"
 
 namespace xpu {
 namespace {
 
-absl::StatusOr<std::string> ReadPem(const std::string& path, absl::string_view what) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file || text.str().empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("cannot read the TLS ", what, " from \"", path, "\""));
-  }
-  return text.str();
+absl::Status NeedsTls(absl::string_view address) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      address, " is not on this machine alone: give certificate, key and CA for mTLS, or use unix:/path"));
 }
 
-struct Pem {
-  std::string certificate, key, ca;
-};
-
-absl::StatusOr<Pem> ReadTlsFiles(const TlsFiles& files, absl::string_view address) {
-  if (files.certificate.empty() || files.key.empty() || files.ca.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        address, " is not on this machine alone: give certificate, key and CA for mTLS, or use unix:/path"));
-  }
-  Pem pem;
-  XPU_ASSIGN_OR_RETURN(pem.certificate, ReadPem(files.certificate, "certificate"));
-  XPU_ASSIGN_OR_RETURN(pem.key, ReadPem(files.key, "key"));
-  XPU_ASSIGN_OR_RETURN(pem.ca, ReadPem(files.ca, "CA"));
-  return pem;
+absl::StatusOr<std::shared_ptr<TlsCredentials>> LoadFor(const std::string& address, const TlsFiles& files) {
+  if (files.certificate.empty() || files.key.empty() || files.ca.empty()) return NeedsTls(address);
+  return TlsCredentials::Load(files);
 }
 
 // The path of "unix:/path"; empty for TCP.
@@ -93,13 +77,24 @@ absl::Status FromGrpc(const grpc::Status& status) {
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address, const TlsFiles& tls) {
   XPU_ASSIGN_OR_RETURN(const std::string path, UnixPath(address));
+  std::shared_ptr<TlsCredentials> credentials;
+  if (path.empty()) {
+    XPU_ASSIGN_OR_RETURN(credentials, LoadFor(address, tls));
+  }
+  return MakeChannel(address, credentials);
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address,
+                                                           const std::shared_ptr<TlsCredentials>& tls) {
+  XPU_ASSIGN_OR_RETURN(const std::string path, UnixPath(address));
   std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
   if (path.empty()) {
-    XPU_ASSIGN_OR_RETURN(Pem pem, ReadTlsFiles(tls, address));
+    if (tls == nullptr) return NeedsTls(address);
+    const std::shared_ptr<const TlsPem> pem = tls->pem();
     grpc::SslCredentialsOptions options;
-    options.pem_root_certs = pem.ca;
-    options.pem_private_key = pem.key;
-    options.pem_cert_chain = pem.certificate;
+    options.pem_root_certs = pem->ca;
+    options.pem_private_key = pem->key;
+    options.pem_cert_chain = pem->certificate;
     credentials = grpc::SslCredentials(options);
   }
   grpc::ChannelArguments arguments;
@@ -117,24 +112,33 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& ad
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::vector<std::string>& addresses,
                                                             const std::vector<grpc::Service*>& services,
                                                             const TlsFiles& tls) {
+  RpcServerOptions options;
+  for (const std::string& address : addresses) {
+    XPU_ASSIGN_OR_RETURN(const std::string path, UnixPath(address));
+    if (!path.empty() || options.tls != nullptr) continue;
+    XPU_ASSIGN_OR_RETURN(options.tls, LoadFor(address, tls));
+  }
+  return Start(addresses, services, options);
+}
+
+absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::vector<std::string>& addresses,
+                                                            const std::vector<grpc::Service*>& services,
+                                                            const RpcServerOptions& options) {
   if (addresses.empty()) return absl::InvalidArgumentError("no address to serve on: give at least one");
   grpc::ServerBuilder builder;
   // Without this a second process could take the same TCP port unnoticed.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   std::vector<int> ports(addresses.size(), 0);
-  std::vector<std::string> sockets;
+  std::shared_ptr<grpc::ServerCredentials> tls;
+  if (options.tls != nullptr) tls = MakeServerCredentials(options.tls, options.gate);
   for (size_t i = 0; i < addresses.size(); ++i) {
     XPU_ASSIGN_OR_RETURN(const std::string path, UnixPath(addresses[i]));
     std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials();
     if (path.empty()) {
-      XPU_ASSIGN_OR_RETURN(Pem pem, ReadTlsFiles(tls, addresses[i]));
-      grpc::SslServerCredentialsOptions options(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-      options.pem_root_certs = pem.ca;
-      options.pem_key_cert_pairs.push_back({pem.key, pem.certificate});
-      credentials = grpc::SslServerCredentials(options);
+      if (tls == nullptr) return NeedsTls(addresses[i]);
+      credentials = tls;
     } else {
       XPU_RETURN_IF_ERROR(RemoveStaleSocket(path));
-      sockets.push_back(path);
     }
     builder.AddListeningPort(addresses[i], credentials, &ports[i]);
   }
@@ -151,10 +155,16 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::vector<st
                        ": the address is in use, is not this machine's, or its folder is missing"));
     }
   }
-  return std::unique_ptr<RpcServer>(new RpcServer(std::move(server)));
+  return std::unique_ptr<RpcServer>(new RpcServer(std::move(tls), std::move(server)));
 }
 
 RpcServer::~RpcServer() { Stop(); }
+
+void RpcServer::SetServing(const std::vector<std::string>& services, bool serving) {
+  grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
+  if (health == nullptr) return;
+  for (const std::string& service : services) health->SetServingStatus(service, serving);
+}
 
 void RpcServer::Stop() {
   // A deadline in the past cancels running calls at once instead of waiting for streams that never end.

@@ -5,12 +5,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "common/rpc/tls_testing.h"
 #include "gtest/gtest.h"
 #include "xpu/hostagent/v1/host_agent.grpc.pb.h"
 
@@ -29,7 +29,7 @@ class Echo : public CniService::Service {
   }
 };
 
-class RpcTest : public testing::Test {
+class RpcTest : public ::testing::Test {
  protected:
   void SetUp() override {
     char folder[] = "/tmp/xpu-rpc-XXXXXX";
@@ -53,19 +53,6 @@ class RpcTest : public testing::Test {
     const grpc::Status status = stub->Add(&context, request, &response);
     if (!status.ok()) return FromGrpc(status);
     return response.result();
-  }
-  // A CA and one certificate for both sides, made with the openssl program.
-  TlsFiles MakeCertificates(const std::string& name) {
-    const std::string base = folder_ + "/" + name;
-    const std::string script = absl::StrCat(
-        "exec 2>/dev/null; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ",
-        base, ".cakey -out ", base, ".ca -subj /CN=ca-", name, " -days 2 && openssl req -newkey ec -pkeyopt ",
-        "ec_paramgen_curve:P-256 -nodes -keyout ", base, ".key -out ", base,
-        ".csr -subj /CN=localhost && printf ", "'subjectAltName=DNS:localhost,IP:127.0.0.1' > ", base,
-        ".ext && openssl x509 -req -in ", base, ".csr -CA ", base, ".ca -CAkey ", base,
-        ".cakey -CAcreateserial -days 2 -extfile ", base, ".ext -out ", base, ".crt");
-    EXPECT_EQ(system(script.c_str()), 0);
-    return {base + ".crt", base + ".key", base + ".ca"};
   }
 
   std::string folder_, address_;
@@ -117,7 +104,8 @@ TEST_F(RpcTest, NothingIsServedOrAskedInTheClearOverTcp) {
 }
 
 TEST_F(RpcTest, TlsNeedsACertificateOfTheSameCa) {
-  const TlsFiles ours = MakeCertificates("ours"), theirs = MakeCertificates("theirs");
+  const TlsFiles ours = testing::TestAuthority(folder_, "ours").Sign("our-side");
+  const TlsFiles theirs = testing::TestAuthority(folder_, "theirs").Sign("their-side");
   const std::string address = absl::StrCat("127.0.0.1:", 20000 + getpid() % 20000);
   auto server = RpcServer::Start({address}, {&echo_}, ours);
   ASSERT_TRUE(server.ok()) << server.status();
