@@ -3,15 +3,15 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
-#include "common/rpc/rpc.h"
 #include "device-plugin/allocate_client.h"
 #include "device-plugin/function_watch.h"
 #include "device-plugin/pool.h"
 #include "device-plugin/pool_files.h"
 #include "device-plugin/pool_selection.h"
-#include "grpcpp/grpcpp.h"
 #include "spdlog/spdlog.h"
 
 namespace xpu {
@@ -69,11 +69,18 @@ class Pools {
   std::vector<std::string> overlaps_;
 };
 
+absl::Status CheckAddress(const std::string& address) {
+  if (absl::StartsWith(address, "unix:/")) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the host agent is reached through a socket of this machine, unix:/path, and not at \"",
+                   address, "\""));
+}
+
 }  // namespace
 
 absl::Status RunDevicePlugin(const DevicePluginOptions& options, const DevicePluginDeps& deps) {
   if (options.pools.empty()) return absl::InvalidArgumentError("there is no pool to offer");
-  XPU_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> host_agent, MakeChannel(options.host_agent));
+  XPU_RETURN_IF_ERROR(CheckAddress(options.host_agent));
   EventLoop& loop = *deps.loop;
   absl::Status result;
   const auto fail = [&](const absl::Status& status) {
@@ -81,7 +88,7 @@ absl::Status RunDevicePlugin(const DevicePluginOptions& options, const DevicePlu
     loop.Stop();
   };
 
-  AllocateClient allocate(loop, options.host_agent, host_agent, options.allocate_timeout);
+  AllocateClient allocate(loop, options.host_agent, options.allocate_timeout);
   Pools pools(options, fail);
   XPU_RETURN_IF_ERROR(pools.Start(loop, allocate));
   if (!options.cdi_dir.empty()) {
@@ -92,7 +99,7 @@ absl::Status RunDevicePlugin(const DevicePluginOptions& options, const DevicePlu
   }
   spdlog::info("asking the host agent at {} for its functions", options.host_agent);
   const FunctionWatch watch(
-      loop, host_agent, options.host_agent, {.grace = options.grace},
+      loop, options.host_agent, {.grace = options.grace},
       {.listed = [&](const PluginFunctions& functions, int claims) { pools.OnListed(functions, claims); },
        .lost = [&] { pools.OnLost(); }});
   if (deps.serving != nullptr) deps.serving();

@@ -3,17 +3,19 @@
 #include <random>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "grpcpp/grpcpp.h"
+#include "absl/strings/strip.h"
 #include "spdlog/spdlog.h"
-#include "xpu/hostagent/v1/host_agent.grpc.pb.h"
+#include "xpu/hostagent/v1/host_agent.pb.h"
 
 namespace xpu {
 namespace {
 
-using hostagent::v1::HostAgentService;
 using hostagent::v1::WatchFunctionsRequest;
 using hostagent::v1::WatchFunctionsResponse;
+
+constexpr char kMethod[] = "/xpu.hostagent.v1.HostAgentService/WatchFunctions";
+// Of a list, in bytes: some tens of thousands of functions.
+constexpr size_t kMaxList = size_t{16} << 20;
 
 PluginFunctions ToFunctions(const WatchFunctionsResponse& response) {
   PluginFunctions functions;
@@ -45,70 +47,34 @@ PluginFunctions ToFunctions(const WatchFunctionsResponse& response) {
 
 }  // namespace
 
-// One WatchFunctions call. gRPC's threads call it; it keeps itself alive until gRPC has done with it.
-class FunctionWatch::Stream : public grpc::ClientReadReactor<WatchFunctionsResponse>,
-                              public std::enable_shared_from_this<Stream> {
- public:
-  Stream(const std::shared_ptr<grpc::Channel>& channel, LoopInbox::Post post, FunctionWatch* watch)
-      : stub_(HostAgentService::NewStub(channel)), post_(std::move(post)), watch_(watch) {
-    // A call on an agent that is away then waits for it instead of failing again and again.
-    context_.set_wait_for_ready(true);
-  }
-
-  void Start() {
-    self_ = shared_from_this();
-    stub_->async()->WatchFunctions(&context_, &request_, this);
-    StartRead(&response_);
-    StartCall();
-  }
-  void Cancel() { context_.TryCancel(); }
-
-  void OnReadDone(bool ok) override {
-    if (!ok) return;
-    post_([watch = watch_, functions = ToFunctions(response_), claims = response_.claims()]() mutable {
-      watch->OnList(std::move(functions), claims);
-    });
-    StartRead(&response_);
-  }
-  void OnDone(const grpc::Status& status) override {
-    post_([watch = watch_, why = status.ok() ? std::string("it ended the stream") : status.error_message()] {
-      watch->OnEnd(why);
-    });
-    // The object goes with the last reference, here if its watch has dropped it already.
-    const std::shared_ptr<Stream> last = std::move(self_);
-  }
-
- private:
-  grpc::ClientContext context_;
-  const std::unique_ptr<HostAgentService::Stub> stub_;
-  const WatchFunctionsRequest request_;
-  WatchFunctionsResponse response_;
-  const LoopInbox::Post post_;
-  // Only used on the loop, while the inbox is open.
-  FunctionWatch* const watch_;
-  std::shared_ptr<Stream> self_;
-};
-
-FunctionWatch::FunctionWatch(EventLoop& loop, std::shared_ptr<grpc::Channel> channel, std::string address,
-                             const Options& options, Events events)
+FunctionWatch::FunctionWatch(EventLoop& loop, std::string address, const Options& options, Events events)
     : loop_(loop),
-      channel_(std::move(channel)),
       address_(std::move(address)),
       options_(options),
       events_(std::move(events)),
       backoff_(options.backoff, std::random_device()()),
-      inbox_(loop) {
+      client_(loop, std::string(absl::StripPrefix(address_, "unix:")),
+              {.max_message = kMaxList,
+               .reconnect = {.initial = absl::Milliseconds(5), .max = absl::Seconds(1)}}) {
   Open();
-}
-
-FunctionWatch::~FunctionWatch() {
-  if (stream_ != nullptr) stream_->Cancel();
 }
 
 void FunctionWatch::Open() {
   connected_ = false;
-  stream_ = std::make_shared<Stream>(channel_, inbox_.post(), this);
-  stream_->Start();
+  // A call on an agent that is away then waits for it instead of failing again and again.
+  client_.Stream(
+      kMethod, WatchFunctionsRequest().SerializeAsString(), {.wait_for_ready = true},
+      [this](const std::string& message) {
+        WatchFunctionsResponse response;
+        if (!response.ParseFromString(message)) {
+          spdlog::error("host agent at {}: its list is of another kind", address_);
+          return;
+        }
+        OnList(ToFunctions(response), response.claims());
+      },
+      [this](const LoopRpcClient::Reply& reply) {
+        OnEnd(reply.status.ok() ? "it ended the stream" : std::string(reply.status.message()));
+      });
 }
 
 void FunctionWatch::OnList(PluginFunctions functions, int claims) {
@@ -123,7 +89,6 @@ void FunctionWatch::OnList(PluginFunctions functions, int claims) {
 }
 
 void FunctionWatch::OnEnd(const std::string& why) {
-  stream_ = nullptr;
   if (!grace_runs_) {
     spdlog::warn("host agent at {} is away: {}; its devices stay as they are for {}", address_, why,
                  absl::FormatDuration(options_.grace));

@@ -1,18 +1,13 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <string>
 
 #include "absl/time/time.h"
 #include "common/base/backoff.h"
 #include "common/base/event_loop.h"
-#include "device-plugin/loop_inbox.h"
+#include "common/loop_rpc/loop_rpc_client.h"
 #include "device-plugin/plugin_function.h"
-
-namespace grpc {
-class Channel;
-}
 
 namespace xpu {
 
@@ -28,7 +23,7 @@ class FunctionWatch {
   struct Options {
     // How long the host agent may be away before its devices are unhealthy.
     absl::Duration grace = absl::Seconds(15);
-    // Between the end of a stream and the next; gRPC itself waits for the connection.
+    // Between the end of a stream and the next; a stream itself waits for the connection.
     Backoff::Options backoff;
   };
 
@@ -40,20 +35,15 @@ class FunctionWatch {
     std::function<void()> lost;
   };
 
-  // `address` is for messages.
-  FunctionWatch(EventLoop& loop, std::shared_ptr<grpc::Channel> channel, std::string address,
-                const Options& options, Events events);
-  ~FunctionWatch();
+  // `address` is "unix:/path".
+  FunctionWatch(EventLoop& loop, std::string address, const Options& options, Events events);
 
  private:
-  class Stream;
-
   void Open();
   void OnList(PluginFunctions functions, int claims);
   void OnEnd(const std::string& why);
 
   EventLoop& loop_;
-  const std::shared_ptr<grpc::Channel> channel_;
   const std::string address_;
   const Options options_;
   const Events events_;
@@ -63,8 +53,7 @@ class FunctionWatch {
   bool grace_runs_ = false;
   EventLoop::Handle grace_timer_;
   EventLoop::Handle retry_timer_;
-  std::shared_ptr<Stream> stream_;
-  LoopInbox inbox_;
+  LoopRpcClient client_;
 };
 
 }  // namespace xpu

@@ -1,31 +1,17 @@
 #include "device-plugin/kubelet_link.h"
 
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
-#include <cerrno>
-#include <cstring>
 #include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
-#include "common/rpc/rpc.h"
-#include "grpcpp/create_channel_posix.h"
-#include "grpcpp/grpcpp.h"
-#include "kubelet/deviceplugin/v1beta1/api.grpc.pb.h"
+#include "common/loop_rpc/unix_socket.h"
+#include "kubelet/deviceplugin/v1beta1/api.pb.h"
 #include "spdlog/spdlog.h"
 
 namespace xpu {
-
-// One Register call, on a connection of its own.
-struct KubeletLink::Registration {
-  std::unique_ptr<v1beta1::Registration::Stub> stub;
-  grpc::ClientContext context;
-  v1beta1::RegisterRequest request;
-  v1beta1::Empty response;
-};
 
 absl::StatusOr<std::unique_ptr<KubeletLink>> KubeletLink::Start(EventLoop& loop, const Options& options,
                                                                 Serve serve, Fail fail) {
@@ -46,12 +32,7 @@ KubeletLink::KubeletLink(EventLoop& loop, const Options& options, Serve serve, F
       serve_(std::move(serve)),
       fail_(std::move(fail)),
       backoff_(options.backoff, std::random_device()()),
-      connect_backoff_(options.connect_backoff, std::random_device()()),
-      inbox_(loop) {}
-
-KubeletLink::~KubeletLink() {
-  if (registration_ != nullptr) registration_->context.TryCancel();
-}
+      connect_backoff_(options.connect_backoff, std::random_device()()) {}
 
 std::optional<KubeletLink::Identity> KubeletLink::Look(const std::string& path) {
   struct stat info;
@@ -138,34 +119,21 @@ void KubeletLink::Register() {
   // told of the time before is old news.
   if (absl::Status status = EnsureServed(); !status.ok()) return fail_(status);
   kubelet_ = connection->kubelet;
-  registration_ = std::make_shared<Registration>();
-  registration_->stub =
-      v1beta1::Registration::NewStub(grpc::CreateInsecureChannelFromFd("kubelet", connection->fd.Release()));
-  registration_->context.set_deadline(absl::ToChronoTime(absl::Now() + options_.register_timeout));
-  registration_->request.set_version("v1beta1");
-  registration_->request.set_endpoint(options_.plugin_socket);
-  registration_->request.set_resource_name(options_.resource);
-  registration_->request.mutable_options()->set_get_preferred_allocation_available(true);
-  registration_->stub->async()->Register(
-      &registration_->context, &registration_->request, &registration_->response,
-      [this, post = inbox_.post(), keep = registration_](const grpc::Status& status) {
-        post([this, status = FromGrpc(status)] { OnRegistered(status); });
-      });
+  v1beta1::RegisterRequest request;
+  request.set_version("v1beta1");
+  request.set_endpoint(options_.plugin_socket);
+  request.set_resource_name(options_.resource);
+  request.mutable_options()->set_get_preferred_allocation_available(true);
+  registration_ = std::make_unique<LoopRpcClient>(loop_, std::move(connection->fd));
+  registration_->Call("/v1beta1.Registration/Register", request.SerializeAsString(),
+                      {.timeout = options_.register_timeout},
+                      [this](const LoopRpcClient::Reply& reply) { OnRegistered(reply.status); });
 }
 
 absl::StatusOr<KubeletLink::Connection> KubeletLink::Connect() const {
   const std::string path = Path(options_.kubelet_socket);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " is too long for a socket"));
-  }
-  memcpy(address.sun_path, path.data(), path.size());
-  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const std::optional<Identity> before = Look(path);
-  if (!fd || connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return absl::UnavailableError(strerror(errno));
-  }
+  XPU_ASSIGN_OR_RETURN(UniqueFd fd, ConnectToUnixSocket(path));
   // A kubelet that was replaced just now is told as such.
   if (!before.has_value() || Look(path) != before) return absl::UnavailableError("it is being restarted");
   return Connection{std::move(fd), *before};

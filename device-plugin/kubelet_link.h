@@ -12,7 +12,7 @@
 #include "common/base/event_loop.h"
 #include "common/base/folder_watch.h"
 #include "common/base/unique_fd.h"
-#include "device-plugin/loop_inbox.h"
+#include "common/loop_rpc/loop_rpc_client.h"
 #include "device-plugin/plugin_link.h"
 
 namespace xpu {
@@ -50,14 +50,12 @@ class KubeletLink : public PluginLink {
   // Serves. NotFound if there is no such folder, and whatever `serve` returns.
   static absl::StatusOr<std::unique_ptr<KubeletLink>> Start(EventLoop& loop, const Options& options,
                                                             Serve serve, Fail fail);
-  ~KubeletLink() override;
 
   void Enable() override;
   // If the kubelet is still there it has forgotten the plugin.
   void OnUnwatched() override;
 
  private:
-  struct Registration;
   // A file, to be told from another of the same name.
   struct Identity {
     uint64_t device = 0;
@@ -98,9 +96,9 @@ class KubeletLink : public PluginLink {
   std::optional<Identity> kubelet_;
   // Something happened while a registration was under way that calls for another.
   bool again_ = false;
-  std::shared_ptr<Registration> registration_;
+  // On the connection of one Register call.
+  std::unique_ptr<LoopRpcClient> registration_;
   EventLoop::Handle retry_timer_;
-  LoopInbox inbox_;
 };
 
 }  // namespace xpu

@@ -3,9 +3,9 @@
 #include <functional>
 #include <memory>
 
+#include "common/base/loop_inbox.h"
+#include "common/loop_rpc/loop_rpc_server.h"
 #include "device-plugin/device_board.h"
-#include "device-plugin/loop_inbox.h"
-#include "device-plugin/loop_rpc.h"
 
 namespace xpu {
 

@@ -3,10 +3,10 @@
 #include <functional>
 #include <memory>
 
+#include "common/base/loop_inbox.h"
+#include "common/loop_rpc/loop_rpc_server.h"
 #include "device-plugin/allocate_client.h"
 #include "device-plugin/device_board.h"
-#include "device-plugin/loop_inbox.h"
-#include "device-plugin/loop_rpc.h"
 #include "device-plugin/pool_config.h"
 #include "device-plugin/pool_files.h"
 

@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "common/base/event_loop.h"
 #include "common/base/folder_watch.h"
-#include "device-plugin/loop_rpc.h"
+#include "common/loop_rpc/loop_rpc_server.h"
 #include "device-plugin/plugin_link.h"
 
 namespace xpu {

@@ -7,7 +7,7 @@
 
 namespace xpu {
 
-// Brings what happens on gRPC's threads to the loop for as long as its owner lives. Make and destroy it on
+// Brings what happens on other threads to the loop for as long as its owner lives. Make and destroy it on
 // the loop's thread, or while the loop does not run.
 class LoopInbox {
  public:

@@ -1,4 +1,4 @@
-#include "device-plugin/loop_inbox.h"
+#include "common/base/loop_inbox.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,4 @@
-// The plugin's own end of gRPC against gRPC's.
-
-#include "device-plugin/loop_rpc.h"
+// LoopRpcServer and LoopRpcClient, each against gRPC's library.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,14 +6,18 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
 #include "absl/synchronization/notification.h"
+#include "common/loop_rpc/loop_rpc_client.h"
+#include "common/loop_rpc/loop_rpc_server.h"
+#include "common/loop_rpc/typed_method.h"
+#include "common/loop_rpc/unix_socket.h"
 #include "common/rpc/rpc.h"
-#include "common/sys/files.h"
 #include "grpcpp/grpcpp.h"
 #include "kubelet/deviceplugin/v1beta1/api.grpc.pb.h"
 
@@ -30,7 +32,7 @@ constexpr char kListAndWatch[] = "/v1beta1.DevicePlugin/ListAndWatch";
 
 class LoopRpcTest : public ::testing::Test {
  protected:
-  LoopRpcTest() : folder_(*TemporaryDirectory::Make()), thread_([this] { loop_.Run(); }) {}
+  LoopRpcTest() : folder_(MakeFolder()), thread_([this] { loop_.Run(); }) {}
   ~LoopRpcTest() override {
     loop_.PostAndWait([this] {
       server_ = nullptr;
@@ -38,9 +40,10 @@ class LoopRpcTest : public ::testing::Test {
     });
     loop_.Stop();
     thread_.join();
+    std::filesystem::remove_all(folder_);
   }
 
-  std::string socket() const { return folder_.path() + "/test.sock"; }
+  std::string socket() const { return folder_ + "/test.sock"; }
   absl::Status Serve(const LoopRpcServer::Methods& methods) {
     absl::Status status;
     loop_.PostAndWait([&] {
@@ -68,22 +71,31 @@ class LoopRpcTest : public ::testing::Test {
     return response;
   }
   // Calls Allocate with the client, from the loop.
-  LoopRpcClient::Reply Call(const std::string& message, absl::Duration timeout = absl::Seconds(60)) {
+  LoopRpcClient::Reply Call(const std::string& message, const LoopRpcClient::CallOptions& options = {}) {
     LoopRpcClient::Reply reply;
     absl::Notification done;
-    loop_.PostAndWait([&] {
-      if (client_ == nullptr) client_ = std::make_unique<LoopRpcClient>(loop_, socket());
-      const uint64_t call = client_->Call(kAllocate, message, timeout, [&](const LoopRpcClient::Reply& got) {
-        reply = got;
-        done.Notify();
-      });
-      if (call == 0) done.Notify();
+    Begin(message, options, [&](const LoopRpcClient::Reply& got) {
+      reply = got;
+      done.Notify();
     });
     done.WaitForNotification();
     return reply;
   }
+  uint64_t Begin(const std::string& message, const LoopRpcClient::CallOptions& options,
+                 LoopRpcClient::Done done) {
+    uint64_t call = 0;
+    loop_.PostAndWait([&] {
+      if (client_ == nullptr) client_ = std::make_unique<LoopRpcClient>(loop_, socket());
+      call = client_->Call(kAllocate, message, options, std::move(done));
+    });
+    return call;
+  }
+  static std::string MakeFolder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "xpu-loop-rpc-XXXXXX").string();
+    return mkdtemp(pattern.data());
+  }
 
-  TemporaryDirectory folder_;
+  const std::string folder_;
   EventLoop loop_;
   std::unique_ptr<LoopRpcServer> server_;
   std::unique_ptr<LoopRpcClient> client_;
@@ -229,10 +241,10 @@ TEST_F(LoopRpcTest, ASocketInUseIsLeftAloneAndAStaleOneReplaced) {
     ASSERT_EQ(bind(dead.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   }
   EXPECT_TRUE(Serve({{kAllocate, &Echo}}).ok());
-  std::ofstream(folder_.path() + "/file") << "x";
+  std::ofstream(folder_ + "/file") << "x";
   loop_.PostAndWait([&] {
-    EXPECT_FALSE(LoopRpcServer::Start(loop_, folder_.path() + "/file", {}).ok());
-    EXPECT_FALSE(LoopRpcServer::Start(loop_, folder_.path() + "/" + std::string(120, 'x'), {}).ok());
+    EXPECT_FALSE(LoopRpcServer::Start(loop_, folder_ + "/file", {}).ok());
+    EXPECT_FALSE(LoopRpcServer::Start(loop_, folder_ + "/" + std::string(120, 'x'), {}).ok());
   });
 }
 
@@ -281,20 +293,193 @@ TEST_F(LoopRpcTest, ACallThatTakesTooLongEnds) {
   absl::Notification hold;
   service.hold = &hold;
   const auto server = *RpcServer::Start({"unix:" + socket()}, {&service});
-  const LoopRpcClient::Reply reply = Call(Request("a"), absl::Milliseconds(20));
+  const LoopRpcClient::Reply reply = Call(Request("a"), {.timeout = absl::Milliseconds(20)});
   EXPECT_TRUE(reply.answered);
   EXPECT_EQ(reply.status.code(), absl::StatusCode::kDeadlineExceeded);
   hold.Notify();
 }
 
-TEST(FrameTest, OneWholeMessageIsTaken) {
-  EXPECT_EQ(*UnframeMessage(FrameMessage("abc")), "abc");
-  EXPECT_EQ(*UnframeMessage(FrameMessage("")), "");
-  EXPECT_THAT(UnframeMessage("").status().ToString(), HasSubstr("no message"));
-  EXPECT_THAT(UnframeMessage(FrameMessage("abc") + "d").status().ToString(), HasSubstr("one whole message"));
-  std::string compressed = FrameMessage("abc");
-  compressed[0] = 1;
-  EXPECT_THAT(UnframeMessage(compressed).status().ToString(), HasSubstr("compressed"));
+TEST_F(LoopRpcTest, AStreamBringsEachMessageAndItsEnd) {
+  class Lists : public DevicePlugin::Service {
+    grpc::Status ListAndWatch(grpc::ServerContext*, const v1beta1::Empty*,
+                              grpc::ServerWriter<v1beta1::ListAndWatchResponse>* writer) override {
+      for (const size_t size : {size_t{3}, size_t{2'000'000}, size_t{0}}) {
+        v1beta1::ListAndWatchResponse list;
+        list.add_devices()->set_id(std::string(size, 'x'));
+        writer->Write(list);
+      }
+      return grpc::Status(grpc::StatusCode::ABORTED, "enough");
+    }
+  } service;
+  const auto server = *RpcServer::Start({"unix:" + socket()}, {&service});
+  std::vector<size_t> sizes;
+  LoopRpcClient::Reply reply;
+  absl::Notification done;
+  loop_.PostAndWait([&] {
+    client_ = std::make_unique<LoopRpcClient>(loop_, socket());
+    client_->Stream(
+        kListAndWatch, "", {},
+        [&](const std::string& message) {
+          v1beta1::ListAndWatchResponse list;
+          EXPECT_TRUE(list.ParseFromString(message));
+          sizes.push_back(list.devices(0).id().size());
+        },
+        [&](const LoopRpcClient::Reply& got) {
+          reply = got;
+          // As whoever has no more use for it does.
+          client_ = nullptr;
+          done.Notify();
+        });
+  });
+  done.WaitForNotification();
+  EXPECT_THAT(sizes, ::testing::ElementsAre(3, 2'000'000, 0));
+  EXPECT_EQ(reply.status, absl::AbortedError("enough"));
+}
+
+TEST_F(LoopRpcTest, ACallCanWaitForTheServer) {
+  LoopRpcClient::Reply reply;
+  absl::Notification done;
+  Begin(Request("a"), {.wait_for_ready = true}, [&](const LoopRpcClient::Reply& got) {
+    reply = got;
+    done.Notify();
+  });
+  EXPECT_EQ(Call(Request("a"), {.timeout = absl::Milliseconds(30), .wait_for_ready = true}).status.code(),
+            absl::StatusCode::kDeadlineExceeded);
+  EXPECT_FALSE(done.HasBeenNotified());
+  ASSERT_TRUE(Serve({{kAllocate, &Echo}}).ok());
+  done.WaitForNotification();
+  EXPECT_TRUE(reply.answered);
+  EXPECT_TRUE(reply.status.ok()) << reply.status;
+}
+
+TEST_F(LoopRpcTest, WhoCancelsIsToldNothingAndTheServerIs) {
+  absl::Notification called;
+  absl::Notification ended;
+  ASSERT_TRUE(Serve({{kAllocate,
+                      [&](const LoopCall& call, const std::string&) {
+                        call.OnEnd([&] { ended.Notify(); });
+                        called.Notify();
+                      }}})
+                  .ok());
+  bool told = false;
+  const uint64_t call = Begin("x", {}, [&](const LoopRpcClient::Reply&) { told = true; });
+  called.WaitForNotification();
+  loop_.PostAndWait([&] { client_->Cancel(call); });
+  ended.WaitForNotification();
+  loop_.PostAndWait([&] { client_ = nullptr; });
+  EXPECT_FALSE(told);
+}
+
+TEST_F(LoopRpcTest, TheServerEndsACallWhoseTimeIsOver) {
+  absl::Notification ended;
+  ASSERT_TRUE(Serve({{kAllocate, [&](const LoopCall& call,
+                                     const std::string&) { call.OnEnd([&] { ended.Notify(); }); }}})
+                  .ok());
+  // A client that sends its deadline but does not keep it itself.
+  absl::Notification done;
+  absl::Status status;
+  std::unique_ptr<RpcConnection> connection;
+  loop_.PostAndWait([&] {
+    connection = std::make_unique<RpcConnection>(
+        loop_, *ConnectToUnixSocket(socket()), GrpcSession::Options{.role = GrpcSession::Role::kClient},
+        GrpcSession::Events{.message = [](auto, const auto&) {},
+                            .ended =
+                                [&](auto, const GrpcSession::End& end) {
+                                  status = end.status;
+                                  done.Notify();
+                                }},
+        [] {});
+    connection->Call(kAllocate, "x", std::chrono::milliseconds(5));
+  });
+  ended.WaitForNotification();
+  done.WaitForNotification();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+  loop_.PostAndWait([&] { connection = nullptr; });
+}
+
+TEST_F(LoopRpcTest, AServerDrainsBeforeItGoes) {
+  absl::Notification called;
+  std::vector<LoopCall> held;
+  ASSERT_TRUE(Serve({{kAllocate,
+                      [&](const LoopCall& call, const std::string&) {
+                        held.push_back(call);
+                        called.Notify();
+                      }}})
+                  .ok());
+  LoopRpcClient::Reply reply;
+  absl::Notification done;
+  Begin("x", {}, [&](const LoopRpcClient::Reply& got) {
+    reply = got;
+    done.Notify();
+  });
+  called.WaitForNotification();
+  absl::Notification drained;
+  loop_.PostAndWait([&] { server_->Drain([&] { drained.Notify(); }); });
+  EXPECT_FALSE(Call("late").answered) << "nobody is taken any more";
+  EXPECT_FALSE(drained.HasBeenNotified());
+  loop_.PostAndWait([&] { held.front().Answer("done"); });
+  done.WaitForNotification();
+  EXPECT_TRUE(reply.answered);
+  EXPECT_EQ(reply.response, "done");
+  drained.WaitForNotification();
+  // Without any call.
+  absl::Notification again;
+  loop_.PostAndWait([&] { server_ = nullptr; });
+  ASSERT_TRUE(Serve({{kAllocate, &Echo}}).ok());
+  loop_.PostAndWait([&] { server_->Drain([&] { again.Notify(); }); });
+  again.WaitForNotification();
+}
+
+TEST_F(LoopRpcTest, AnAnswerMayComeFromAnyThread) {
+  std::unique_ptr<LoopInbox> inbox;
+  loop_.PostAndWait([&] { inbox = std::make_unique<LoopInbox>(loop_); });
+  std::vector<std::thread> workers;
+  ASSERT_TRUE(Serve({{kAllocate, UnaryMethod<v1beta1::AllocateRequest, v1beta1::AllocateResponse>(
+                                     inbox->post(),
+                                     [&](const v1beta1::AllocateRequest& request,
+                                         const RpcReply<v1beta1::AllocateResponse>& reply) {
+                                       workers.emplace_back([request, reply] {
+                                         if (request.container_requests_size() == 0) {
+                                           return reply(absl::InvalidArgumentError("nothing is asked for"));
+                                         }
+                                         v1beta1::AllocateResponse response;
+                                         response.add_container_responses();
+                                         reply(response);
+                                       });
+                                     })}})
+                  .ok());
+  EXPECT_TRUE(Call(Request("a")).status.ok());
+  EXPECT_EQ(Call("").status, absl::InvalidArgumentError("nothing is asked for"));
+  EXPECT_EQ(Call("\xff").status.code(), absl::StatusCode::kInternal);
+  for (std::thread& worker : workers) worker.join();
+  loop_.PostAndWait([&] { inbox = nullptr; });
+}
+
+// A client that asks and asks and reads nothing is served no faster than it reads, and no other waits for it.
+TEST_F(LoopRpcTest, WhoDoesNotReadHoldsUpNobody) {
+  int drained = 0;
+  ASSERT_TRUE(Serve({{kAllocate, &Echo},
+                     {kListAndWatch,
+                      [&](const LoopCall& call, const std::string&) {
+                        call.OnDrained([&drained, call] {
+                          ++drained;
+                          call.Write(std::string(100'000, 'x'));
+                        });
+                        call.Write(std::string(100'000, 'x'));
+                      }}})
+                  .ok());
+  GrpcSession lazy({.role = GrpcSession::Role::kClient},
+                   {.message = [](auto, const auto&) {}, .ended = [](auto, const auto&) {}});
+  for (int i = 0; i < 50; ++i) lazy.Call(kListAndWatch, "", {});
+  std::string out;
+  lazy.TakeOutput(size_t{1} << 20, out);
+  const UniqueFd fd = *ConnectToUnixSocket(socket());
+  ASSERT_EQ(send(fd.get(), out.data(), out.size(), MSG_NOSIGNAL), static_cast<ssize_t>(out.size()));
+  const auto stub = Stub();
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(Allocate(*stub, "a").ok());
+  int seen = 0;
+  loop_.PostAndWait([&] { seen = drained; });
+  EXPECT_EQ(seen, 0) << "the window of a stream is smaller than a message";
 }
 
 }  // namespace

@@ -1,0 +1,128 @@
+#include "common/loop_rpc/rpc_connection.h"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+namespace xpu {
+namespace {
+
+// What goes to the socket in one piece.
+constexpr size_t kPiece = 65536;
+
+}  // namespace
+
+RpcConnection::RpcConnection(EventLoop& loop, UniqueFd fd, const GrpcSession::Options& options,
+                             GrpcSession::Events events, std::function<void()> closed)
+    : loop_(loop), fd_(std::move(fd)), closed_(std::move(closed)), session_(options, std::move(events)) {
+  readable_ = loop_.OnReadable(fd_.get(), [this] { Receive(); });
+  // A client's first words go out together with its first call.
+  if (options.role == GrpcSession::Role::kServer) Send();
+}
+
+RpcConnection::~RpcConnection() {
+  if (!open_) return;
+  open_ = false;
+  session_.Terminate();
+  Send();
+}
+
+RpcConnection::Stream RpcConnection::Call(const std::string& path, std::string_view message,
+                                          std::optional<std::chrono::nanoseconds> timeout) {
+  if (!open_) return -1;
+  const Stream stream = session_.Call(path, message, timeout);
+  Flush();
+  return stream;
+}
+
+void RpcConnection::Cancel(Stream stream) {
+  if (!open_) return;
+  session_.Cancel(stream);
+  Flush();
+}
+
+void RpcConnection::Write(Stream stream, std::string_view message) {
+  if (!open_) return;
+  session_.Write(stream, message);
+  Flush();
+}
+
+void RpcConnection::Finish(Stream stream, const absl::Status& status) {
+  if (!open_) return;
+  session_.Finish(stream, status);
+  Flush();
+}
+
+void RpcConnection::WriteAndFinish(Stream stream, std::string_view message) {
+  if (!open_) return;
+  session_.Write(stream, message);
+  session_.Finish(stream, absl::OkStatus());
+  Flush();
+}
+
+void RpcConnection::Drain() {
+  if (!open_) return;
+  session_.Drain();
+  Flush();
+}
+
+void RpcConnection::Receive() {
+  std::array<char, 16384> buffer;
+  const ssize_t n = recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (n <= 0) return Close();
+  heard_ = true;
+  busy_ = true;
+  session_.Receive(std::string_view(buffer.data(), static_cast<size_t>(n)));
+  busy_ = false;
+  Flush();
+}
+
+void RpcConnection::Flush() {
+  if (busy_ || !open_) return;
+  Send();
+  if (session_.over() && out_.empty()) Close();
+}
+
+void RpcConnection::Send() {
+  while (true) {
+    if (out_.empty()) {
+      busy_ = true;
+      session_.TakeOutput(kPiece, out_);
+      const bool more = out_.empty() && open_ && session_.TellDrained();
+      busy_ = false;
+      if (more) continue;
+      if (out_.empty()) break;
+    }
+    const ssize_t n = send(fd_.get(), out_.data() + sent_, out_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) break;
+    sent_ += static_cast<size_t>(n);
+    if (sent_ < out_.size()) continue;
+    out_.clear();
+    sent_ = 0;
+    // What an answer needs is not kept for one that was large.
+    if (out_.capacity() > kPiece / 4) out_.shrink_to_fit();
+  }
+  if (!open_) return;
+  const bool waits = !out_.empty();
+  if (waits != std::exchange(waits_to_write_, waits)) {
+    writable_.Cancel();
+    // An error of the socket is told when it is read from.
+    if (waits) writable_ = loop_.OnWritable(fd_.get(), [this] { Flush(); });
+  }
+}
+
+void RpcConnection::Close() {
+  if (!std::exchange(open_, false)) return;
+  readable_.Cancel();
+  writable_.Cancel();
+  busy_ = true;
+  session_.EndAll();
+  busy_ = false;
+  closed_();
+}
+
+}  // namespace xpu
