@@ -14,6 +14,9 @@
 namespace xpu {
 namespace {
 
+// Seconds: shorter ones would have hosts ask all the time.
+constexpr uint32_t kMinLeaseTime = 60;
+
 absl::Status CheckSpec(const AgentState& state, const std::string& id, const BridgeSpec& spec) {
   FieldErrors errors("logical_bridge.spec.");
   Validate(spec, &errors);
@@ -110,6 +113,11 @@ absl::Status SetSubnets(AgentState& state, const std::string& bridge_id, const S
                                             LogicalBridgeName(bridge_id), "; create it first"));
   }
   XPU_RETURN_IF_ERROR(Annotate(ValidateSubnets(spec.prefixes, spec.gateways, spec.mtu), "subnets"));
+  XPU_RETURN_IF_ERROR(Annotate(ValidateDns(spec.dns), "subnets.dns"));
+  if (spec.lease_time < kMinLeaseTime) {
+    return absl::InvalidArgumentError(absl::StrCat("subnets.lease_time: ", spec.lease_time,
+                                                   " s is less than the least, ", kMinLeaseTime, " s"));
+  }
   for (const auto& [id, port] : state.model.ports) {
     if (!port.bound || port.logical_bridges != std::vector<std::string>{bridge_id}) continue;
     for (const InterfaceAddress& address : port.addresses) {
@@ -131,6 +139,8 @@ absl::Status SetSubnets(AgentState& state, const std::string& bridge_id, const S
   it->second.prefixes = spec.prefixes;
   it->second.gateways = spec.gateways;
   it->second.mtu = spec.mtu;
+  it->second.dns = spec.dns;
+  it->second.lease_time = spec.lease_time;
   return absl::OkStatus();
 }
 

@@ -42,9 +42,12 @@ struct SubnetSpec {
   std::vector<IpPrefix> prefixes;
   std::vector<IpAddress> gateways;
   uint32_t mtu = 1500;
+  DnsOptions dns;
+  // Seconds.
+  uint32_t lease_time = 86400;
 };
 //   NotFound            no such bridge
-//   InvalidArgument     as ValidateSubnets()
+//   InvalidArgument     as ValidateSubnets() and ValidateDns(), or a lease of less than a minute
 //   FailedPrecondition  a port has an address that would be in no prefix any more, or is to be a gateway's
 absl::Status SetSubnets(AgentState& state, const std::string& bridge, const SubnetSpec& spec);
 

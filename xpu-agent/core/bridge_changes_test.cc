@@ -83,6 +83,24 @@ TEST(BridgeChanges, APrefixInUseStaysWithItsLength) {
   EXPECT_EQ(SetSubnets(state, "a", more), absl::OkStatus());
 }
 
+TEST(BridgeChanges, KeepsWhatHostsAreToldAndRefusesWhatTheyCannotBe) {
+  AgentState state;
+  ASSERT_EQ(CreateBridge(state, "a", Spec(1)), absl::OkStatus());
+  SubnetSpec spec = Subnets("10.0.0.0/24");
+  spec.dns = {.servers = {*IpAddress::Parse("10.0.0.53")}, .domain = "a.example", .search = {"example"}};
+  spec.lease_time = 600;
+  ASSERT_EQ(SetSubnets(state, "a", spec), absl::OkStatus());
+  EXPECT_EQ(state.model.bridges.at("a").dns, spec.dns);
+  EXPECT_EQ(state.model.bridges.at("a").lease_time, 600u);
+  SubnetSpec bad = spec;
+  bad.dns.domain = "not a domain";
+  EXPECT_THAT(std::string(SetSubnets(state, "a", bad).message()), HasSubstr("subnets.dns: domain"));
+  bad = spec;
+  bad.lease_time = 59;
+  EXPECT_THAT(std::string(SetSubnets(state, "a", bad).message()), HasSubstr("subnets.lease_time: 59 s"));
+  EXPECT_EQ(state.model.bridges.at("a").lease_time, 600u);
+}
+
 TEST(BridgeChanges, APortsAddressDoesNotBecomeTheGateway) {
   AgentState state;
   ASSERT_EQ(CreateBridge(state, "a", Spec(1)), absl::OkStatus());

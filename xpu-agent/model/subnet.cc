@@ -3,7 +3,10 @@
 #include <algorithm>
 
 #include "absl/numeric/int128.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "common/base/status_macros.h"
 
 namespace xpu {
@@ -12,6 +15,10 @@ namespace {
 constexpr uint32_t kMinMtu = 576;    // RFC 791
 constexpr uint32_t kMinMtu6 = 1280;  // RFC 8200
 constexpr uint32_t kMaxMtu = 9216;
+constexpr size_t kMaxDnsServers = 8;
+constexpr size_t kMaxSearchDomains = 6;
+// One option of DHCP.
+constexpr size_t kMaxSearchOctets = 255;
 
 struct ReservedPrefix {
   IpFamily family;
@@ -59,6 +66,18 @@ absl::Status ValidateGateway(const IpAddress& gateway, const std::vector<IpPrefi
   return absl::OkStatus();
 }
 
+bool IsDomain(absl::string_view name) {
+  if (name.size() > 253) return false;
+  for (const absl::string_view label : absl::StrSplit(name, '.')) {
+    if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-') return false;
+    const bool plain = std::all_of(label.begin(), label.end(), [](unsigned char c) {
+      return absl::ascii_isalnum(c) || c == '-' || c == '_';
+    });
+    if (!plain) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 AddressRange AssignableRange(const IpPrefix& prefix) {
@@ -92,6 +111,33 @@ absl::Status ValidateSubnets(const std::vector<IpPrefix>& prefixes, const std::v
   if (mtu < min_mtu || mtu > kMaxMtu) {
     return absl::InvalidArgumentError(
         absl::StrCat("MTU ", mtu, " is not between ", min_mtu, " and ", kMaxMtu, ": choose one that is"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateDns(const DnsOptions& dns) {
+  if (dns.servers.size() > kMaxDnsServers) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("servers: ", dns.servers.size(), " are more than ", kMaxDnsServers));
+  }
+  for (const IpAddress& server : dns.servers) {
+    if (server.IsUnicast()) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("servers: ", server.ToString(), " is not the address of one host"));
+  }
+  if (!dns.domain.empty() && !IsDomain(dns.domain)) {
+    return absl::InvalidArgumentError(absl::StrCat("domain: '", dns.domain, "' is not a domain name"));
+  }
+  size_t octets = 0;
+  for (const std::string& domain : dns.search) {
+    if (!IsDomain(domain)) {
+      return absl::InvalidArgumentError(absl::StrCat("search: '", domain, "' is not a domain name"));
+    }
+    octets += domain.size() + 2;
+  }
+  if (dns.search.size() > kMaxSearchDomains || octets > kMaxSearchOctets) {
+    return absl::InvalidArgumentError(absl::StrCat("search: no room for more than ", kMaxSearchDomains,
+                                                   " domains and ", kMaxSearchOctets, " octets in all"));
   }
   return absl::OkStatus();
 }

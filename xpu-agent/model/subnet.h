@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "common/base/ip_address.h"
+#include "xpu-agent/model/model.h"
 
 namespace xpu {
 
@@ -26,5 +27,10 @@ AddressRange AssignableRange(const IpPrefix& prefix);
 // below what IP needs (576, with IPv6 1280) or above 9216.
 absl::Status ValidateSubnets(const std::vector<IpPrefix>& prefixes, const std::vector<IpAddress>& gateways,
                              uint32_t mtu);
+
+// Whether hosts of a network can be told this: at most 8 servers, each the address of one host; domains as
+// hosts have them (letters, digits, '-' and '_', 253 octets), at most 6 to search in, which DHCP and router
+// advertisements must have room for. InvalidArgument says what cannot be.
+absl::Status ValidateDns(const DnsOptions& dns);
 
 }  // namespace xpu

@@ -85,5 +85,32 @@ TEST(ValidateSubnets, HoldsTheMtuToWhatTheFamilyNeeds) {
   ExpectInvalid(Validate({"2001:db8::/64"}, {}, 1279), "between 1280 and 9216");
 }
 
+TEST(ValidateDnsTest, TakesWhatHostsCanBeTold) {
+  DnsOptions dns{.servers = {*IpAddress::Parse("10.0.0.53"), *IpAddress::Parse("2001:db8::53")},
+                 .domain = "pods.example",
+                 .search = {"pods.example", "svc.cluster.local", "_tcp.example"}};
+  EXPECT_EQ(ValidateDns(dns), absl::OkStatus());
+  EXPECT_EQ(ValidateDns({}), absl::OkStatus());
+}
+
+TEST(ValidateDnsTest, SaysWhatIsWrong) {
+  const auto message = [](const DnsOptions& dns) {
+    const absl::Status status = ValidateDns(dns);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    return std::string(status.message());
+  };
+  EXPECT_THAT(message({.servers = {*IpAddress::Parse("224.0.0.1")}}), ::testing::HasSubstr("224.0.0.1"));
+  EXPECT_THAT(message({.servers = std::vector<IpAddress>(9, *IpAddress::Parse("10.0.0.1"))}),
+              ::testing::HasSubstr("9 are more than 8"));
+  for (const std::string bad : {"a..b", ".a", "a.", "-a", "a-", "a b", std::string(64, 'a').c_str()}) {
+    EXPECT_THAT(message({.domain = bad}), ::testing::HasSubstr("domain: '" + bad + "'"));
+    EXPECT_THAT(message({.search = {bad}}), ::testing::HasSubstr("search: '" + bad + "'"));
+  }
+  EXPECT_THAT(message({.search = {""}}), ::testing::HasSubstr("search: ''"));
+  EXPECT_THAT(message({.search = std::vector<std::string>(7, "a")}), ::testing::HasSubstr("no room"));
+  EXPECT_THAT(message({.search = std::vector<std::string>(5, std::string(60, 'a'))}),
+              ::testing::HasSubstr("no room"));
+}
+
 }  // namespace
 }  // namespace xpu
