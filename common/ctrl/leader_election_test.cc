@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "common/kube/cut_store.h"
 #include "common/kube/fake_store.h"
 #include "common/kube/metadata.h"
 #include "gmock/gmock.h"
@@ -17,50 +18,6 @@ namespace {
 
 const ResourceKind kLeases = {"coordination.k8s.io", "v1", "Lease", "leases"};
 const ResourceName kLease = {"xpu", "broker"};
-
-// One process's way to the store, which can be cut.
-class CutStore : public ResourceStore {
- public:
-  explicit CutStore(ResourceStore& store) : store_(store) {}
-  absl::StatusOr<Resource> Create(const ResourceKind& kind, const Resource& object) override {
-    if (cut_) return Cut();
-    return store_.Create(kind, object);
-  }
-  absl::StatusOr<Resource> Get(const ResourceKind& kind, const ResourceName& name) override {
-    if (cut_) return Cut();
-    return store_.Get(kind, name);
-  }
-  absl::StatusOr<ResourceList> List(const ResourceKind& kind, const std::string& ns,
-                                    const ListOptions& options) override {
-    if (cut_) return Cut();
-    return store_.List(kind, ns, options);
-  }
-  absl::StatusOr<Resource> Update(const ResourceKind& kind, const Resource& object) override {
-    if (cut_) return Cut();
-    return store_.Update(kind, object);
-  }
-  absl::StatusOr<Resource> UpdateStatus(const ResourceKind& kind, const Resource& object) override {
-    return store_.UpdateStatus(kind, object);
-  }
-  absl::StatusOr<Resource> Patch(const ResourceKind& kind, const ResourceName& name, PatchType type,
-                                 const nlohmann::json& patch) override {
-    return store_.Patch(kind, name, type, patch);
-  }
-  absl::Status Delete(const ResourceKind& kind, const ResourceName& name) override {
-    return store_.Delete(kind, name);
-  }
-  absl::StatusOr<std::unique_ptr<Watcher>> Watch(const ResourceKind& kind, const std::string& ns,
-                                                 const std::string& version, const ListOptions& options,
-                                                 WatchCallbacks callbacks) override {
-    return store_.Watch(kind, ns, version, options, std::move(callbacks));
-  }
-  void Cut(bool cut) { cut_ = cut; }
-
- private:
-  static absl::Status Cut() { return absl::UnavailableError("cut off"); }
-  ResourceStore& store_;
-  std::atomic<bool> cut_ = false;
-};
 
 // Processes that share one loop, so that what each of them does comes in one order.
 class LeaderElectionTest : public ::testing::Test {
@@ -134,12 +91,12 @@ TEST_F(LeaderElectionTest, ALeaderThatIsCutOffStopsBeforeAnotherBegins) {
   Start("a");
   RunUntil([&] { return Leader() == "a"; });
   Start("b");
-  processes_["a"].store->Cut(true);
+  processes_["a"].store->Cut();
   RunUntil([&] { return Leader() == "b"; });
   EXPECT_THAT(history_, testing::ElementsAre("+a", "-a", "+b"));
   EXPECT_EQ(store_.Get(kLeases, kLease).value()["spec"]["leaseTransitions"], 1);
   // Back again, it stands in line.
-  processes_["a"].store->Cut(false);
+  processes_["a"].store->Mend();
   --leaders_;
   processes_.erase("b");
   RunUntil([&] { return Leader() == "a"; });

@@ -1,0 +1,82 @@
+#include "control-plane/broker/two_clusters_testing.h"
+
+#include <utility>
+
+#include "common/kube/metadata.h"
+#include "gtest/gtest.h"
+
+namespace xpu::broker {
+
+TwoClusters::TwoClusters() {
+  to_tenant.OnWrite([this] { Written(); });
+  to_infra.OnWrite([this] { Written(); });
+}
+
+BrokerOptions TwoClusters::Options() {
+  BrokerOptions options;
+  options.identity = "broker-1";
+  options.retry = {.initial = absl::Milliseconds(1), .max = absl::Milliseconds(20)};
+  options.config.origin.name = "tenant-a";
+  KindSync::Options sync;
+  sync.kind = kNetworks;
+  sync.origin = options.config.origin;
+  sync.namespaces = {{"default", "a"}};
+  sync.workers = 2;
+  options.config.syncs = {sync};
+  return options;
+}
+
+void TwoClusters::Written() {
+  absl::MutexLock lock(&mu_);
+  ++writes_;
+}
+
+bool TwoClusters::WaitUntil(const std::function<bool()>& done) {
+  const absl::Time deadline = absl::Now() + absl::Seconds(30);
+  int64_t seen = -1;
+  while (true) {
+    {
+      const auto news = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return writes_ != seen; };
+      absl::MutexLock lock(&mu_);
+      if (!mu_.AwaitWithDeadline(absl::Condition(&news), deadline)) return false;
+      seen = writes_;
+    }
+    if (done()) return true;
+  }
+}
+
+Resource TwoClusters::Write(FakeStore& store, const std::string& ns, const std::string& name, int64_t vni) {
+  absl::StatusOr<Resource> object = store.Get(kNetworks, {ns, name});
+  if (!object.ok()) {
+    Resource fresh = MakeResource(kNetworks, {ns, name});
+    fresh["spec"] = {{"vni", vni}};
+    object = store.Create(kNetworks, fresh);
+  } else {
+    (*object)["metadata"].erase("resourceVersion");
+    (*object)["spec"]["vni"] = vni;
+    object = store.Update(kNetworks, *object);
+  }
+  EXPECT_TRUE(object.ok()) << object.status();
+  return object.value_or(Resource());
+}
+
+std::optional<Resource> TwoClusters::Find(FakeStore& store, const std::string& ns, const std::string& name) {
+  absl::StatusOr<Resource> object = store.Get(kNetworks, {ns, name});
+  if (!object.ok()) return std::nullopt;
+  return *std::move(object);
+}
+
+RunningBroker::RunningBroker(TwoClusters& clusters, BrokerOptions options, std::function<void(bool)> changed)
+    : thread_([this, &clusters, options = std::move(options), changed = std::move(changed)] {
+        const absl::Status status = RunBroker(
+            options,
+            {.loop = loop_, .source = clusters.to_tenant, .target = clusters.to_infra, .changed = changed});
+        EXPECT_TRUE(status.ok()) << status;
+      }) {}
+
+RunningBroker::~RunningBroker() {
+  loop_.Stop();
+  thread_.join();
+}
+
+}  // namespace xpu::broker
