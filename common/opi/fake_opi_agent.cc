@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/mac_address.h"
@@ -48,11 +49,8 @@ absl::StatusOr<evpn::LogicalBridge> FakeOpiAgent::CreateLogicalBridge(const std:
       return absl::AlreadyExistsError(absl::StrCat("logical_bridge.spec.vlan_id: ", spec.vlan_id(),
                                                    " is that of ", LogicalBridgeName(other)));
     }
-    if (spec.has_vni() && bridge.spec.has_vni() && bridge.spec.vni() == spec.vni()) {
-      return absl::AlreadyExistsError(
-          absl::StrCat("logical_bridge.spec.vni: ", spec.vni(), " is that of ", LogicalBridgeName(other)));
-    }
   }
+  if (spec.has_vni()) XPU_RETURN_IF_ERROR(CheckVni(spec.vni(), "logical_bridge.spec.vni"));
   Bridge& bridge = bridges_[id];
   bridge.spec = spec;
   return Show(id, bridge);
@@ -78,6 +76,9 @@ absl::Status FakeOpiAgent::DeleteLogicalBridge(const std::string& name) {
     for (const std::string& bridge : port.spec.logical_bridges()) {
       if (bridge == LogicalBridgeName(id)) users.push_back(BridgePortName(port_id));
     }
+  }
+  for (const auto& [svi_id, svi] : svis_) {
+    if (svi.logical_bridge() == LogicalBridgeName(id)) users.push_back(SviName(svi_id));
   }
   if (!users.empty()) {
     return absl::FailedPreconditionError(
@@ -107,6 +108,17 @@ absl::Status FakeOpiAgent::CheckMac(const std::string& port, const std::string& 
   return absl::OkStatus();
 }
 
+std::optional<uint32_t> FakeOpiAgent::TakeVlan(evpn::BridgePortSpec* spec) const {
+  uint32_t vlan = 0;
+  if (spec->ptype() != evpn::BRIDGE_PORT_TYPE_ACCESS || spec->logical_bridges_size() != 1 ||
+      !absl::SimpleAtoi(spec->logical_bridges(0), &vlan) || vlan > 4094 ||
+      bridges_.contains(spec->logical_bridges(0)) || forbidden_vlans_.contains(vlan)) {
+    return std::nullopt;
+  }
+  spec->clear_logical_bridges();
+  return vlan;
+}
+
 absl::StatusOr<evpn::BridgePort> FakeOpiAgent::CreateBridgePort(const std::string& id,
                                                                 const evpn::BridgePortSpec& asked,
                                                                 int64_t claim) {
@@ -119,6 +131,7 @@ absl::StatusOr<evpn::BridgePort> FakeOpiAgent::CreateBridgePort(const std::strin
     return absl::InvalidArgumentError("bridge_port.spec.logical_bridges: an ACCESS port is in one bridge");
   }
   evpn::BridgePortSpec spec = asked;
+  const std::optional<uint32_t> vlan = TakeVlan(&spec);
   for (std::string& name : *spec.mutable_logical_bridges()) {
     absl::StatusOr<std::string> bridge = LogicalBridgeId(name);
     XPU_RETURN_IF_ERROR(Annotate(bridge.status(), "bridge_port.spec.logical_bridges"));
@@ -133,15 +146,17 @@ absl::StatusOr<evpn::BridgePort> FakeOpiAgent::CreateBridgePort(const std::strin
   if (it != ports_.end() && order == ClaimOrder::kCurrent) {
     evpn::BridgePortSpec same = it->second.spec;
     // What BindPort added is not for a repeated Create to undo.
-    if (it->second.bound && spec.logical_bridges().empty()) same.clear_logical_bridges();
-    if (MessageDifferencer::Equals(same, spec)) return Show(id, it->second);
+    const bool is_isolated = spec.logical_bridges().empty() && !vlan.has_value();
+    if (it->second.bound && is_isolated) same.clear_logical_bridges();
+    const bool same_vlan = it->second.vlan == vlan || (it->second.bound && is_isolated);
+    if (same_vlan && MessageDifferencer::Equals(same, spec)) return Show(id, it->second);
     return absl::AlreadyExistsError(absl::StrCat(BridgePortName(id), " is there with another spec"));
   }
   for (const std::string& bridge : spec.logical_bridges()) {
     XPU_RETURN_IF_ERROR(CheckMac(id, bridge, spec.mac_address()));
   }
   marks_[id] = MarkAfter(marks_[id], claim, false);
-  return Show(id, ports_[id] = Port{.spec = spec, .claim = claim});
+  return Show(id, ports_[id] = Port{.spec = spec, .vlan = vlan, .claim = claim});
 }
 
 absl::StatusOr<evpn::BridgePort> FakeOpiAgent::GetBridgePort(const std::string& name) const {
@@ -393,6 +408,63 @@ absl::StatusOr<agent::v1::PortBinding> FakeOpiAgent::BindToVlan(const std::strin
   return ShowBinding(id, ports_[id] = std::move(port));
 }
 
+absl::Status FakeOpiAgent::SetAddressBlocks(const agent::v1::SetAddressBlocksRequest& request) {
+  absl::StatusOr<std::string> id = LogicalBridgeId(request.logical_bridge());
+  XPU_RETURN_IF_ERROR(Annotate(id.status(), "logical_bridge"));
+  auto bridge = bridges_.find(*id);
+  if (bridge == bridges_.end()) {
+    return absl::NotFoundError(absl::StrCat("logical_bridge: there is no ", LogicalBridgeName(*id)));
+  }
+  for (const std::string& block : request.blocks()) {
+    XPU_RETURN_IF_ERROR(Annotate(IpPrefix::Parse(block).status(), "blocks"));
+  }
+  bridge->second.blocks = std::vector<std::string>(request.blocks().begin(), request.blocks().end());
+  return absl::OkStatus();
+}
+
+std::optional<std::vector<std::string>> FakeOpiAgent::AddressBlocks(const std::string& bridge_id) const {
+  auto bridge = bridges_.find(bridge_id);
+  return bridge == bridges_.end() ? std::nullopt : bridge->second.blocks;
+}
+
+absl::Status FakeOpiAgent::UpdateRemotePorts(const agent::v1::UpdateRemotePortsRequest& request) {
+  absl::StatusOr<std::string> id = LogicalBridgeId(request.logical_bridge());
+  XPU_RETURN_IF_ERROR(Annotate(id.status(), "logical_bridge"));
+  auto bridge = bridges_.find(*id);
+  if (bridge == bridges_.end()) {
+    return absl::NotFoundError(absl::StrCat("logical_bridge: there is no ", LogicalBridgeName(*id)));
+  }
+  if (!bridge->second.spec.has_vni()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("logical_bridge: ", LogicalBridgeName(*id), " has no VNI"));
+  }
+  for (const agent::v1::RemotePort& port : request.set()) {
+    if (port.id().empty()) return absl::InvalidArgumentError("set.id: is empty");
+    XPU_RETURN_IF_ERROR(CheckUnicast("set.mac_address", port.mac_address()));
+    for (const std::string& text : port.addresses()) {
+      absl::StatusOr<IpAddress> address = IpAddress::Parse(text);
+      if (!address.ok() || !address->IsUnicast()) {
+        return absl::InvalidArgumentError(absl::StrCat("set.addresses: ", text, " is not for an interface"));
+      }
+    }
+    absl::StatusOr<IpAddress> vtep = IpAddress::Parse(port.vtep());
+    if (!vtep.ok() || !vtep->IsUnicast()) {
+      return absl::InvalidArgumentError(absl::StrCat("set.vtep: ", port.vtep(), " is not for a tunnel"));
+    }
+  }
+  auto& ports = bridge->second.remote_ports;
+  if (request.replace()) ports.clear();
+  for (const std::string& gone : request.remove()) ports.erase(gone);
+  for (const agent::v1::RemotePort& port : request.set()) ports[port.id()] = port;
+  return absl::OkStatus();
+}
+
+std::map<std::string, agent::v1::RemotePort> FakeOpiAgent::RemotePorts(const std::string& bridge_id) const {
+  auto bridge = bridges_.find(bridge_id);
+  return bridge == bridges_.end() ? std::map<std::string, agent::v1::RemotePort>()
+                                  : bridge->second.remote_ports;
+}
+
 std::vector<agent::v1::PortBinding> FakeOpiAgent::ListPortBindings() const {
   std::vector<agent::v1::PortBinding> all;
   for (const auto& [id, port] : ports_) {
@@ -413,6 +485,7 @@ evpn::BridgePort FakeOpiAgent::Show(const std::string& id, const Port& port) con
   evpn::BridgePort out;
   out.set_name(BridgePortName(id));
   *out.mutable_spec() = port.spec;
+  if (port.vlan.has_value()) out.mutable_spec()->add_logical_bridges(absl::StrCat(*port.vlan));
   out.mutable_status()->set_oper_status(missing_.contains(id) ? evpn::BP_OPER_STATUS_DOWN
                                                               : evpn::BP_OPER_STATUS_UP);
   return out;

@@ -31,10 +31,27 @@ class FakeOpiAgent {
   std::vector<evpn::BridgePort> ListBridgePorts() const;
   absl::Status DeleteBridgePort(const std::string& name, int64_t claim);
 
+  absl::StatusOr<evpn::Vrf> CreateVrf(const std::string& id, const evpn::VrfSpec& spec);
+  absl::StatusOr<evpn::Vrf> GetVrf(const std::string& name) const;
+  std::vector<evpn::Vrf> ListVrfs() const;
+  absl::Status DeleteVrf(const std::string& name);
+
+  absl::StatusOr<evpn::Svi> CreateSvi(const std::string& id, const evpn::SviSpec& spec);
+  absl::StatusOr<evpn::Svi> UpdateSvi(const std::string& name, const evpn::SviSpec& spec);
+  absl::StatusOr<evpn::Svi> GetSvi(const std::string& name) const;
+  std::vector<evpn::Svi> ListSvis() const;
+  absl::Status DeleteSvi(const std::string& name);
+
   absl::StatusOr<agent::v1::Subnets> SetSubnets(const agent::v1::Subnets& subnets);
   absl::StatusOr<agent::v1::PortBinding> BindPort(const agent::v1::BindPortRequest& request);
   absl::Status UnbindPort(const agent::v1::UnbindPortRequest& request);
   std::vector<agent::v1::PortBinding> ListPortBindings() const;
+  absl::Status SetAddressBlocks(const agent::v1::SetAddressBlocksRequest& request);
+  std::optional<std::vector<std::string>> AddressBlocks(const std::string& bridge_id) const;
+  absl::Status UpdateRemotePorts(const agent::v1::UpdateRemotePortsRequest& request);
+
+  // Of the logical bridge with this id, by id.
+  std::map<std::string, agent::v1::RemotePort> RemotePorts(const std::string& bridge_id) const;
 
   // BindPort of these port ids is NotFound: the card has no such function.
   void RemoveFunction(const std::string& port_id) { missing_.insert(port_id); }
@@ -47,18 +64,28 @@ class FakeOpiAgent {
     std::vector<IpPrefix> prefixes;
     std::vector<IpAddress> gateways;
     uint32_t mtu = 1500;
+    std::map<std::string, agent::v1::RemotePort> remote_ports;
+    std::optional<std::vector<std::string>> blocks;
   };
   struct Port {
     // As it is now: BindPort puts its bridge in.
     evpn::BridgePortSpec spec;
     bool bound = false;
-    // Bound to this VLAN instead of a bridge.
+    // In this VLAN instead of a bridge.
     std::optional<uint32_t> vlan;
     std::vector<InterfaceAddress> addresses;
     int64_t claim = 0;
   };
 
+  // AlreadyExists if the VNI is that of a bridge or a VRF; `field` begins the message.
+  absl::Status CheckVni(uint32_t vni, absl::string_view field) const;
+  // `spec` with names in the API's own dialect and a MAC, if an SVI of this id can have it.
+  absl::StatusOr<evpn::SviSpec> CheckSvi(const std::string& id, evpn::SviSpec spec) const;
+  static evpn::Vrf Show(const std::string& id, const evpn::VrfSpec& spec);
+  static evpn::Svi Show(const std::string& id, const evpn::SviSpec& spec);
   absl::StatusOr<ClaimOrder> Order(const std::string& id, int64_t claim, ClaimUse use) const;
+  // Takes a VLAN out that the only reference names instead of a bridge.
+  std::optional<uint32_t> TakeVlan(evpn::BridgePortSpec* spec) const;
   absl::Status CheckMac(const std::string& port, const std::string& bridge, const std::string& mac) const;
   absl::Status GiveBack(const std::string& id, int64_t claim, bool remove);
   bool IsTaken(const std::string& bridge, const IpAddress& address, const std::string& except_port) const;
@@ -72,6 +99,8 @@ class FakeOpiAgent {
 
   std::map<std::string, Bridge> bridges_;
   std::map<std::string, Port> ports_;
+  std::map<std::string, evpn::VrfSpec> vrfs_;
+  std::map<std::string, evpn::SviSpec> svis_;
   std::map<std::string, ClaimMark> marks_;
   std::set<std::string> missing_;
   std::set<uint32_t> forbidden_vlans_;

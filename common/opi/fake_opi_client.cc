@@ -153,6 +153,51 @@ absl::Status FakeOpiClient::DeleteBridgePort(const std::string& name, int64_t cl
   });
 }
 
+absl::StatusOr<evpn::Vrf> FakeOpiClient::CreateVrf(const std::string& id, const evpn::VrfSpec& spec) {
+  return Call<absl::StatusOr<evpn::Vrf>>(
+      "CreateVrf", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.CreateVrf(id, spec); });
+}
+
+absl::StatusOr<evpn::Vrf> FakeOpiClient::GetVrf(const std::string& name) {
+  return Call<absl::StatusOr<evpn::Vrf>>(
+      "GetVrf", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.GetVrf(name); });
+}
+
+absl::StatusOr<std::vector<evpn::Vrf>> FakeOpiClient::ListVrfs() {
+  return Call<absl::StatusOr<std::vector<evpn::Vrf>>>(
+      "ListVrfs", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.ListVrfs(); });
+}
+
+absl::Status FakeOpiClient::DeleteVrf(const std::string& name) {
+  return Call<absl::Status>("DeleteVrf",
+                            [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.DeleteVrf(name); });
+}
+
+absl::StatusOr<evpn::Svi> FakeOpiClient::CreateSvi(const std::string& id, const evpn::SviSpec& spec) {
+  return Call<absl::StatusOr<evpn::Svi>>(
+      "CreateSvi", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.CreateSvi(id, spec); });
+}
+
+absl::StatusOr<evpn::Svi> FakeOpiClient::UpdateSvi(const std::string& name, const evpn::SviSpec& spec) {
+  return Call<absl::StatusOr<evpn::Svi>>(
+      "UpdateSvi", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.UpdateSvi(name, spec); });
+}
+
+absl::StatusOr<evpn::Svi> FakeOpiClient::GetSvi(const std::string& name) {
+  return Call<absl::StatusOr<evpn::Svi>>(
+      "GetSvi", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.GetSvi(name); });
+}
+
+absl::StatusOr<std::vector<evpn::Svi>> FakeOpiClient::ListSvis() {
+  return Call<absl::StatusOr<std::vector<evpn::Svi>>>(
+      "ListSvis", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.ListSvis(); });
+}
+
+absl::Status FakeOpiClient::DeleteSvi(const std::string& name) {
+  return Call<absl::Status>("DeleteSvi",
+                            [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.DeleteSvi(name); });
+}
+
 absl::StatusOr<agent::v1::Subnets> FakeOpiClient::SetSubnets(const agent::v1::Subnets& subnets) {
   return Call<absl::StatusOr<agent::v1::Subnets>>(
       "SetSubnets", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.SetSubnets(subnets); });
@@ -171,6 +216,44 @@ absl::Status FakeOpiClient::UnbindPort(const agent::v1::UnbindPortRequest& reque
 absl::StatusOr<std::vector<agent::v1::PortBinding>> FakeOpiClient::ListPortBindings() {
   return Call<absl::StatusOr<std::vector<agent::v1::PortBinding>>>(
       "ListPortBindings", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.ListPortBindings(); });
+}
+
+absl::Status FakeOpiClient::SetAddressBlocks(const agent::v1::SetAddressBlocksRequest& request) {
+  return Call<absl::Status>(
+      "SetAddressBlocks", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.SetAddressBlocks(request); });
+}
+
+std::optional<std::vector<std::string>> FakeOpiClient::AddressBlocks(const std::string& bridge_id) const {
+  absl::MutexLock lock(&mu_);
+  return agent_.AddressBlocks(bridge_id);
+}
+
+absl::Status FakeOpiClient::UpdateRemotePorts(const agent::v1::UpdateRemotePortsRequest& request) {
+  return Call<absl::Status>("UpdateRemotePorts", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    remote_port_updates_.push_back(request);
+    return agent_.UpdateRemotePorts(request);
+  });
+}
+
+std::vector<agent::v1::UpdateRemotePortsRequest> FakeOpiClient::RemotePortUpdates() const {
+  absl::MutexLock lock(&mu_);
+  return remote_port_updates_;
+}
+
+std::map<std::string, agent::v1::RemotePort> FakeOpiClient::AwaitRemotePorts(
+    const std::string& bridge_id,
+    const std::function<bool(const std::map<std::string, agent::v1::RemotePort>&)>& test,
+    absl::Duration deadline) const {
+  absl::MutexLock lock(&mu_);
+  const auto reached = [&]()
+                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return test(agent_.RemotePorts(bridge_id)); };
+  mu_.AwaitWithTimeout(absl::Condition(&reached), deadline);
+  return agent_.RemotePorts(bridge_id);
+}
+
+std::map<std::string, agent::v1::RemotePort> FakeOpiClient::RemotePorts(const std::string& bridge_id) const {
+  absl::MutexLock lock(&mu_);
+  return agent_.RemotePorts(bridge_id);
 }
 
 void FakeOpiClient::ObserveConnection(std::function<void(bool connected)> changed) {

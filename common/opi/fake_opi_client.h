@@ -4,6 +4,7 @@
 #include <functional>
 #include <list>
 #include <map>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -44,6 +45,18 @@ class FakeOpiClient : public OpiClient {
   void RemoveFunction(const std::string& port_id);
   // BindPort to this VLAN is PermissionDenied; all others are allowed.
   void ForbidVlan(uint32_t vlan);
+  // What SetAddressBlocks() left there; nothing if it was never called. Addresses that are given need not be
+  // in them.
+  std::optional<std::vector<std::string>> AddressBlocks(const std::string& bridge_id) const;
+  // What UpdateRemotePorts() left in that logical bridge, by id.
+  std::map<std::string, agent::v1::RemotePort> RemotePorts(const std::string& bridge_id) const;
+  // The same once `test` is true of it, or as it is after `deadline`.
+  std::map<std::string, agent::v1::RemotePort> AwaitRemotePorts(
+      const std::string& bridge_id,
+      const std::function<bool(const std::map<std::string, agent::v1::RemotePort>&)>& test,
+      absl::Duration deadline = absl::Seconds(20)) const;
+  // Every UpdateRemotePorts() that had an effect.
+  std::vector<agent::v1::UpdateRemotePortsRequest> RemotePortUpdates() const;
   // What WatchPorts() tells; empty to begin with.
   void SetPortStates(const agent::v1::PortStates& states);
   // The agent forgets everything, as if its disk had been lost.
@@ -59,10 +72,21 @@ class FakeOpiClient : public OpiClient {
   absl::StatusOr<evpn::BridgePort> GetBridgePort(const std::string& name) override;
   absl::StatusOr<std::vector<evpn::BridgePort>> ListBridgePorts() override;
   absl::Status DeleteBridgePort(const std::string& name, int64_t claim) override;
+  absl::StatusOr<evpn::Vrf> CreateVrf(const std::string& id, const evpn::VrfSpec& spec) override;
+  absl::StatusOr<evpn::Vrf> GetVrf(const std::string& name) override;
+  absl::StatusOr<std::vector<evpn::Vrf>> ListVrfs() override;
+  absl::Status DeleteVrf(const std::string& name) override;
+  absl::StatusOr<evpn::Svi> CreateSvi(const std::string& id, const evpn::SviSpec& spec) override;
+  absl::StatusOr<evpn::Svi> UpdateSvi(const std::string& name, const evpn::SviSpec& spec) override;
+  absl::StatusOr<evpn::Svi> GetSvi(const std::string& name) override;
+  absl::StatusOr<std::vector<evpn::Svi>> ListSvis() override;
+  absl::Status DeleteSvi(const std::string& name) override;
   absl::StatusOr<agent::v1::Subnets> SetSubnets(const agent::v1::Subnets& subnets) override;
   absl::StatusOr<agent::v1::PortBinding> BindPort(const agent::v1::BindPortRequest& request) override;
   absl::Status UnbindPort(const agent::v1::UnbindPortRequest& request) override;
   absl::StatusOr<std::vector<agent::v1::PortBinding>> ListPortBindings() override;
+  absl::Status SetAddressBlocks(const agent::v1::SetAddressBlocksRequest& request) override;
+  absl::Status UpdateRemotePorts(const agent::v1::UpdateRemotePortsRequest& request) override;
   void ObserveConnection(std::function<void(bool connected)> changed) override;
   // A silent agent is one that is not connected.
   void WatchPorts(std::function<void(const absl::StatusOr<agent::v1::PortStates>& states)> changed) override;
@@ -83,6 +107,7 @@ class FakeOpiClient : public OpiClient {
   FakeOpiAgent agent_ ABSL_GUARDED_BY(mu_);
   std::list<Fault> faults_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, int> calls_ ABSL_GUARDED_BY(mu_);
+  std::vector<agent::v1::UpdateRemotePortsRequest> remote_port_updates_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, bool> blocked_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, int> held_ ABSL_GUARDED_BY(mu_);
   bool connected_ ABSL_GUARDED_BY(mu_) = true;

@@ -44,6 +44,7 @@ class FakeHarness : public OpiClientHarness {
 
 std::unique_ptr<OpiClientHarness> MakeFake() { return std::make_unique<FakeHarness>(); }
 INSTANTIATE_TEST_SUITE_P(Fake, OpiClientContract, testing::Values(&MakeFake));
+INSTANTIATE_TEST_SUITE_P(Fake, OpiClientRoutingContract, testing::Values(&MakeFake));
 
 evpn::LogicalBridgeSpec Spec() {
   evpn::LogicalBridgeSpec spec;

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/opi/opi_client.h"
 #include "common/opi/port_watch.h"
@@ -18,6 +21,9 @@ class GrpcOpiClient : public OpiClient {
  public:
   struct Options {
     TlsFiles tls;
+    // Instead, credentials that may change: then there is a new connection with them, and what is under way
+    // goes on over the old one.
+    std::shared_ptr<TlsCredentials> credentials;
     // Of each call; lists have it for each page.
     absl::Duration deadline = absl::Seconds(10);
     // Of WatchPorts().
@@ -40,17 +46,50 @@ class GrpcOpiClient : public OpiClient {
   absl::StatusOr<evpn::BridgePort> GetBridgePort(const std::string& name) override;
   absl::StatusOr<std::vector<evpn::BridgePort>> ListBridgePorts() override;
   absl::Status DeleteBridgePort(const std::string& name, int64_t claim) override;
+  absl::StatusOr<evpn::Vrf> CreateVrf(const std::string& id, const evpn::VrfSpec& spec) override;
+  absl::StatusOr<evpn::Vrf> GetVrf(const std::string& name) override;
+  absl::StatusOr<std::vector<evpn::Vrf>> ListVrfs() override;
+  absl::Status DeleteVrf(const std::string& name) override;
+  absl::StatusOr<evpn::Svi> CreateSvi(const std::string& id, const evpn::SviSpec& spec) override;
+  absl::StatusOr<evpn::Svi> UpdateSvi(const std::string& name, const evpn::SviSpec& spec) override;
+  absl::StatusOr<evpn::Svi> GetSvi(const std::string& name) override;
+  absl::StatusOr<std::vector<evpn::Svi>> ListSvis() override;
+  absl::Status DeleteSvi(const std::string& name) override;
   absl::StatusOr<agent::v1::Subnets> SetSubnets(const agent::v1::Subnets& subnets) override;
   absl::StatusOr<agent::v1::PortBinding> BindPort(const agent::v1::BindPortRequest& request) override;
   absl::Status UnbindPort(const agent::v1::UnbindPortRequest& request) override;
   absl::StatusOr<std::vector<agent::v1::PortBinding>> ListPortBindings() override;
+  absl::Status SetAddressBlocks(const agent::v1::SetAddressBlocksRequest& request) override;
+  absl::Status UpdateRemotePorts(const agent::v1::UpdateRemotePortsRequest& request) override;
   void ObserveConnection(std::function<void(bool connected)> changed) override;
   void WatchPorts(std::function<void(const absl::StatusOr<agent::v1::PortStates>& states)> changed) override;
 
  private:
   struct State;
-  explicit GrpcOpiClient(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  // The connection of the moment. Who uses it keeps it while it does.
+  class Current {
+   public:
+    std::shared_ptr<State> operator->() const;
+    void Set(std::shared_ptr<State> state);
+
+   private:
+    mutable absl::Mutex mu_;
+    std::shared_ptr<State> state_ ABSL_GUARDED_BY(mu_);
+  };
+  GrpcOpiClient(std::string address, const Options& options);
+  absl::Status Connect();
+  void Reconnect();
+
+  const std::string address_;
+  const Options options_;
+  Current state_;
+  // Held while the connection is exchanged, so that the new one has the observers of the old one.
+  absl::Mutex observers_mu_;
+  std::function<void(bool)> connection_observer_ ABSL_GUARDED_BY(observers_mu_);
+  std::function<void(const absl::StatusOr<agent::v1::PortStates>&)> ports_observer_
+      ABSL_GUARDED_BY(observers_mu_);
+  // Goes first.
+  std::unique_ptr<TlsCredentials::Subscription> credentials_changed_;
 };
 
 }  // namespace xpu

@@ -45,10 +45,26 @@ class OpiClient {
   // A port that is not there is OK.
   virtual absl::Status DeleteBridgePort(const std::string& name, int64_t claim) = 0;
 
+  // Routing domains and the gateways of bridges in them, like bridges. A VRF with SVIs and a bridge with one
+  // are FailedPrecondition to delete.
+  virtual absl::StatusOr<evpn::Vrf> CreateVrf(const std::string& id, const evpn::VrfSpec& spec) = 0;
+  virtual absl::StatusOr<evpn::Vrf> GetVrf(const std::string& name) = 0;
+  virtual absl::StatusOr<std::vector<evpn::Vrf>> ListVrfs() = 0;
+  virtual absl::Status DeleteVrf(const std::string& name) = 0;
+  // `spec` names VRF and bridge by their names. Without a MAC the agent gives one.
+  virtual absl::StatusOr<evpn::Svi> CreateSvi(const std::string& id, const evpn::SviSpec& spec) = 0;
+  // Makes the whole spec this one, without taking the gateway away meanwhile; NotFound if there is none.
+  virtual absl::StatusOr<evpn::Svi> UpdateSvi(const std::string& name, const evpn::SviSpec& spec) = 0;
+  virtual absl::StatusOr<evpn::Svi> GetSvi(const std::string& name) = 0;
+  virtual absl::StatusOr<std::vector<evpn::Svi>> ListSvis() = 0;
+  virtual absl::Status DeleteSvi(const std::string& name) = 0;
+
   virtual absl::StatusOr<agent::v1::Subnets> SetSubnets(const agent::v1::Subnets& subnets) = 0;
   virtual absl::StatusOr<agent::v1::PortBinding> BindPort(const agent::v1::BindPortRequest& request) = 0;
   virtual absl::Status UnbindPort(const agent::v1::UnbindPortRequest& request) = 0;
   virtual absl::StatusOr<std::vector<agent::v1::PortBinding>> ListPortBindings() = 0;
+  virtual absl::Status SetAddressBlocks(const agent::v1::SetAddressBlocksRequest& request) = 0;
+  virtual absl::Status UpdateRemotePorts(const agent::v1::UpdateRemotePortsRequest& request) = 0;
 
   // Calls `changed` with true when the agent can be reached, with false when it no longer can; the first time
   // soon after the call, on a thread of the client's. At most one observer; null removes it, and when that

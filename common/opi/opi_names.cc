@@ -63,22 +63,14 @@ absl::StatusOr<std::string> BridgePortId(absl::string_view name) { return IdIn(n
 absl::StatusOr<std::string> SviId(absl::string_view name) { return IdIn(name, kSvis); }
 
 NameDialect DialectOf(absl::string_view name) {
-  if (absl::StartsWith(name, kEvpnService)) return NameDialect::kEvpnBridge;
-  return absl::StrContains(name, '/') ? NameDialect::kApi : NameDialect::kBare;
+  return absl::StartsWith(name, kEvpnService) ? NameDialect::kEvpnBridge : NameDialect::kApi;
 }
 
 std::string InDialect(absl::string_view name, NameDialect dialect) {
+  if (dialect == NameDialect::kApi) return std::string(name);
   for (const Collection& collection : {kVrfs, kBridges, kPorts, kSvis}) {
     absl::string_view id = name;
-    if (!absl::ConsumePrefix(&id, collection.own)) continue;
-    switch (dialect) {
-      case NameDialect::kApi:
-        break;
-      case NameDialect::kEvpnBridge:
-        return absl::StrCat(collection.evpn, id);
-      case NameDialect::kBare:
-        return std::string(id);
-    }
+    if (absl::ConsumePrefix(&id, collection.own)) return absl::StrCat(collection.evpn, id);
   }
   return std::string(name);
 }

@@ -8,16 +8,14 @@
 
 namespace xpu {
 
-// Names of OPI objects. Clients write them in three ways, and all are taken everywhere, also where one object
-// refers to another.
+// Names of OPI objects. Clients write them in two dialects or as the id alone, and all three are taken
+// everywhere, also where one object refers to another.
 enum class NameDialect {
   // The API's own: "vrfs/<id>", "logicalBridges/<id>", "bridgePorts/<id>", "svis/<id>".
   kApi,
   // OPI's EVPN bridge: "//network.opiproject.org/vrfs/<id>", ".../bridges/<id>", ".../ports/<id>",
   // ".../svis/<id>".
   kEvpnBridge,
-  // The id alone.
-  kBare,
 };
 
 // In the API's own dialect, by which this project calls its objects.
@@ -26,13 +24,14 @@ std::string LogicalBridgeName(absl::string_view id);
 std::string BridgePortName(absl::string_view id);
 std::string SviName(absl::string_view id);
 
-// The id in a name of any dialect; InvalidArgument, without the name of the field, for anything else.
+// The id in a name of any dialect, or the id itself; InvalidArgument, without the name of the field, for
+// anything else.
 absl::StatusOr<std::string> VrfId(absl::string_view name);
 absl::StatusOr<std::string> LogicalBridgeId(absl::string_view name);
 absl::StatusOr<std::string> BridgePortId(absl::string_view name);
 absl::StatusOr<std::string> SviId(absl::string_view name);
 
-// How `name` is written, whatever it names.
+// How `name` is written, whatever it names; an id alone counts as the API's own.
 NameDialect DialectOf(absl::string_view name);
 // A name of the API's own dialect in another one; anything else stays as it is.
 std::string InDialect(absl::string_view name, NameDialect dialect);

@@ -5,21 +5,38 @@
 namespace xpu {
 namespace {
 
-TEST(OpiNames, TakesTheThreeFormsOfABridgesName) {
+TEST(OpiNames, TakesTheThreeDialects) {
+  EXPECT_EQ(*VrfId("vrfs/tenant"), "tenant");
+  EXPECT_EQ(*VrfId("//network.opiproject.org/vrfs/tenant"), "tenant");
+  EXPECT_EQ(*VrfId("tenant"), "tenant");
   EXPECT_EQ(*LogicalBridgeId("logicalBridges/default.blue"), "default.blue");
   EXPECT_EQ(*LogicalBridgeId("//network.opiproject.org/bridges/br1"), "br1");
   EXPECT_EQ(*LogicalBridgeId("10"), "10");
-}
-
-TEST(OpiNames, TakesTheThreeFormsOfAPortsName) {
   EXPECT_EQ(*BridgePortId("bridgePorts/host0-3"), "host0-3");
   EXPECT_EQ(*BridgePortId("//network.opiproject.org/ports/host0-3"), "host0-3");
   EXPECT_EQ(*BridgePortId("host0-3"), "host0-3");
+  EXPECT_EQ(*SviId("svis/blue"), "blue");
+  EXPECT_EQ(*SviId("//network.opiproject.org/svis/blue"), "blue");
+  EXPECT_EQ(*SviId("blue"), "blue");
 }
 
-TEST(OpiNames, AnswersWithTheApisOwnNames) {
+TEST(OpiNames, SaysANameInAnotherDialect) {
+  for (const std::string& name : {VrfName("a"), LogicalBridgeName("a"), BridgePortName("a"), SviName("a")}) {
+    EXPECT_EQ(DialectOf(name), NameDialect::kApi);
+    EXPECT_EQ(InDialect(name, NameDialect::kApi), name);
+    EXPECT_EQ(DialectOf(InDialect(name, NameDialect::kEvpnBridge)), NameDialect::kEvpnBridge);
+  }
+  EXPECT_EQ(DialectOf("a"), NameDialect::kApi);
+  EXPECT_EQ(InDialect("logicalBridges/a", NameDialect::kEvpnBridge), "//network.opiproject.org/bridges/a");
+  EXPECT_EQ(InDialect("bridgePorts/a", NameDialect::kEvpnBridge), "//network.opiproject.org/ports/a");
+  EXPECT_EQ(InDialect("100", NameDialect::kEvpnBridge), "100") << "a VLAN, which is no object";
+}
+
+TEST(OpiNames, CallsObjectsByTheApisOwnNames) {
+  EXPECT_EQ(VrfName("tenant"), "vrfs/tenant");
   EXPECT_EQ(LogicalBridgeName("blue"), "logicalBridges/blue");
   EXPECT_EQ(BridgePortName("host0-3"), "bridgePorts/host0-3");
+  EXPECT_EQ(SviName("blue"), "svis/blue");
 }
 
 TEST(OpiNames, RefusesNamesOfOtherKindsAndBadIds) {

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "common/opi/opi_client.h"
+#include "common/opi/unimplemented_opi_client.h"
 #include "common/sys/net_namespaces.h"
 #include "common/sys/netlink.h"
 #include "common/sys/pci_bus.h"
@@ -142,40 +143,18 @@ class FaultyNetlinkFactory final : public NetlinkFactory {
 };
 
 // Only the calls that a host agent makes; the others are Unimplemented.
-class FaultyOpiClient final : public OpiClient {
+class FaultyOpiClient final : public UnimplementedOpiClient {
  public:
   FaultyOpiClient(FaultPoint& point, OpiClient& client) : point_(point), client_(client) {}
 
-  absl::StatusOr<evpn::LogicalBridge> CreateLogicalBridge(const std::string&,
-                                                          const evpn::LogicalBridgeSpec&) override {
-    return absl::UnimplementedError("no call of a host agent");
-  }
   absl::StatusOr<evpn::LogicalBridge> GetLogicalBridge(const std::string& name) override {
     return point_.Do<absl::StatusOr<evpn::LogicalBridge>>("GetLogicalBridge",
                                                           [&] { return client_.GetLogicalBridge(name); });
-  }
-  absl::StatusOr<std::vector<evpn::LogicalBridge>> ListLogicalBridges() override {
-    return absl::UnimplementedError("no call of a host agent");
-  }
-  absl::Status DeleteLogicalBridge(const std::string&) override {
-    return absl::UnimplementedError("no call of a host agent");
   }
   absl::StatusOr<evpn::BridgePort> CreateBridgePort(const std::string& id, const evpn::BridgePortSpec& spec,
                                                     int64_t claim) override {
     return point_.Do<absl::StatusOr<evpn::BridgePort>>(
         "CreateBridgePort", [&] { return client_.CreateBridgePort(id, spec, claim); });
-  }
-  absl::StatusOr<evpn::BridgePort> GetBridgePort(const std::string&) override {
-    return absl::UnimplementedError("no call of a host agent");
-  }
-  absl::StatusOr<std::vector<evpn::BridgePort>> ListBridgePorts() override {
-    return absl::UnimplementedError("no call of a host agent");
-  }
-  absl::Status DeleteBridgePort(const std::string&, int64_t) override {
-    return absl::UnimplementedError("no call of a host agent");
-  }
-  absl::StatusOr<agent::v1::Subnets> SetSubnets(const agent::v1::Subnets&) override {
-    return absl::UnimplementedError("no call of a host agent");
   }
   absl::StatusOr<agent::v1::PortBinding> BindPort(const agent::v1::BindPortRequest& request) override {
     return point_.Do<absl::StatusOr<agent::v1::PortBinding>>("BindPort",

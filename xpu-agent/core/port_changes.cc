@@ -4,6 +4,8 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/opi/opi_names.h"
@@ -46,24 +48,48 @@ absl::Status CheckMac(const AgentState& state, const std::string& port, const st
   return absl::OkStatus();
 }
 
+// The MAC is nobody else's in the VLAN.
+absl::Status CheckMacInVlan(const AgentState& state, const std::string& port, uint16_t vlan,
+                            const MacAddress& mac, absl::string_view field) {
+  for (const auto& [id, other] : state.model.ports) {
+    if (id == port || other.vlan != vlan || other.mac != mac) continue;
+    return absl::AlreadyExistsError(absl::StrCat(field, ": ", mac.ToString(), " is that of ",
+                                                 BridgePortName(id), " in VLAN ", vlan,
+                                                 "; give another one"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckSpec(const AgentState& state, const std::string& id, const PortSpec& spec) {
   FieldErrors errors("bridge_port.spec.");
   Validate(spec, &errors);
   XPU_RETURN_IF_ERROR(errors.ToStatus());
-  for (const std::string& bridge : spec.logical_bridges) {
+  constexpr absl::string_view kMacField = "bridge_port.spec.mac_address";
+  for (size_t i = 0; i < spec.logical_bridges.size(); ++i) {
+    const std::string& bridge = spec.logical_bridges[i];
     if (!state.model.bridges.contains(bridge)) {
-      return absl::FailedPreconditionError(absl::StrCat("bridge_port.spec.logical_bridges: there is no ",
-                                                        LogicalBridgeName(bridge), "; create it first"));
+      return absl::FailedPreconditionError(absl::StrCat("bridge_port.spec.logical_bridges[", i,
+                                                        "]: there is no ", LogicalBridgeName(bridge),
+                                                        "; create it first"));
     }
-    XPU_RETURN_IF_ERROR(CheckMac(state, id, bridge, spec.mac, "bridge_port.spec.mac_address"));
+    XPU_RETURN_IF_ERROR(CheckMac(state, id, bridge, spec.mac, kMacField));
   }
-  return absl::OkStatus();
+  return spec.vlan.has_value() ? CheckMacInVlan(state, id, *spec.vlan, spec.mac, kMacField)
+                               : absl::OkStatus();
+}
+
+// A VLAN id from 0 to 4094, without sign or leading zeros.
+std::optional<uint16_t> ParseVlanId(absl::string_view text) {
+  uint32_t vlan = 0;
+  const bool good = !text.empty() && text.size() <= 4 && (text.size() == 1 || text[0] != '0') &&
+                    absl::ascii_isdigit(text[0]) && absl::SimpleAtoi(text, &vlan) && vlan <= 4094;
+  return good ? std::optional(static_cast<uint16_t>(vlan)) : std::nullopt;
 }
 
 }  // namespace
 
 PortSpec SpecOf(const BridgePort& port) {
-  return {.mac = port.mac, .type = port.type, .logical_bridges = port.logical_bridges};
+  return {.mac = port.mac, .type = port.type, .logical_bridges = port.logical_bridges, .vlan = port.vlan};
 }
 
 void Validate(const PortSpec& spec, FieldErrors* errors) {
@@ -78,6 +104,26 @@ void Validate(const PortSpec& spec, FieldErrors* errors) {
     if (seen.insert(spec.logical_bridges[i]).second) continue;
     errors->Add(absl::StrCat("logical_bridges[", i, "]"),
                 absl::StrCat(LogicalBridgeName(spec.logical_bridges[i]), " is there twice"));
+  }
+}
+
+void ResolveVlans(const AgentState& state, const std::string& id,
+                  const std::function<bool(uint16_t vlan)>& allowed, PortSpec* spec) {
+  const auto port = state.model.ports.find(id);
+  for (size_t i = 0; i < spec->logical_bridges.size(); ++i) {
+    const std::optional<uint16_t> vlan = ParseVlanId(spec->logical_bridges[i]);
+    if (!vlan.has_value() || state.model.bridges.contains(spec->logical_bridges[i])) continue;
+    const auto bridge = std::find_if(
+        state.model.bridges.begin(), state.model.bridges.end(),
+        [&](const auto& entry) { return entry.second.vlan_id == *vlan && !entry.second.vni.has_value(); });
+    const bool is_in_it = port != state.model.ports.end() && port->second.vlan == vlan;
+    const bool is_alone = spec->type == BridgePortType::kAccess && spec->logical_bridges.size() == 1;
+    if (is_alone && (is_in_it || (bridge == state.model.bridges.end() && allowed(*vlan)))) {
+      spec->vlan = vlan;
+      spec->logical_bridges.clear();
+    } else if (bridge != state.model.bridges.end()) {
+      spec->logical_bridges[i] = bridge->first;
+    }
   }
 }
 
@@ -96,7 +142,10 @@ absl::Status CreatePort(AgentState& state, const std::string& id, const PortSpec
   if (it != state.model.ports.end() && order == ClaimOrder::kCurrent) {
     PortSpec same = SpecOf(it->second);
     // What a bind has added is not for a repeated create to undo.
-    if (it->second.bound && spec.logical_bridges.empty()) same.logical_bridges.clear();
+    if (it->second.bound && spec.logical_bridges.empty() && !spec.vlan.has_value()) {
+      same.logical_bridges.clear();
+      same.vlan.reset();
+    }
     if (same == spec) {
       // The function may have come since.
       lookup(id).IgnoreError();
@@ -108,8 +157,12 @@ absl::Status CreatePort(AgentState& state, const std::string& id, const PortSpec
   }
   XPU_RETURN_IF_ERROR(CheckSpec(state, id, spec));
   lookup(id).IgnoreError();
-  state.model.ports[id] = {
-      .id = id, .mac = spec.mac, .type = spec.type, .logical_bridges = spec.logical_bridges, .claim = claim};
+  state.model.ports[id] = {.id = id,
+                           .mac = spec.mac,
+                           .type = spec.type,
+                           .logical_bridges = spec.logical_bridges,
+                           .vlan = spec.vlan,
+                           .claim = claim};
   Mark(state, id, claim, false);
   return absl::OkStatus();
 }
@@ -133,6 +186,7 @@ absl::Status UpdatePort(AgentState& state, const std::string& id, const PortSpec
   port.mac = spec.mac;
   port.type = spec.type;
   port.logical_bridges = spec.logical_bridges;
+  port.vlan = spec.vlan;
   return absl::OkStatus();
 }
 
@@ -183,13 +237,9 @@ absl::Status CheckVlan(const AgentState& state, const BindSpec& spec) {
           absl::StrCat("addresses: ", address.ToString(), " is not the address of one interface"));
     }
   }
+  XPU_RETURN_IF_ERROR(CheckMacInVlan(state, spec.port, *spec.vlan, spec.mac, "mac_address"));
   for (const auto& [id, other] : state.model.ports) {
     if (id == spec.port || other.vlan != spec.vlan) continue;
-    if (other.mac == spec.mac) {
-      return absl::AlreadyExistsError(absl::StrCat("mac_address: ", spec.mac.ToString(), " is that of ",
-                                                   BridgePortName(id), " in VLAN ", *spec.vlan,
-                                                   "; give another one"));
-    }
     for (const InterfaceAddress& taken : other.addresses) {
       for (const InterfaceAddress& asked : spec.vlan_addresses) {
         if (taken.address != asked.address) continue;
@@ -262,6 +312,7 @@ absl::Status BindPort(AgentState& state, const BindSpec& spec, const Representor
     for (const InterfaceAddress& gateway : svi->gateways) pool.gateways.push_back(gateway.address);
   }
   auto cursor = state.cursors.find(spec.bridge);
+  pool.blocks = bridge->second.blocks;
   absl::StatusOr<Allocation> allocation = AllocateAddresses(
       pool, owners, spec.addresses, cursor == state.cursors.end() ? AllocationCursor() : cursor->second);
   XPU_RETURN_IF_ERROR(Annotate(allocation.status(), "addresses"));

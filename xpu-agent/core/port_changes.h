@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,12 +26,22 @@ struct PortSpec {
   BridgePortType type = BridgePortType::kAccess;
   // Ids.
   std::vector<std::string> logical_bridges;
+  // In the card's network of this VLAN (0: untagged), and not in logical bridges.
+  std::optional<uint16_t> vlan;
   friend bool operator==(const PortSpec&, const PortSpec&) = default;
 };
 PortSpec SpecOf(const BridgePort& port);
 
 // What no port can have, whatever else there is.
 void Validate(const PortSpec& spec, FieldErrors* errors);
+
+// Some clients name a VLAN where an id belongs and make no bridge for it, as OpenShift's dpu-operator does. A
+// number that is no bridge's id stands for the bridge of that VLAN without a VNI (one that has a VNI uses its
+// VLAN id on this card only, and somebody else chose it), and in an access port otherwise for the card's
+// network of the VLAN, if `allowed`, or if the port `id` is in it already. What is none of that stays as it
+// is.
+void ResolveVlans(const AgentState& state, const std::string& id,
+                  const std::function<bool(uint16_t vlan)>& allowed, PortSpec* spec);
 
 // The same spec again is OK and changes nothing, also once the port was bound. A newer claim replaces what is
 // there. A port without a function behind it is made too, and waits for one.

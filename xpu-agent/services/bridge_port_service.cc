@@ -1,17 +1,12 @@
-#include <utility>
+#include <memory>
+#include <string>
+#include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "common/base/status_macros.h"
-#include "common/opi/opi_names.h"
-#include "common/rpc/rpc.h"
 #include "opi/network/evpn_gw/v1alpha1/evpn_gw.grpc.pb.h"
-#include "xpu-agent/core/model_owner.h"
-#include "xpu-agent/core/port_changes.h"
-#include "xpu-agent/services/call.h"
-#include "xpu-agent/services/convert.h"
-#include "xpu-agent/services/paging.h"
+#include "xpu-agent/access/access_policy.h"
+#include "xpu-agent/services/object_calls.h"
 #include "xpu-agent/services/services.h"
-#include "xpu-agent/services/update_mask.h"
+#include "xpu-agent/services/vlan_ranges.h"
 
 namespace xpu {
 namespace {
@@ -20,134 +15,81 @@ using google::protobuf::Empty;
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
 
-constexpr char kKind[] = "bridgePorts";
-
-// The port in `view`, or why it is not there.
-grpc::Status Fill(const ModelView& view, const std::string& id, evpn::BridgePort* answer) {
-  auto it = view.state().model.ports.find(id);
-  if (it == view.state().model.ports.end()) {
-    return ToGrpc(absl::NotFoundError(absl::StrCat("there is no ", BridgePortName(id))));
+struct BridgePortCalls {
+  using Object = BridgePort;
+  using Message = evpn::BridgePort;
+  static constexpr const auto& kKind = kBridgePortKind;
+  static constexpr absl::string_view kField = "bridge_port";
+  static absl::StatusOr<std::string> Id(absl::string_view name) { return BridgePortId(name); }
+  static std::vector<std::string*> Names(Message* m) {
+    std::vector<std::string*> names = {m->mutable_name()};
+    for (std::string& bridge : *m->mutable_spec()->mutable_logical_bridges()) names.push_back(&bridge);
+    return names;
   }
-  *answer = Show(it->second, view);
-  return grpc::Status::OK;
-}
+  absl::Status Create(AgentState& state, const std::string& id, const PortSpec& spec,
+                      const Asker& asker) const {
+    XPU_RETURN_IF_ERROR(access.MayMakePort(access.CallerOf(asker.context), state, id, asker.claim,
+                                           spec.logical_bridges, "CreateBridgePort"));
+    return CreatePort(state, id, Resolved(state, id, spec), asker.claim, asker.lookup);
+  }
+  absl::Status Update(AgentState& state, const std::string& id, const PortSpec& spec,
+                      const Asker& asker) const {
+    return UpdatePort(state, id, Resolved(state, id, spec), asker.claim);
+  }
+  absl::Status Delete(AgentState& state, const std::string& id, const Asker& asker) const {
+    XPU_RETURN_IF_ERROR(
+        access.MayUsePort(access.CallerOf(asker.context), state, id, asker.claim, "DeleteBridgePort"));
+    return DeletePort(state, id, asker.claim);
+  }
+
+  PortSpec Resolved(const AgentState& state, const std::string& id, PortSpec spec) const {
+    ResolveVlans(
+        state, id, [this](uint16_t vlan) { return host_vlans.Contains(vlan); }, &spec);
+    return spec;
+  }
+  VlanRanges host_vlans;
+  AccessPolicy& access;
+};
 
 class BridgePortServiceImpl final : public evpn::BridgePortService::CallbackService {
  public:
-  explicit BridgePortServiceImpl(ModelOwner& owner) : owner_(owner) {}
+  BridgePortServiceImpl(ModelOwner& owner, const VlanRanges& host_vlans, AccessPolicy& access)
+      : calls_(owner, {host_vlans, access}) {}
 
   ServerUnaryReactor* CreateBridgePort(CallbackServerContext* context,
                                        const evpn::CreateBridgePortRequest* request,
                                        evpn::BridgePort* answer) override {
-    // Some clients put the id into the name.
-    std::string id = request->bridge_port_id();
-    if (id.empty() && !request->bridge_port().name().empty()) {
-      absl::StatusOr<std::string> named = BridgePortId(request->bridge_port().name());
-      if (!named.ok()) return Refuse(context, Annotate(named.status(), "bridge_port.name"));
-      id = *named;
-    }
-    if (id.empty()) id = RandomId();
-    absl::StatusOr<int64_t> claim = ClaimOf(*context);
-    if (!claim.ok()) return Refuse(context, claim.status());
-    absl::StatusOr<PortSpec> spec = ParsePortSpec(request->bridge_port().spec());
-    if (!spec.ok()) return Refuse(context, spec.status());
-    return Change(context, id, answer,
-                  [id, spec = *spec, claim = *claim](AgentState& draft, const RepresentorLookup& lookup) {
-                    return CreatePort(draft, id, spec, claim, lookup);
-                  });
+    return calls_.Create(context, request->bridge_port_id(), request->bridge_port(), answer);
   }
-
   ServerUnaryReactor* UpdateBridgePort(CallbackServerContext* context,
                                        const evpn::UpdateBridgePortRequest* request,
                                        evpn::BridgePort* answer) override {
-    absl::StatusOr<std::string> id = BridgePortId(request->bridge_port().name());
-    if (!id.ok()) return Refuse(context, Annotate(id.status(), "bridge_port.name"));
-    absl::StatusOr<int64_t> claim = ClaimOf(*context);
-    if (!claim.ok()) return Refuse(context, claim.status());
-    return Change(
-        context, *id, answer,
-        [id = *id, claim = *claim, request](AgentState& draft,
-                                            const RepresentorLookup& lookup) -> absl::Status {
-          evpn::BridgePort updated;
-          auto it = draft.model.ports.find(id);
-          bool create = it == draft.model.ports.end() && request->allow_missing();
-          if (it == draft.model.ports.end() && !create) {
-            return absl::NotFoundError(absl::StrCat("there is no ", BridgePortName(id)));
-          }
-          if (!create) *updated.mutable_spec() = ShowSpec(it->second);
-          XPU_RETURN_IF_ERROR(ApplyUpdateMask(request->update_mask(), request->bridge_port(), &updated));
-          XPU_ASSIGN_OR_RETURN(PortSpec spec, ParsePortSpec(updated.spec()));
-          return create ? CreatePort(draft, id, spec, claim, lookup) : UpdatePort(draft, id, spec, claim);
-        });
+    return calls_.Update(context, request->bridge_port(), request->update_mask(), request->allow_missing(),
+                         answer);
   }
-
   ServerUnaryReactor* DeleteBridgePort(CallbackServerContext* context,
                                        const evpn::DeleteBridgePortRequest* request, Empty*) override {
-    absl::StatusOr<std::string> id = BridgePortId(request->name());
-    if (!id.ok()) return Refuse(context, Annotate(id.status(), "name"));
-    absl::StatusOr<int64_t> claim = ClaimOf(*context);
-    if (!claim.ok()) return Refuse(context, claim.status());
-    ServerUnaryReactor* reactor = context->DefaultReactor();
-    owner_.Submit({.change =
-                       [id = *id, claim = *claim, missing_ok = request->allow_missing()](
-                           AgentState& draft, const RepresentorLookup&) {
-                         absl::Status status = DeletePort(draft, id, claim);
-                         return missing_ok && absl::IsNotFound(status) ? absl::OkStatus() : status;
-                       },
-                   .objects = {BridgePortName(*id)},
-                   .patience = PatienceOf(*context),
-                   .done = [reactor](const absl::Status& status,
-                                     const ModelView&) { reactor->Finish(ToGrpc(status)); }});
-    return reactor;
+    return calls_.Delete(context, request->name(), request->allow_missing());
   }
-
   ServerUnaryReactor* GetBridgePort(CallbackServerContext* context, const evpn::GetBridgePortRequest* request,
                                     evpn::BridgePort* answer) override {
-    absl::StatusOr<std::string> id = BridgePortId(request->name());
-    if (!id.ok()) return Refuse(context, Annotate(id.status(), "name"));
-    ServerUnaryReactor* reactor = context->DefaultReactor();
-    owner_.Read(
-        [id = *id, reactor, answer](const ModelView& view) { reactor->Finish(Fill(view, id, answer)); });
-    return reactor;
+    return calls_.Get(context, request->name(), answer);
   }
-
   ServerUnaryReactor* ListBridgePorts(CallbackServerContext* context,
                                       const evpn::ListBridgePortsRequest* request,
                                       evpn::ListBridgePortsResponse* answer) override {
-    absl::StatusOr<PageRequest> page = ParsePage(kKind, request->page_size(), request->page_token());
-    if (!page.ok()) return Refuse(context, page.status());
-    ServerUnaryReactor* reactor = context->DefaultReactor();
-    owner_.Read([page = *page, reactor, answer](const ModelView& view) {
-      answer->set_next_page_token(
-          ListPage(kKind, view.state().model.ports, page,
-                   [&](const BridgePort& port) { *answer->add_bridge_ports() = Show(port, view); }));
-      reactor->Finish(grpc::Status::OK);
-    });
-    return reactor;
+    return calls_.List(context, *request, answer, &evpn::ListBridgePortsResponse::add_bridge_ports);
   }
 
  private:
-  // Changes the port and answers with it.
-  ServerUnaryReactor* Change(
-      CallbackServerContext* context, const std::string& id, evpn::BridgePort* answer,
-      std::function<absl::Status(AgentState& draft, const RepresentorLookup& lookup)> change) {
-    ServerUnaryReactor* reactor = context->DefaultReactor();
-    owner_.Submit({.change = std::move(change),
-                   .objects = {BridgePortName(id)},
-                   .patience = PatienceOf(*context),
-                   .done = [id, reactor, answer](const absl::Status& status, const ModelView& view) {
-                     reactor->Finish(status.ok() ? Fill(view, id, answer) : ToGrpc(status));
-                   }});
-    return reactor;
-  }
-
-  ModelOwner& owner_;
+  ObjectCalls<BridgePortCalls> calls_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeBridgePortService(ModelOwner& owner) {
-  return std::make_unique<BridgePortServiceImpl>(owner);
+std::unique_ptr<grpc::Service> MakeBridgePortService(ModelOwner& owner, const VlanRanges& host_vlans,
+                                                     AccessPolicy& access) {
+  return std::make_unique<BridgePortServiceImpl>(owner, host_vlans, access);
 }
 
 }  // namespace xpu

@@ -1,6 +1,12 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
+#include <vector>
+#include <string>
+
+#include "absl/status/status.h"
 
 namespace grpc {
 class Service;
@@ -8,6 +14,7 @@ class Service;
 
 namespace xpu {
 
+class AccessPolicy;
 class ModelOwner;
 class VlanRanges;
 
@@ -19,9 +26,22 @@ class VlanRanges;
 // that is possible: asking again is harmless. An object that the switch refuses is answered DOWN, with the
 // reason in its components. BindPort is the exception: a binding that cannot be confirmed is taken back, the
 // port is isolated.
+std::unique_ptr<grpc::Service> MakeVrfService(ModelOwner& owner);
 std::unique_ptr<grpc::Service> MakeLogicalBridgeService(ModelOwner& owner);
-std::unique_ptr<grpc::Service> MakeBridgePortService(ModelOwner& owner);
-// `host_vlans`: what VLANs a host may put its functions into by BindPort.
-std::unique_ptr<grpc::Service> MakePortService(ModelOwner& owner, const VlanRanges& host_vlans);
+std::unique_ptr<grpc::Service> MakeBridgePortService(ModelOwner& owner, const VlanRanges& host_vlans,
+                                                     AccessPolicy& access);
+std::unique_ptr<grpc::Service> MakeSviService(ModelOwner& owner);
+// Gets the card more of the addresses of the logical bridge with this id: a block that has `need`, which is
+// an address, "IPv4" or "IPv6". `done` is called once, on any thread, when the agent has been told of it, or
+// it cannot be had.
+using AddressSource = std::function<void(const std::string& bridge, const std::string& need,
+                                         std::function<void(const absl::Status&)> done)>;
+// `host_vlans`: what VLANs a host may put its functions into by BindPort. `addresses`: where BindPort gets
+// more of them if the bridge's blocks have none left; optional.
+std::unique_ptr<grpc::Service> MakePortService(ModelOwner& owner, const VlanRanges& host_vlans,
+                                               AccessPolicy& access, AddressSource addresses = nullptr);
+
+// Full names of all these services, e.g. for health checks: none can do its work without the switch.
+std::vector<std::string> SwitchServiceNames();
 
 }  // namespace xpu

@@ -3,57 +3,55 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "google/protobuf/descriptor.h"
+#include "google/protobuf/util/field_mask_util.h"
 
 namespace xpu {
 namespace {
 
 using google::protobuf::FieldDescriptor;
+using google::protobuf::FieldMask;
 using google::protobuf::Message;
+using google::protobuf::util::FieldMaskUtil;
 
-void ReplaceField(const Message& from, const FieldDescriptor& field, Message* to) {
-  // A message with this field alone merges into a cleared one as a plain copy.
-  Message* alone = from.New();
-  alone->CopyFrom(from);
-  std::vector<const FieldDescriptor*> set;
-  alone->GetReflection()->ListFields(*alone, &set);
-  for (const FieldDescriptor* other : set) {
-    if (other != &field) alone->GetReflection()->ClearField(alone, other);
-  }
-  to->GetReflection()->ClearField(to, &field);
-  to->MergeFrom(*alone);
-  delete alone;
+constexpr absl::string_view kSpec = "spec";
+
+// All that is set.
+FieldMask MaskOf(const Message& from) {
+  FieldMask mask;
+  const FieldDescriptor* spec = from.GetDescriptor()->FindFieldByName(std::string(kSpec));
+  const Message& from_spec = from.GetReflection()->GetMessage(from, spec);
+  std::vector<const FieldDescriptor*> fields;
+  from_spec.GetReflection()->ListFields(from_spec, &fields);
+  for (const FieldDescriptor* field : fields) mask.add_paths(absl::StrCat(kSpec, ".", field->name()));
+  return mask;
 }
 
 }  // namespace
 
-absl::Status ApplyUpdateMask(const google::protobuf::FieldMask& mask, const Message& from, Message* to) {
-  const FieldDescriptor* spec = from.GetDescriptor()->FindFieldByName("spec");
-  const Message& from_spec = from.GetReflection()->GetMessage(from, spec);
-  Message* to_spec = to->GetReflection()->MutableMessage(to, spec);
-  std::vector<const FieldDescriptor*> fields;
-  if (mask.paths().empty()) {
-    from_spec.GetReflection()->ListFields(from_spec, &fields);
-  }
+absl::Status ApplyUpdateMask(const FieldMask& mask, const Message& from, Message* to) {
+  FieldMask spec_mask = mask.paths().empty() ? MaskOf(from) : FieldMask();
   for (const std::string& path : mask.paths()) {
-    absl::string_view rest = path;
-    if (path == "*" || path == "spec") {
-      for (int i = 0; i < spec->message_type()->field_count(); ++i)
-        fields.push_back(spec->message_type()->field(i));
+    if (path == "*") {
+      spec_mask.add_paths(std::string(kSpec));
       continue;
     }
-    const FieldDescriptor* field = absl::ConsumePrefix(&rest, "spec.")
-                                       ? spec->message_type()->FindFieldByName(std::string(rest))
-                                       : nullptr;
-    if (field == nullptr) {
+    // Protobuf passes over a dot too many.
+    const bool is_path = !absl::StrContains(absl::StrCat(".", path, "."), "..") &&
+                         FieldMaskUtil::GetFieldDescriptors(from.GetDescriptor(), path, nullptr);
+    if (!is_path) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "update_mask: \"", path, "\" is no field that can be changed; name \"spec\" or a field of it"));
+          "update_mask: \"", path,
+          "\" is no field; name \"spec\" or a field of it, e.g. \"spec.vtep_ip_prefix\", or \"*\" for all"));
     }
-    fields.push_back(field);
+    if (path == kSpec || absl::StartsWith(path, absl::StrCat(kSpec, "."))) spec_mask.add_paths(path);
   }
-  for (const FieldDescriptor* field : fields) ReplaceField(from_spec, *field, to_spec);
+  FieldMaskUtil::MergeOptions options;
+  options.set_replace_message_fields(true);
+  options.set_replace_repeated_fields(true);
+  FieldMaskUtil::MergeMessageTo(from, spec_mask, options, to);
   return absl::OkStatus();
 }
 

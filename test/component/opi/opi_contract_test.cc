@@ -29,6 +29,7 @@ class AgentHarness : public OpiClientHarness {
 
 std::unique_ptr<OpiClientHarness> MakeAgent() { return std::make_unique<AgentHarness>(); }
 INSTANTIATE_TEST_SUITE_P(Agent, OpiClientContract, ::testing::Values(&MakeAgent));
+INSTANTIATE_TEST_SUITE_P(Agent, OpiClientRoutingContract, ::testing::Values(&MakeAgent));
 
 }  // namespace
 }  // namespace xpu
