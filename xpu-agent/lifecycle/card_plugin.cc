@@ -1,0 +1,95 @@
+#include "xpu-agent/lifecycle/card_plugin.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/opi/opi_names.h"
+#include "xpu-agent/core/model_owner.h"
+
+namespace xpu {
+namespace {
+
+CardUse UseOf(const ModelView& view) {
+  CardUse use;
+  const Model& model = view.state().model;
+  for (const auto& [id, representor] : model.representors) {
+    const absl::StatusOr<PortFunction> function = PortFunction::FromPortId(id);
+    if (function.ok() && !function->is_subfunction) use.vfs.insert(id);
+  }
+  for (const auto& [id, port] : model.ports) use.ports.insert(id);
+  return use;
+}
+
+}  // namespace
+
+absl::StatusOr<int> ConfirmNumVfs(const CardUse& use, int count) {
+  if (count == static_cast<int>(use.vfs.size())) return count;
+  return absl::FailedPreconditionError(absl::StrCat(
+      "vf_cnt: the card has ", use.vfs.size(), " virtual functions and not ", count,
+      "; their number is set on the host, by cards[].physicalFunctions[].vfs of xpu-host-agent's "
+      "configuration",
+      use.ports.empty() ? "" : absl::StrCat(", once none is in use; in use are ", NameSome(use.ports))));
+}
+
+CardPlugin::CardPlugin(ModelOwner& owner, Options options) : owner_(owner), options_(std::move(options)) {}
+
+void CardPlugin::Init(bool on_card, const std::string& identifier,
+                      std::function<void(absl::StatusOr<PluginEndpoint>)> done) {
+  owner_.Read([this, on_card, identifier, done = std::move(done)](const ModelView& view) {
+    if (const absl::Status taken = role_.Take(on_card, identifier, UseOf(view).ports); !taken.ok()) {
+      return done(taken);
+    }
+    if (!options_.endpoint.has_value()) {
+      return done(absl::FailedPreconditionError(
+          "this agent does not know where dpu-operator's daemon is to listen for the host; start it with "
+          "--dpu-operator-endpoint IP:PORT"));
+    }
+    done(*options_.endpoint);
+  });
+}
+
+void CardPlugin::GetDevices(std::function<void(absl::StatusOr<std::vector<PluginDevice>>)> done) {
+  owner_.Read([this, done = std::move(done)](const ModelView& view) {
+    std::vector<PluginDevice> devices;
+    const auto& representors = view.state().model.representors;
+    for (const auto& [id, why] : view.ports()) {
+      PluginDevice& device = devices.emplace_back(PluginDevice{.id = id, .healthy = why.empty()});
+      const auto representor = representors.find(id);
+      if (representor != representors.end() && options_.numa_node) {
+        device.numa_node = options_.numa_node(representor->second.interface);
+      }
+    }
+    done(std::move(devices));
+  });
+}
+
+void CardPlugin::SetNumVfs(int count, std::function<void(absl::StatusOr<int>)> done) {
+  owner_.Read(
+      [count, done = std::move(done)](const ModelView& view) { done(ConfirmNumVfs(UseOf(view), count)); });
+}
+
+void CardPlugin::CreateNetworkFunction(const MacAddress& input, const MacAddress& output,
+                                       std::function<void(absl::Status)> done) {
+  done(absl::UnimplementedError(
+      absl::StrCat("the network function between ", input.ToString(), " and ", output.ToString(),
+                   " was not put into the path: this card has no chains yet; give each of its two ports a "
+                   "network of its own "
+                   "(CreateBridgePort, or a Network resource) and let it route or bridge between them")));
+}
+
+void CardPlugin::DeleteNetworkFunction(const MacAddress&, const MacAddress&,
+                                       std::function<void(absl::Status)> done) {
+  done(absl::OkStatus());
+}
+
+void CardPlugin::IsHealthy(std::function<void(bool)> done) {
+  owner_.Read([done = std::move(done)](const ModelView& view) {
+    const PortHealth ports = view.ports();
+    done(ports.empty() ||
+         std::any_of(ports.begin(), ports.end(), [](const auto& port) { return port.second.empty(); }));
+  });
+}
+
+}  // namespace xpu
