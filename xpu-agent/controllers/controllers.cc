@@ -1,16 +1,24 @@
 #include "xpu-agent/controllers/controllers.h"
 
+#include <map>
+#include <string>
 #include <thread>
 #include <utility>
 
+#include "absl/strings/str_split.h"
 #include "common/api/api.h"
 #include "common/base/event_loop.h"
 #include "common/ctrl/controller.h"
 #include "common/kube/informer.h"
 #include "common/kube/metadata.h"
 #include "common/opi/opi_client.h"
+#include "xpu-agent/controllers/block_controller.h"
+#include "xpu-agent/controllers/card_controller.h"
 #include "xpu-agent/controllers/netdev_controller.h"
 #include "xpu-agent/controllers/network_controller.h"
+#include "xpu-agent/controllers/peer_ports.h"
+#include "xpu/api/v1alpha1/address_block.pb.h"
+#include "xpu/api/v1alpha1/card.pb.h"
 #include "xpu/api/v1alpha1/netdev.pb.h"
 #include "xpu/api/v1alpha1/network.pb.h"
 
@@ -37,14 +45,33 @@ struct Controllers::State {
         opi(opi_in),
         networks(opts.card, NetworkDeps()),
         netdevs(NetdevDeps()),
+        cards(opts.card, opts.vtep.value_or(IpAddress()), CardDeps()),
+        peers(PeerDeps()),
+        blocks(BlockDeps()),
         network_queue(QueueOptions("Network", 1, 1),
                       [this](const ResourceName& name) { return networks.Reconcile(name); }),
         netdev_queue(QueueOptions("Netdev", kNetdevWorkers, 2),
                      [this](const ResourceName& name) { return netdevs.Reconcile(name); }),
+        card_queue(QueueOptions("Card", 1, 3),
+                   [this](const ResourceName& name) { return cards.Reconcile(name); }),
+        peer_queue(QueueOptions("remote ports", 1, 4),
+                   [this](const ResourceName& name) { return peers.Reconcile(name); }),
+        block_queue(QueueOptions("AddressBlock", 1, 5),
+                    [this](const ResourceName& name) { return blocks.Reconcile(name); }),
         network_informer(std::make_unique<Informer>(loop, store, InformerOptions<api::v1alpha1::Network>(""),
                                                     NetworkHandler())),
         netdev_informer(std::make_unique<Informer>(
             loop, store, InformerOptions<api::v1alpha1::Netdev>("spec.card=" + opts.card), NetdevHandler())),
+        card_informer(has_tunnels()
+                          ? std::make_unique<Informer>(loop, store, InformerOptions<api::v1alpha1::Card>(""),
+                                                       CardHandler())
+                          : nullptr),
+        block_informer(has_tunnels()
+                           ? std::make_unique<Informer>(
+                                 loop, store,
+                                 InformerOptions<api::v1alpha1::AddressBlock>("spec.card=" + opts.card),
+                                 BlockHandler())
+                           : nullptr),
         thread([this] { loop.Run(); }) {
     opi.ObserveConnection([this](bool connected) {
       if (connected) loop.Post([this] { Reconnected(); });
@@ -56,7 +83,14 @@ struct Controllers::State {
     // The workers read the informers' copies, and the informers fill the queues.
     network_queue.Stop();
     netdev_queue.Stop();
+    card_queue.Stop();
+    peer_queue.Stop();
+    block_queue.Stop();
+    blocks.Stop();
     loop.PostAndWait([this] {
+      block_informer.reset();
+      card_informer.reset();
+      peers.Stop();
       network_informer.reset();
       netdev_informer.reset();
     });
@@ -82,7 +116,13 @@ struct Controllers::State {
     deps.opi = &opi;
     deps.clock = options.clock;
     deps.get = [this](const ResourceName& name) { return network_informer->Get(name); };
-    deps.bridge_ready = [this](const ResourceName& network) { EnqueueNetdevsOf(network); };
+    deps.bridge_ready = [this](const ResourceName& network) {
+      EnqueueNetdevsOf(network);
+      if (has_tunnels()) loop.Post([this, network] { peers.TellAgain(network); });
+    };
+    if (has_tunnels()) {
+      deps.before_prefixes = [this](const ResourceName& network) { return blocks.Tell(network); };
+    }
     return deps;
   }
   NetdevController::Deps NetdevDeps() {
@@ -93,8 +133,65 @@ struct Controllers::State {
     deps.get = [this](const ResourceName& name) { return netdev_informer->Get(name); };
     deps.has_bridge = [this](const ResourceName& network) { return networks.HasBridge(network); };
     deps.get_network = [this](const ResourceName& network) { return network_informer->Get(network); };
-    deps.ports_changed = [this](const ResourceName& network) { network_queue.Enqueue(network); };
+    deps.ports_changed = [this](const ResourceName& network) {
+      network_queue.Enqueue(network);
+      if (has_tunnels()) block_queue.Enqueue(network);
+    };
     return deps;
+  }
+
+  CardController::Deps CardDeps() {
+    CardController::Deps deps;
+    deps.store = &store;
+    deps.clock = options.clock;
+    deps.get = [this](const ResourceName& name) { return card_informer->Get(name); };
+    return deps;
+  }
+  BlockController::Deps BlockDeps() {
+    BlockController::Deps deps;
+    deps.store = &store;
+    deps.opi = &opi;
+    deps.card = options.card;
+    deps.get_network = [this](const ResourceName& network) { return network_informer->Get(network); };
+    deps.known = [this] { return both_synced(); };
+    deps.enqueue = [this](const ResourceName& network) { block_queue.Enqueue(network); };
+    return deps;
+  }
+  Informer::Handler BlockHandler() {
+    Informer::Handler handler;
+    handler.added = [this](const ResourceName&, const Resource& block) { blocks.Add(block); };
+    handler.deleted = [this](const ResourceName&, const Resource& block) { blocks.Remove(block); };
+    handler.synced = [this] { Synced(); };
+    return handler;
+  }
+  PeerPorts::Deps PeerDeps() {
+    PeerPorts::Deps deps;
+    deps.loop = &loop;
+    deps.store = &store;
+    deps.opi = &opi;
+    deps.backoff = options.backoff;
+    deps.card = options.card;
+    deps.enqueue = [this](const ResourceName& network) { peer_queue.Enqueue(network); };
+    return deps;
+  }
+
+  bool has_tunnels() const { return options.vtep.has_value(); }
+  void CardChanged(const ResourceName& name, const Resource* card) {
+    peers.SetCard(name.name, card == nullptr ? std::nullopt : TunnelEndOf(*card));
+    if (name == cards.name() && card_informer->synced()) card_queue.Enqueue(name);
+  }
+  Informer::Handler CardHandler() {
+    Informer::Handler handler;
+    handler.added = [this](const ResourceName& name, const Resource& card) { CardChanged(name, &card); };
+    handler.updated = [this](const ResourceName& name, const Resource&, const Resource& card) {
+      CardChanged(name, &card);
+    };
+    handler.deleted = [this](const ResourceName& name, const Resource&) { CardChanged(name, nullptr); };
+    handler.synced = [this] {
+      card_queue.Enqueue(cards.name());
+      peers.CardsKnown();
+    };
+    return handler;
   }
 
   Informer::Handler NetworkHandler() {
@@ -114,17 +211,45 @@ struct Controllers::State {
   }
   Informer::Handler NetdevHandler() {
     Informer::Handler handler;
-    handler.added = [this](const ResourceName& name, const Resource&) { Enqueue(netdev_queue, name); };
-    handler.updated = [this](const ResourceName& name, const Resource&, const Resource&) {
+    handler.added = [this](const ResourceName& name, const Resource& netdev) {
       Enqueue(netdev_queue, name);
+      OwnNetdevIs(name, &netdev);
     };
+    handler.updated = [this](const ResourceName& name, const Resource&, const Resource& netdev) {
+      Enqueue(netdev_queue, name);
+      OwnNetdevIs(name, &netdev);
+    };
+    handler.deleted = [this](const ResourceName& name, const Resource&) { OwnNetdevIs(name, nullptr); };
     handler.synced = [this] { Synced(); };
     return handler;
   }
 
+  void OwnNetdevIs(const ResourceName& name, const Resource* netdev) {
+    if (!has_tunnels()) return;
+    const std::string network = netdev == nullptr ? "" : NetworkNameOf(*netdev);
+    const auto is = network.empty() ? std::nullopt : std::optional(ResourceName{name.ns, network});
+    peers.SetOwn(name, is);
+    const auto was = own_networks.find(name);
+    if (was != own_networks.end() && was->second != is) {
+      const ResourceName left = was->second;
+      own_networks.erase(was);
+      CountUses(left, -1);
+    }
+    if (is.has_value() && own_networks.emplace(name, *is).second) CountUses(*is, 1);
+  }
+
+  void CountUses(const ResourceName& network, int change) {
+    const int uses = uses_of_network[network] += change;
+    if (uses == 0) uses_of_network.erase(network);
+    blocks.SetUses(network, uses);
+  }
+
   // On the loop. Nothing has a turn before both lists are known: until then, what looks missing may just not
   // have been heard of.
-  bool both_synced() const { return network_informer->synced() && netdev_informer->synced(); }
+  bool both_synced() const {
+    return network_informer->synced() && netdev_informer->synced() &&
+           (block_informer == nullptr || block_informer->synced());
+  }
   void Enqueue(Controller& queue, const ResourceName& name) {
     if (both_synced()) queue.Enqueue(name);
   }
@@ -133,10 +258,15 @@ struct Controllers::State {
   }
   void Reconnected() {
     networks.ForgetBridges();
+    peers.TellAllAgain();
     if (both_synced()) EnqueueAll();
   }
   void EnqueueAll() {
-    for (const ResourceName& name : network_informer->Names()) network_queue.Enqueue(name);
+    blocks.Known();
+    for (const ResourceName& name : network_informer->Names()) {
+      network_queue.Enqueue(name);
+      if (has_tunnels()) block_queue.Enqueue(name);
+    }
     for (const ResourceName& name : netdev_informer->Names()) netdev_queue.Enqueue(name);
   }
 
@@ -153,15 +283,34 @@ struct Controllers::State {
   EventLoop loop;
   NetworkController networks;
   NetdevController netdevs;
+  CardController cards;
+  PeerPorts peers;
+  BlockController blocks;
+  // Of the Netdevs of this card, and how many are in each. On the loop.
+  std::map<ResourceName, ResourceName> own_networks;
+  std::map<ResourceName, int> uses_of_network;
   Controller network_queue;
   Controller netdev_queue;
+  Controller card_queue;
+  Controller peer_queue;
+  Controller block_queue;
   std::unique_ptr<Informer> network_informer;
   std::unique_ptr<Informer> netdev_informer;
+  // Only with tunnels.
+  std::unique_ptr<Informer> card_informer;
+  std::unique_ptr<Informer> block_informer;
   std::thread thread;
 };
 
 Controllers::Controllers(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Controllers::~Controllers() = default;
+
+void Controllers::WantAddresses(const std::string& bridge, const std::string& need,
+                                std::function<void(const absl::Status&)> done) {
+  // "<namespace>.<name>", and a namespace has no dot.
+  const std::pair<std::string, std::string> parts = absl::StrSplit(bridge, absl::MaxSplits('.', 1));
+  state_->blocks.Want({parts.first, parts.second}, need, std::move(done));
+}
 
 absl::StatusOr<std::unique_ptr<Controllers>> Controllers::Start(const ControllerOptions& options,
                                                                 ResourceStore& store, OpiClient& opi) {

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
+#include "common/base/ip_address.h"
 #include "common/kube/resource_store.h"
 
 namespace xpu {
@@ -15,6 +18,9 @@ class OpiClient;
 struct ControllerOptions {
   // Name of this agent's card, as in Netdev.spec.card.
   std::string card;
+  // Where the card's tunnels to the other cards end; nothing if it has none, then networks are on this card
+  // only.
+  std::optional<IpAddress> vtep;
   // Delays after an error, of an object and of a broken watch.
   Backoff::Options backoff;
   // Not owned; null for the system's.
@@ -29,6 +35,10 @@ struct ControllerOptions {
 // "xpu.opiproject.org/<card>-network" keeps a Network until its bridge is gone. Netdev of this card → bridge
 // port, isolated or bound; the finalizer "xpu.opiproject.org/port" keeps it until the port is released.
 //
+// A card with tunnels has a Card resource, and the ports of other cards that are in its networks, as their
+// Netdevs and Cards say, become remote ports of the OPI agent. A card with tunnels gives only addresses of
+// the AddressBlocks that it has claimed, so that no two cards give one.
+//
 // All is level-triggered: what was missed while the store or the OPI agent was away is made up for when it is
 // back. An error stays with the object it belongs to, is shown in its condition "Ready", and is tried again
 // with a growing delay.
@@ -41,6 +51,12 @@ class Controllers {
                                                             ResourceStore& store, OpiClient& opi);
   // Stops; waits for calls that are under way.
   ~Controllers();
+
+  // Gets the card a block of addresses of the logical bridge, as AddressSource (xpu-agent/services) says.
+  // `done` is called at the latest when this object goes.
+  void WantAddresses(const std::string& bridge, const std::string& need,
+                     std::function<void(const absl::Status&)> done);
+
   Controllers(const Controllers&) = delete;
   Controllers& operator=(const Controllers&) = delete;
 

@@ -68,14 +68,19 @@ int ControllersTest::PortsIn(const Resource& network) {
 
 Resource ControllersTest::WaitFor(const ResourceKind& kind, const std::string& name,
                                   const std::function<bool(const Resource&)>& test) {
+  return WaitForIn("default", kind, name, test);
+}
+
+Resource ControllersTest::WaitForIn(const std::string& ns, const ResourceKind& kind, const std::string& name,
+                                    const std::function<bool(const Resource&)>& test) {
   absl::Mutex mu;
   Resource object;
-  const auto list = store_.List(kind, "default", {"", "metadata.name=" + name});
+  const auto list = store_.List(kind, ns, {"", "metadata.name=" + name});
   EXPECT_TRUE(list.ok()) << list.status();
   if (!list.ok()) return object;
   if (!list->items.empty()) object = list->items[0];
   const auto watcher =
-      store_.Watch(kind, "default", list->resource_version, {"", "metadata.name=" + name},
+      store_.Watch(kind, ns, list->resource_version, {"", "metadata.name=" + name},
                    {[&](const WatchEvent& event) {
                       absl::MutexLock lock(&mu);
                       object = event.type == WatchEvent::Type::kDeleted ? Resource() : event.object;

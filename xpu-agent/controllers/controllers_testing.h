@@ -56,6 +56,8 @@ class ControllersTest : public ::testing::Test {
   // The object once `test` is true of it (null: gone); a failure and what there is if that takes too long.
   Resource WaitFor(const ResourceKind& kind, const std::string& name,
                    const std::function<bool(const Resource&)>& test);
+  Resource WaitForIn(const std::string& ns, const ResourceKind& kind, const std::string& name,
+                     const std::function<bool(const Resource&)>& test);
   Resource WaitForReady(const ResourceKind& kind, const std::string& name,
                         const std::string& reason = "Confirmed");
   Resource WaitForState(const std::string& netdev, const std::string& state);

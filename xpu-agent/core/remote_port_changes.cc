@@ -34,14 +34,13 @@ absl::Status CheckSpec(const RemotePortSpec& spec, const Tunnel& tunnel) {
   return absl::OkStatus();
 }
 
-InterfaceAddress Alone(const IpAddress& address) {
-  return {.address = address, .length = address.bits()};
-}
+InterfaceAddress Alone(const IpAddress& address) { return {.address = address, .length = address.bits()}; }
 
 // The range of a bridge's ports in the model: [first, last).
 auto RangeOf(std::map<std::string, RemotePort>& ports, const std::string& bridge) {
   // '0' is the character after '/'.
-  return std::pair(ports.lower_bound(absl::StrCat(bridge, "/")), ports.lower_bound(absl::StrCat(bridge, "0")));
+  return std::pair(ports.lower_bound(absl::StrCat(bridge, "/")),
+                   ports.lower_bound(absl::StrCat(bridge, "0")));
 }
 
 }  // namespace
@@ -59,7 +58,8 @@ absl::Status UpdateRemotePorts(AgentState& state, const RemotePortsUpdate& updat
                                std::vector<std::string>* changed) {
   const auto bridge = state.model.bridges.find(update.bridge);
   if (bridge == state.model.bridges.end()) {
-    return absl::NotFoundError(absl::StrCat("logical_bridge: there is no ", LogicalBridgeName(update.bridge)));
+    return absl::NotFoundError(
+        absl::StrCat("logical_bridge: there is no ", LogicalBridgeName(update.bridge)));
   }
   if (!bridge->second.vni.has_value()) {
     return absl::FailedPreconditionError(absl::StrCat("logical_bridge: ", LogicalBridgeName(update.bridge),

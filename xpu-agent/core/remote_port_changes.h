@@ -10,8 +10,8 @@
 
 namespace xpu {
 
-// Changes of what other cards have. Pure: checks, and changes `state` only if it returns OK. Messages begin with
-// the field that is wrong, as the request calls it.
+// Changes of what other cards have. Pure: checks, and changes `state` only if it returns OK. Messages begin
+// with the field that is wrong, as the request calls it.
 
 struct RemotePortSpec {
   // Tells it apart in its bridge.
@@ -29,8 +29,8 @@ struct RemotePortsUpdate {
   bool replace = false;
 };
 
-// As PortService.UpdateRemotePorts says. `changed`, if not null, gets the ids of the model's remote ports that
-// came, went or changed.
+// As PortService.UpdateRemotePorts says. `changed`, if not null, gets the ids of the model's remote ports
+// that came, went or changed.
 //   NotFound            no such bridge
 //   InvalidArgument     an id, MAC or address; a tunnel end of another family than this card's
 //   FailedPrecondition  the bridge has no VNI, or the card has no tunnels

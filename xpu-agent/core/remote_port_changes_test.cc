@@ -56,7 +56,8 @@ TEST_F(RemotePortChangesTest, SetsAndRemovesPortsAndSaysWhich) {
 TEST_F(RemotePortChangesTest, ReplacesThePortsOfOneBridgeOnly) {
   ASSERT_EQ(Update({.bridge = "red", .set = {Port("a"), Port("b", 2)}}), absl::OkStatus());
   ASSERT_EQ(Update({.bridge = "redder", .set = {Port("x")}}), absl::OkStatus());
-  ASSERT_EQ(Update({.bridge = "red", .set = {Port("b", 2), Port("c", 3)}, .replace = true}), absl::OkStatus());
+  ASSERT_EQ(Update({.bridge = "red", .set = {Port("b", 2), Port("c", 3)}, .replace = true}),
+            absl::OkStatus());
   EXPECT_THAT(changed_, UnorderedElementsAre("red/a", "red/c"));
   ASSERT_EQ(Update({.bridge = "red", .replace = true}), absl::OkStatus());
   EXPECT_THAT(state_.model.remote_ports, ElementsAre(Key("redder/x")));
@@ -66,7 +67,9 @@ TEST_F(RemotePortChangesTest, ReplacesThePortsOfOneBridgeOnly) {
 
 TEST_F(RemotePortChangesTest, RefusesWhatNoPortCanBeAndLeavesAllAsItIs) {
   const AgentState before = state_;
-  const auto refused = [&](RemotePortSpec port) { return Update({.bridge = "red", .set = {Port("a"), port}}); };
+  const auto refused = [&](RemotePortSpec port) {
+    return Update({.bridge = "red", .set = {Port("a"), port}});
+  };
   RemotePortSpec port = Port("b");
   port.mac = MacAddress({1, 0, 0, 0, 0, 1});
   EXPECT_THAT(std::string(refused(port).message()), HasSubstr("set.mac_address"));

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
@@ -27,6 +28,20 @@ std::string ListPrefixes(const AddressPool& pool, std::optional<IpFamily> family
   return names.empty() ? "it has none" : absl::StrJoin(names, ", ");
 }
 
+std::vector<IpPrefix> PartsOf(const IpPrefix& prefix, const AddressPool& pool) {
+  if (!pool.blocks.has_value()) return {prefix};
+  std::vector<IpPrefix> parts;
+  for (const IpPrefix& block : *pool.blocks) {
+    if (block.length() >= prefix.length() && prefix.Contains(block.address())) parts.push_back(block);
+  }
+  return parts;
+}
+
+absl::Status NeedsBlock(absl::Status status, const std::string& need) {
+  status.SetPayload(kNeedsAddressBlock, absl::Cord(need));
+  return status;
+}
+
 absl::StatusOr<InterfaceAddress> CheckRequested(const AddressPool& pool, const AddressOwners& owners,
                                                 const IpAddress& address) {
   const auto prefix = std::find_if(pool.prefixes.begin(), pool.prefixes.end(),
@@ -47,6 +62,14 @@ absl::StatusOr<InterfaceAddress> CheckRequested(const AddressPool& pool, const A
                      " is a gateway of the network: ask for another one, or for "
                      "none to be given one"));
   }
+  const std::vector<IpPrefix> parts = PartsOf(*prefix, pool);
+  if (std::none_of(parts.begin(), parts.end(), [&](const IpPrefix& part) { return part.Contains(address); })) {
+    return NeedsBlock(absl::FailedPreconditionError(absl::StrCat(
+                          "address ", address.ToString(),
+                          " is in no block of addresses that this card may give: ask for another one, or for "
+                          "none to be given one")),
+                      address.ToString());
+  }
   if (const auto owner = owners.find(address); owner != owners.end()) {
     return absl::AlreadyExistsError(absl::StrCat("address ", address.ToString(), " belongs to port ",
                                                  owner->second,
@@ -55,10 +78,20 @@ absl::StatusOr<InterfaceAddress> CheckRequested(const AddressPool& pool, const A
   return InterfaceAddress{.address = address, .length = prefix->length()};
 }
 
+// What may be given of a block of the prefix; nothing if that is empty.
+std::optional<AddressRange> RangeOf(const IpPrefix& prefix, const IpPrefix& block) {
+  AddressRange range = AssignableRange(prefix);
+  const absl::uint128 size = absl::uint128(1) << (block.address().bits() - block.length());
+  const IpAddress last(block.family(), block.address().value() + (size - 1));
+  range.first = std::max(range.first, block.address());
+  range.last = std::min(range.last, last);
+  if (range.last < range.first) return std::nullopt;
+  return range;
+}
+
 // The first free address after `last`, from the start again after the end.
-std::optional<IpAddress> FindFree(const IpPrefix& prefix, const AddressPool& pool,
+std::optional<IpAddress> FindFree(const IpPrefix& prefix, const AddressRange& range, const AddressPool& pool,
                                   const AddressOwners& owners, const std::optional<IpAddress>& last) {
-  const AddressRange range = AssignableRange(prefix);
   const auto after = [&](const IpAddress& address) {
     return address < range.last ? IpAddress(prefix.family(), address.value() + 1) : range.first;
   };
@@ -77,16 +110,21 @@ absl::StatusOr<InterfaceAddress> Choose(IpFamily family, const AddressPool& pool
                                         AllocationCursor* cursor) {
   for (const IpPrefix& prefix : pool.prefixes) {
     if (prefix.family() != family) continue;
-    const auto last = cursor->find(prefix);
-    const std::optional<IpAddress> found =
-        FindFree(prefix, pool, owners, last == cursor->end() ? std::nullopt : std::optional(last->second));
-    if (!found) continue;
-    (*cursor)[prefix] = *found;
-    return InterfaceAddress{.address = *found, .length = prefix.length()};
+    for (const IpPrefix& part : PartsOf(prefix, pool)) {
+      const std::optional<AddressRange> range = RangeOf(prefix, part);
+      if (!range.has_value()) continue;
+      const auto last = cursor->find(part);
+      const std::optional<IpAddress> found = FindFree(
+          prefix, *range, pool, owners, last == cursor->end() ? std::nullopt : std::optional(last->second));
+      if (!found) continue;
+      (*cursor)[part] = *found;
+      return InterfaceAddress{.address = *found, .length = prefix.length()};
+    }
   }
-  return absl::ResourceExhaustedError(
+  const absl::Status exhausted = absl::ResourceExhaustedError(
       absl::StrCat("no ", FamilyName(family), " address is left in ", ListPrefixes(pool, family),
                    ": add a prefix to the network, or detach a pod that no longer needs its address"));
+  return pool.blocks.has_value() ? NeedsBlock(exhausted, FamilyName(family)) : exhausted;
 }
 
 }  // namespace

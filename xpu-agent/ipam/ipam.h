@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,12 +15,18 @@ namespace xpu {
 struct AddressPool {
   std::vector<IpPrefix> prefixes;
   std::vector<IpAddress> gateways;
+  // The parts of the prefixes that this card may give; nothing: all of them.
+  std::optional<std::vector<IpPrefix>> blocks = {};
 };
+
+// Payload of an error that another block of addresses would help against: the address that it must have, or
+// "IPv4" or "IPv6" for any.
+inline constexpr char kNeedsAddressBlock[] = "xpu.opiproject.org/needs-address-block";
 
 // Who has an address of the network now: the id of the port.
 using AddressOwners = absl::flat_hash_map<IpAddress, std::string>;
 
-// The address that was chosen last in each prefix. The next one is searched for after it, so that an address
+// The address that was chosen last in each prefix, or block of one. The next one is searched for after it, so that an address
 // that was just given back rests as long as possible and neighbours with an old cache entry do not reach the
 // wrong pod.
 using AllocationCursor = std::map<IpPrefix, IpAddress>;
@@ -37,7 +44,9 @@ struct Allocation {
 // proportion to the owners at worst, whatever the size of the prefix.
 //   InvalidArgument    two requested addresses of one family, or one that is in no prefix or not for a port
 //   AlreadyExists      a requested address is another port's
+//   FailedPrecondition a requested address is in no block of this card
 //   ResourceExhausted  no address is left
+// The last two carry kNeedsAddressBlock where the pool has blocks.
 absl::StatusOr<Allocation> AllocateAddresses(const AddressPool& pool, const AddressOwners& owners,
                                              const std::vector<IpAddress>& requested,
                                              const AllocationCursor& cursor);

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "common/base/ip_address.h"
+#include "common/kube/resource_store.h"
+
+namespace xpu {
+
+class OpiClient;
+
+// The parts of networks' prefixes that this card may give addresses of: AddressBlock resources, each of which
+// one card gets because its name says what addresses are in it. A block is claimed when an address is wanted
+// and none is left, and given back when the card has no port in the network any more.
+class BlockController {
+ public:
+  struct Deps {
+    ResourceStore* store = nullptr;
+    OpiClient* opi = nullptr;
+    // Name of this agent's card.
+    std::string card;
+    // The Network resource as the informer knows it.
+    std::function<std::optional<Resource>(const ResourceName& network)> get_network;
+    // Whether all Networks and all blocks of this card are known; until then nothing is done. From any
+    // thread.
+    std::function<bool()> known;
+    // Brings the network to Reconcile().
+    std::function<void(const ResourceName& network)> enqueue;
+  };
+  explicit BlockController(Deps deps) : deps_(std::move(deps)) {}
+  // Answers those who still wait.
+  ~BlockController() { Stop(); }
+
+  // An AddressBlock of this card is there; it is gone.
+  void Add(const Resource& block);
+  void Remove(const Resource& block);
+  // How many Netdevs of this card are in the network: without any its blocks go back.
+  void SetUses(const ResourceName& network, int uses);
+
+  // Tells the OPI agent the blocks of the network. Before this it must not give addresses.
+  absl::Status Tell(const ResourceName& network);
+  // Claims a block that has `need` (an address, "IPv4" or "IPv6"), tells the OPI agent, then calls `done`.
+  // From any thread.
+  void Want(const ResourceName& network, const std::string& need,
+            std::function<void(const absl::Status&)> done);
+  // All is known now.
+  void Known();
+  void Stop();
+
+  // Does what is wanted, or gives back what is not needed. From one thread at a time for one network.
+  absl::Status Reconcile(const ResourceName& network);
+
+ private:
+  struct Wanted {
+    std::string need;
+    std::function<void(const absl::Status&)> done;
+  };
+  using Blocks = std::map<IpPrefix, ResourceName>;
+
+  absl::Status Claim(const ResourceName& network, const std::string& need);
+  absl::Status Take(const ResourceName& network, const IpPrefix& block);
+  absl::Status GiveBack(const ResourceName& network);
+  absl::Status TellBlocks(const ResourceName& network, const std::vector<IpPrefix>& blocks);
+  std::vector<IpPrefix> BlocksOf(const ResourceName& network) const;
+
+  const Deps deps_;
+  mutable absl::Mutex mu_;
+  std::map<ResourceName, Blocks> blocks_ ABSL_GUARDED_BY(mu_);
+  std::map<ResourceName, int> uses_ ABSL_GUARDED_BY(mu_);
+  std::map<ResourceName, std::vector<Wanted>> wanted_ ABSL_GUARDED_BY(mu_);
+  bool stopped_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+// Length of the blocks that a prefix is cut into: small enough that many cards find one, large enough that a
+// card does not ask for one with every pod.
+int BlockLengthOf(const IpPrefix& prefix);
+// The block of the prefix that the address is in.
+IpPrefix BlockAround(const IpPrefix& prefix, const IpAddress& address);
+// Name of the AddressBlock of that block: the same on every card.
+std::string BlockName(const std::string& network, const IpPrefix& block);
+
+}  // namespace xpu
