@@ -6,15 +6,21 @@ namespace {
 
 constexpr uint16_t kPriority = 100;
 
-// Of a part, which has a number of its own above 0.
-uint32_t Reg1Of(uint32_t list, const ListPart& part) {
-  return list | (1 + 2 * part.block + (part.tagged ? 1 : 0)) << Destination::kPartShift;
-}
+// Above twice the blocks that there are of ports.
+constexpr uint32_t kFirstOfCards = 2048;
 
 }  // namespace
 
+uint32_t DestinationOf(uint32_t list, const ListPart& part) {
+  const uint32_t number = part.kind == ListPart::kCards
+                              ? kFirstOfCards + part.block
+                              : 1 + 2 * part.block + (part.kind == ListPart::kTaggedPorts ? 1 : 0);
+  return list | number << Destination::kPartShift;
+}
+
 ListPart PartOf(const Member& member) {
-  return {.tagged = member.vlan != 0, .block = member.ofport >> kPartBits};
+  return {.kind = member.vlan != 0 ? ListPart::kTaggedPorts : ListPart::kPorts,
+          .block = member.ofport >> kPartBits};
 }
 
 std::set<uint32_t> ListsOf(const Member& member) {
@@ -28,19 +34,26 @@ void AddPortListPart(const ActiveNetwork& network, uint32_t list, const ListPart
   Actions actions;
   // The switch leaves out the ingress port.
   for (const uint32_t port : ports) actions.Output(port);
-  flows->Add(Table::kOutput, kPriority, {.reg1 = Reg1Of(list, part), .metadata = network.key}, actions);
+  flows->Add(Table::kOutput, kPriority, {.reg1 = DestinationOf(list, part), .metadata = network.key},
+             actions);
 }
 
 void AddPortList(const ActiveNetwork& network, uint32_t list, const std::set<ListPart>& parts,
                  FlowList* flows) {
   if (parts.empty()) return;
   Actions actions;
-  // Ports without a tag come first: a tag that was pushed stays on the packet.
+  // Ports with a tag come last: one that was pushed stays on the packet.
   bool tagged = false;
   for (const ListPart& part : parts) {
-    if (part.tagged && !tagged) actions.PushVlan(static_cast<uint16_t>(network.bridge.vlan_id));
-    tagged = part.tagged;
-    actions.LoadReg1(Reg1Of(list, part)).Resubmit(Table::kOutput);
+    if (part.kind == ListPart::kTaggedPorts && !tagged) {
+      actions.PushVlan(static_cast<uint16_t>(network.bridge.vlan_id));
+      tagged = true;
+    }
+    actions.LoadReg1(DestinationOf(list, part)).Resubmit(Table::kOutput);
+  }
+  if (network.uplink.has_value()) {
+    if (network.uplink->vlan != 0 && !tagged) actions.PushVlan(network.uplink->vlan);
+    actions.Output(network.uplink->ofport);
   }
   flows->Add(Table::kOutput, kPriority, {.reg1 = list, .metadata = network.key}, actions);
 }

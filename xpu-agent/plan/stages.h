@@ -48,6 +48,14 @@ void AddSwitchCommon(FlowList* flows);
 void AddSwitch(const ActiveNetwork& network, FlowList* flows);
 void AddSwitch(const ActiveNetwork& network, const Member& member, FlowList* flows);
 
+// Table 50, before all else: DHCP requests and router solicitations go to the agent, and nowhere else. It
+// answers them, as it writes the errors that the stages of the router want to be written.
+void AddDhcp(const ActiveNetwork& network, FlowList* flows);
+void AddRouterDiscovery(const ActiveNetwork& network, FlowList* flows);
+// Whether hosts of the network are told their addresses by DHCP, and whether its router advertises itself.
+bool AnswersDhcp(const ActiveNetwork& network);
+bool Advertises(const ActiveNetwork& network);
+
 // Table 80: reg1 → port, with the VLAN tag that the port has for the network.
 void AddOutputCommon(FlowList* flows);
 void AddOutput(const ActiveNetwork& network, const Member& member, FlowList* flows);
@@ -55,14 +63,17 @@ void AddOutput(const ActiveNetwork& network, const Member& member, FlowList* flo
 // Table 80: reg1 → all ports of a list (Destination::kAll, kUnbound), which is cut into parts, so that a port
 // that comes or goes changes a flow of bounded size, however many there are.
 struct ListPart {
-  // Those that get a frame with the network's VLAN tag.
-  bool tagged = false;
-  // What the numbers of the ports have in common: all but the low kPartBits.
+  // Cards beyond the tunnel, and ports that get a frame with the network's VLAN tag.
+  enum Kind { kPorts, kCards, kTaggedPorts };
+  Kind kind = kPorts;
+  // What the numbers of the ports have in common: all but the low kPartBits. Of cards, see PartOf().
   uint32_t block = 0;
   friend auto operator<=>(const ListPart&, const ListPart&) = default;
 };
 // In which part of a list the member is, and in which lists.
 ListPart PartOf(const Member& member);
+// reg1 of a part, which is a number of its own.
+uint32_t DestinationOf(uint32_t list, const ListPart& part);
 std::set<uint32_t> ListsOf(const Member& member);
 void AddPortListPart(const ActiveNetwork& network, uint32_t list, const ListPart& part,
                      const std::set<uint32_t>& ports, FlowList* flows);
@@ -75,12 +86,24 @@ void AddPortList(const ActiveNetwork& network, uint32_t list, const std::set<Lis
 // nothing.
 void AddGuard(const ActiveNetwork& network, const RemoteMember& remote, FlowList* flows);
 void AddSwitch(const ActiveNetwork& network, const RemoteMember& remote, FlowList* flows);
-// The cards of a network, again in parts: those whose tunnel ends come to the same number are in one. A part
-// has the way in from its cards (table 0), and the one out to all of them (table 80).
-uint32_t TunnelPartOf(const RemoteMember& remote);
-void AddTunnelPart(const ActiveNetwork& network, uint32_t part, const std::set<std::string>& vteps,
-                   FlowList* flows);
-// What holds for the network's tunnel whatever cards there are; `parts` go into the list of all ports.
+// The part of the list of all ports that the card of `remote` is in: those whose tunnel ends come to the same
+// number are in one.
+ListPart PartOf(const RemoteMember& remote);
+// The way in from the cards of a part, by their tunnel ends (table 0), and the one out to all of them (table
+// 80).
+void AddCardListPart(const ActiveNetwork& network, const ListPart& part, const std::set<std::string>& vteps,
+                     FlowList* flows);
+// What holds for the network's tunnel whatever cards there are.
 void AddTunnel(const ActiveNetwork& network, FlowList* flows);
+
+// What is beyond the card's physical port, of a network of a VLAN: anybody but the ports and routers of this
+// card, and it is sent what is for nobody here. Without an uplink these add nothing.
+void AddUplink(const ActiveNetwork& network, FlowList* flows);
+void AddUplink(const ActiveNetwork& network, const Member& member, FlowList* flows);
+
+// Addresses that no bridge forwards (IEEE 802.1Q, table 8-1): spanning tree, pause frames, LLDP.
+const MacText& ReservedMacs();
+// The type that a frame has which has a tag where none, or a second one, should be.
+inline constexpr uint16_t kTagTypes[] = {0x8100, 0x88a8};
 
 }  // namespace xpu::pipeline

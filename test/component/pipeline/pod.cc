@@ -37,8 +37,9 @@ absl::Status WriteSysctl(const TestNetns& netns, const std::string& path, const 
   return status;
 }
 
-// One frame from the socket, its VLAN tag put back; nullopt for one that the kernel itself sent.
-std::optional<std::string> ReadFrame(int fd) {
+}  // namespace
+
+std::optional<std::string> ReadFrame(int fd, bool sent_too) {
   char buffer[4096];
   char control[CMSG_SPACE(sizeof(tpacket_auxdata))];
   sockaddr_ll from{};
@@ -50,7 +51,7 @@ std::optional<std::string> ReadFrame(int fd) {
                  .msg_control = control,
                  .msg_controllen = sizeof control};
   const ssize_t n = recvmsg(fd, &message, 0);
-  if (n < 12 || from.sll_pkttype == PACKET_OUTGOING) return std::nullopt;
+  if (n < 12 || (from.sll_pkttype == PACKET_OUTGOING && !sent_too)) return std::nullopt;
   std::string frame(buffer, n);
   for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
     if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA) continue;
@@ -62,8 +63,6 @@ std::optional<std::string> ReadFrame(int fd) {
   }
   return frame;
 }
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<Pod>> Pod::Create(const std::string& representor, const std::string& mac,
                                                  const TestNetns& dpu) {
@@ -138,7 +137,7 @@ absl::StatusOr<std::string> Pod::ReceiveFirst(const std::function<bool(const std
       return absl::DeadlineExceededError(
           absl::StrCat("the frame did not arrive at ", representor_, " (", others, " others did)"));
     }
-    const std::optional<std::string> frame = ReadFrame(socket_.get());
+    const std::optional<std::string> frame = ReadFrame(socket_.get(), false);
     if (!frame) continue;
     if (wanted(*frame)) return *frame;
     ++others;

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,10 @@
 #include "test/lib/ovs/test_netns.h"
 
 namespace xpu::testing {
+
+// One frame from a packet socket that has PACKET_AUXDATA, with its 802.1Q tag where it was; nothing for one
+// that was sent from here, unless those are wanted.
+std::optional<std::string> ReadFrame(int fd, bool sent_too);
 
 // A pod in a network namespace of its own, with the interface eth0 whose other end is in the DPU's namespace.
 // Its kernel is silent (no addresses, no IPv6) until UseKernel(); the test speaks for it with raw frames.
