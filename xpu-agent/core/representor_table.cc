@@ -50,7 +50,8 @@ absl::Status RepresentorTable::Scan(const Model& model) {
     }
     prepared_[interface] = mtu;
     health_[id] = "";
-    const Representor& now = usable[id] = {.interface = interface, .ofport = NumberOf(*index)};
+    Representor& now = usable[id] = {.interface = interface, .ofport = NumberOf(*index)};
+    if (!dpdk_device_.empty()) now.dpdk_devargs = absl::StrCat(dpdk_device_, ",representor=", phys_port_name);
     const auto before = usable_.find(id);
     if (before == usable_.end() || !(before->second == now)) {
       spdlog::debug("{}: representor is {}, index {}", BridgePortName(id), interface, *index);
@@ -71,7 +72,9 @@ void RepresentorTable::FindUplink() {
   // Its MTU is the underlay's, which is not ours to change.
   const absl::StatusOr<int> index = representors_.Prepare(uplink_name_, 0);
   std::optional<Representor> now;
-  if (index.ok()) now = Representor{.interface = uplink_name_, .ofport = NumberOf(*index)};
+  if (index.ok()) {
+    now = Representor{.interface = uplink_name_, .ofport = NumberOf(*index), .dpdk_devargs = dpdk_device_};
+  }
   if (!index.ok() && uplink_.has_value()) {
     spdlog::error("the uplink {} is gone, networks of VLANs end at this card: {}", uplink_name_,
                   index.status().ToString());

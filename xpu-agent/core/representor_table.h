@@ -21,10 +21,11 @@ using PortHealth = std::map<std::string, std::string>;
 // and with which OpenFlow numbers. On one thread, that of `representors`.
 class RepresentorTable {
  public:
-  // `representors` is not owned. `uplink` is the interface that stands for the physical port; empty if that is
-  // not to be on the switch.
-  explicit RepresentorTable(Representors& representors, std::string uplink = "")
-      : representors_(representors), uplink_name_(std::move(uplink)) {}
+  // `representors` is not owned. `uplink` is the interface that stands for the physical port; empty if that
+  // is not to be on the switch. `dpdk_device` is the PCI address by which DPDK drives the card; empty if the
+  // kernel does.
+  explicit RepresentorTable(Representors& representors, std::string uplink = "", std::string dpdk_device = "")
+      : representors_(representors), uplink_name_(std::move(uplink)), dpdk_device_(std::move(dpdk_device)) {}
 
   // Looks at what is there now, and makes it ready for the MTU that its port in `model` needs. One that
   // cannot be made ready is left out. Errors are those of Representors::List(); nothing has changed then.
@@ -45,6 +46,7 @@ class RepresentorTable {
 
   Representors& representors_;
   const std::string uplink_name_;
+  const std::string dpdk_device_;
   std::optional<Representor> uplink_;
   std::map<std::string, Representor> usable_;
   PortHealth health_;

@@ -33,6 +33,27 @@ TEST_F(RepresentorTableTest, HasTheFunctionsAndNotTheUplink) {
   EXPECT_FALSE(representors_.prepared().contains("uplink"));
 }
 
+TEST_F(RepresentorTableTest, FindsTheUplinkThatItWasToldOf) {
+  RepresentorTable table(representors_, "uplink");
+  ASSERT_EQ(table.Scan(model_), absl::OkStatus());
+  EXPECT_EQ(table.uplink(), std::nullopt);
+  representors_.Add("p0", "uplink");
+  ASSERT_EQ(table.Scan(model_), absl::OkStatus());
+  EXPECT_EQ(table.uplink(), (Representor{"uplink", 3}));
+  EXPECT_FALSE(table.usable().contains("uplink"));
+  representors_.Remove("p0");
+  ASSERT_EQ(table.Scan(model_), absl::OkStatus());
+  EXPECT_EQ(table.uplink(), std::nullopt);
+}
+
+TEST_F(RepresentorTableTest, SaysHowDpdkFindsThem) {
+  representors_.Add("p0", "uplink");
+  RepresentorTable table(representors_, "uplink", "0000:03:00.0");
+  ASSERT_EQ(table.Scan(model_), absl::OkStatus());
+  EXPECT_EQ(table.usable().at("host0-1").dpdk_devargs, "0000:03:00.0,representor=pf0vf1");
+  EXPECT_EQ(table.uplink()->dpdk_devargs, "0000:03:00.0");
+}
+
 TEST_F(RepresentorTableTest, OneThatWasMadeAnewHasAnotherNumber) {
   Scan();
   const auto before = table_.usable();

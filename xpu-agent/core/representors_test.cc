@@ -98,6 +98,23 @@ TEST(SysfsRepresentors, TwoInterfacesOfOnePortAreNotGuessedBetween) {
   EXPECT_THAT(harness.representors().List().value(), testing::IsEmpty());
 }
 
+TEST(SysfsRepresentors, FindsTheHostsFunctionsWhateverTheirInterfacesAreCalled) {
+  SysfsHarness harness;
+  harness.Add("p0", "p0");
+  harness.Add("c1pf0vf3", "enp3s0f0npf0vf3");
+  harness.Add("c1pf0sf88", "en3f0c1pf0sf88");
+  // The DPU's own, and those of another host.
+  harness.Add("pf0vf3", "local3");
+  harness.Add("pf0sf4", "local-sf4");
+  harness.Add("c2pf0vf3", "second-host");
+  EXPECT_EQ(harness.representors().Find("pf0vf3").value(), "enp3s0f0npf0vf3");
+  EXPECT_THAT(harness.representors().List().value(),
+              testing::ElementsAre(testing::Pair("c2pf0vf3", "second-host"), testing::Pair("p0", "p0"),
+                                   testing::Pair("pf0sf4", "local-sf4"),
+                                   testing::Pair("pf0sf88", "en3f0c1pf0sf88"),
+                                   testing::Pair("pf0vf3", "enp3s0f0npf0vf3")));
+}
+
 TEST(SysfsRepresentors, AMissingTreeIsSaidSo) {
   FakeKernel kernel;
   SysfsRepresentors representors({.sysfs = "/nowhere"}, FakeNetlinkFactory(kernel).Open(nullptr).value());

@@ -2,8 +2,10 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "common/base/status_macros.h"
 #include "common/sys/files.h"
 
@@ -12,9 +14,13 @@ namespace xpu {
 SysfsRepresentors::SysfsRepresentors(const Options& options, std::unique_ptr<Netlink> netlink)
     : options_(options), netlink_(std::move(netlink)) {}
 
-std::string SysfsRepresentors::ReadPortName(const std::string& interface) const {
+SysfsRepresentors::PortName SysfsRepresentors::ReadPortName(const std::string& interface) const {
   // Interfaces without a port answer EOPNOTSUPP, and one may vanish between listing and reading.
-  return ReadTrimmed(absl::StrCat(options_.sysfs, "/class/net/", interface, "/phys_port_name")).value_or("");
+  const std::string said =
+      ReadTrimmed(absl::StrCat(options_.sysfs, "/class/net/", interface, "/phys_port_name")).value_or("");
+  absl::string_view name = said;
+  const bool of_host = absl::StartsWith(name, "c1pf") && absl::ConsumePrefix(&name, "c1");
+  return {std::string(name), of_host};
 }
 
 absl::Status SysfsRepresentors::Scan() {
@@ -22,17 +28,19 @@ absl::Status SysfsRepresentors::Scan() {
   const std::string folder = absl::StrCat(options_.sysfs, "/class/net");
   absl::StatusOr<std::vector<std::string>> interfaces = ListDirectory(folder);
   if (!interfaces.ok()) return Annotate(interfaces.status(), "looking for representors");
+  std::map<std::string, std::vector<std::string>> of_host;
   for (const std::string& interface : *interfaces) {
-    std::string port = ReadPortName(interface);
-    if (!port.empty()) found_[port].push_back(interface);
+    const PortName port = ReadPortName(interface);
+    if (!port.name.empty()) (port.of_host ? of_host : found_)[port.name].push_back(interface);
   }
+  for (auto& [port, its_interfaces] : of_host) found_[port] = std::move(its_interfaces);
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> SysfsRepresentors::Find(const std::string& phys_port_name) {
   // One read tells whether what was found before still holds.
   auto it = found_.find(phys_port_name);
-  if (it != found_.end() && it->second.size() == 1 && ReadPortName(it->second[0]) == phys_port_name) {
+  if (it != found_.end() && it->second.size() == 1 && ReadPortName(it->second[0]).name == phys_port_name) {
     return it->second[0];
   }
   XPU_RETURN_IF_ERROR(Scan());

@@ -11,7 +11,10 @@
 namespace xpu {
 
 // Representors as the kernel shows them: <sysfs>/class/net/<interface>/phys_port_name
-// (Documentation/ABI/testing/sysfs-class-net), followed through rtnetlink.
+// (Documentation/ABI/testing/sysfs-class-net), followed through rtnetlink. A DPU that has functions of its
+// own beside the host's calls the host's "c1pf0vf3" (Documentation/networking/devlink/devlink-port.rst,
+// controller number): here that is pf0vf3, and what the DPU itself calls so is left out. Functions of further
+// hosts, c2 and so on, are listed under their full names.
 class SysfsRepresentors : public Representors {
  public:
   struct Options {
@@ -29,8 +32,13 @@ class SysfsRepresentors : public Representors {
  private:
   class LinkWatcher;
 
-  // What `interface` says now; empty if it says nothing.
-  std::string ReadPortName(const std::string& interface) const;
+  // What `interface` says now, without the controller if that is the host's; empty if it says nothing.
+  struct PortName {
+    std::string name;
+    // It was said with the host's controller.
+    bool of_host = false;
+  };
+  PortName ReadPortName(const std::string& interface) const;
   absl::Status Scan();
   absl::Status WriteSetting(const std::string& path, const std::string& value) const;
 
