@@ -1,5 +1,6 @@
 // Whose bridge it is, and in what state it must be.
 #include "test/component/datapath/ovs_fixture.h"
+#include "xpu-agent/datapath/ovs/vswitchd_control.h"
 
 namespace xpu {
 namespace {
@@ -91,6 +92,28 @@ TEST_F(OvsBridgeTest, PutsTheSettingsOfItsOwnBridgeRight) {
   Vsctl({"set", "bridge", kBridge, "fail_mode=standalone"});
   ASSERT_TRUE(observer_->AwaitReady());
   EXPECT_EQ(Vsctl({"wait-until", "bridge", kBridge, "fail_mode=secure"}), "");
+}
+
+TEST_F(OvsBridgeTest, KeepsTheSettingsOfTheWholeSwitchThatItNeeds) {
+  Vsctl({"set", "Open_vSwitch", ".", "other_config:theirs=1"});
+  OvsSwitchOptions options = Options();
+  options.settings = {{"hw-offload", "true"}, {"tc-policy", "skip_hw"}};
+  StartSwitch(options);
+  ASSERT_TRUE(observer_->AwaitReady());
+  EXPECT_EQ(Vsctl({"get", "Open_vSwitch", ".", "other_config:hw-offload", "other_config:tc-policy",
+                   "other_config:theirs"}),
+            "\"true\"\nskip_hw\n\"1\"\n");
+  Vsctl({"remove", "Open_vSwitch", ".", "other_config", "tc-policy"});
+  EXPECT_EQ(Vsctl({"wait-until", "Open_vSwitch", ".", "other_config:tc-policy=skip_hw"}), "");
+}
+
+TEST_F(OvsBridgeTest, AsksTheDaemonForWhatItHasOffloaded) {
+  StartSwitch();
+  ASSERT_TRUE(observer_->AwaitReady());
+  const auto dump = AskVswitchd(ovs_->openflow_dir(), "dpctl/dump-flows", {"--names", "-m"});
+  EXPECT_TRUE(dump.ok()) << dump.status();
+  EXPECT_TRUE(absl::IsInvalidArgument(AskVswitchd(ovs_->openflow_dir(), "no/such-command", {}).status()));
+  EXPECT_TRUE(absl::IsUnavailable(AskVswitchd("/nowhere", "version", {}).status()));
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ struct xpu_ovs_db* xpu_ovs_db_open(const char* remote) {
       &ovsrec_open_vswitch_col_bridges,
       &ovsrec_open_vswitch_col_cur_cfg,
       &ovsrec_open_vswitch_col_next_cfg,
+      &ovsrec_open_vswitch_col_other_config,
       &ovsrec_bridge_col_name,
       &ovsrec_bridge_col_ports,
       &ovsrec_bridge_col_external_ids,
@@ -81,6 +82,11 @@ unsigned int xpu_ovs_db_seqno(const struct xpu_ovs_db* db) { return ovsdb_idl_ge
 int64_t xpu_ovs_db_applied(const struct xpu_ovs_db* db) {
   const struct ovsrec_open_vswitch* root = ovsrec_open_vswitch_first(db->idl);
   return root ? root->cur_cfg : -1;
+}
+
+const char* xpu_ovs_db_setting(const struct xpu_ovs_db* db, const char* key) {
+  const struct ovsrec_open_vswitch* root = ovsrec_open_vswitch_first(db->idl);
+  return root ? smap_get(&root->other_config, key) : NULL;
 }
 
 static const struct ovsrec_bridge* find_bridge(const struct ovsdb_idl* idl, const char* name) {
@@ -209,6 +215,14 @@ void xpu_ovs_txn_put_bridge(struct xpu_ovs_txn* txn, const char* name, const cha
   ovsrec_bridge_set_datapath_type(bridge, datapath_type);
   ovsrec_bridge_set_fail_mode(bridge, "secure");
   ovsrec_bridge_set_protocols(bridge, protocols, 2);
+  txn->dirty = true;
+}
+
+void xpu_ovs_txn_put_setting(struct xpu_ovs_txn* txn, const char* key, const char* value) {
+  if (!txn->root) {
+    txn->root = ovsrec_open_vswitch_insert(txn->txn);
+  }
+  ovsrec_open_vswitch_update_other_config_setkey(txn->root, key, value);
   txn->dirty = true;
 }
 

@@ -26,6 +26,10 @@ unsigned int xpu_ovs_db_seqno(const struct xpu_ovs_db*);
 // The number of the newest configuration that ovs-vswitchd has put into effect; -1 if it never has.
 int64_t xpu_ovs_db_applied(const struct xpu_ovs_db*);
 
+// A setting of the whole switch (other_config of table Open_vSwitch); null if it is not set. Valid until the
+// next run.
+const char* xpu_ovs_db_setting(const struct xpu_ovs_db*, const char* key);
+
 struct xpu_ovs_bridge {
   // external_ids:xpu-owner, "" if it has none. Valid until the next run.
   const char* owner;
@@ -72,6 +76,8 @@ void xpu_ovs_txn_end(struct xpu_ovs_txn*);
 // Makes the bridge, or puts its settings right.
 void xpu_ovs_txn_put_bridge(struct xpu_ovs_txn*, const char* bridge, const char* owner,
                             const char* datapath_type);
+// Sets a setting of the whole switch.
+void xpu_ovs_txn_put_setting(struct xpu_ovs_txn*, const char* key, const char* value);
 enum xpu_ovs_port_change {
   XPU_OVS_PORT_OK,
   // The bridge is not there.

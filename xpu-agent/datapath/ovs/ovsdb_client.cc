@@ -116,7 +116,10 @@ void OvsdbClient::CheckBridge() {
   const bool fit = found && bridge.secure && bridge.openflow14;
   const bool ours = !found || bridge.owner == options_.owner;
   const std::string name = absl::StrCat("bridge ", options_.bridge);
-  if (fit && ours && bridge.datapath_type == options_.datapath_type) {
+  if (!HasSettings()) {
+    BeginBridge();
+    reason_ = bridge_error_.ok() ? absl::UnavailableError("the switch's settings are being made") : bridge_error_;
+  } else if (fit && ours && bridge.datapath_type == options_.datapath_type) {
     reason_ = absl::OkStatus();
   } else if (ours) {
     BeginBridge();
@@ -151,14 +154,26 @@ void OvsdbClient::NoteFlush(bool has_controller) {
   applied_ = applied;
 }
 
+bool OvsdbClient::HasSettings() const {
+  return std::all_of(options_.settings.begin(), options_.settings.end(), [this](const auto& setting) {
+    const char* const now = xpu_ovs_db_setting(db_, setting.first.c_str());
+    return now != nullptr && setting.second == now;
+  });
+}
+
 void OvsdbClient::BeginBridge() {
   if (task_ != Task::kNone || tried_at_ == seqno_seen_) return;
   tried_at_ = seqno_seen_;
   bridge_error_ = absl::OkStatus();
   task_ = Task::kBridge;
   txn_ = xpu_ovs_txn_begin(db_);
-  xpu_ovs_txn_put_bridge(txn_, options_.bridge.c_str(), options_.owner.c_str(),
-                         options_.datapath_type.c_str());
+  if (!HasSettings()) {
+    for (const auto& [key, value] : options_.settings)
+      xpu_ovs_txn_put_setting(txn_, key.c_str(), value.c_str());
+  } else {
+    xpu_ovs_txn_put_bridge(txn_, options_.bridge.c_str(), options_.owner.c_str(),
+                           options_.datapath_type.c_str());
+  }
   AdvanceTransaction();
 }
 

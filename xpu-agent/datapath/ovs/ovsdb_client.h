@@ -28,6 +28,8 @@ class OvsdbClient {
     std::string owner;
     // "netdev" or "system"; used when we make the bridge.
     std::string datapath_type;
+    // Settings of the whole switch that must be so (ovs-vswitchd.conf.db(5), other_config).
+    std::map<std::string, std::string> settings = {};
   };
   explicit OvsdbClient(Options options);
   ~OvsdbClient();
@@ -64,6 +66,7 @@ class OvsdbClient {
   void CheckBridge();
   void NoteFlush(bool has_controller);
   void BeginBridge();
+  bool HasSettings() const;
   void BeginPorts();
   void EndTransaction();
   absl::Status Refusals() const;
