@@ -37,7 +37,8 @@ class SandboxLayout {
   const std::string& dir() const { return dir_; }
   // The options that it was made with.
   std::string options_file() const { return dir_ + "/sandbox.json"; }
-  // A namespace: "host", "dpu0", or a pod's.
+  // A namespace: "host", "dpu0", a pod's, or "fabric": what is between the cards. That has two bridges,
+  // "underlay" and "lan", with the interfaces "underlay0", "lan0" and so on that lead to the cards' ports.
   std::string netns(const std::string& name) const { return netns_dir() + "/" + name; }
   std::string netns_dir() const { return dir_ + "/netns"; }
 
@@ -47,6 +48,11 @@ class SandboxLayout {
   std::string dpu_dir(int card) const { return dir_ + "/" + dpu_name(card); }
   static std::string dpu_name(int card) { return "dpu" + std::to_string(card); }
   static std::string card_name(int card) { return "card" + std::to_string(card); }
+  // Address of the card's tunnels on the underlay.
+  static std::string vtep(int card) { return "192.0.2." + std::to_string(card + 1); }
+  // The cards' physical ports: the one of the underlay, and the one of networks of VLANs.
+  static std::string underlay_port() { return "p0"; }
+  static std::string uplink_port() { return "p1"; }
   // Address of the card's physical function on the host.
   static std::string pf_address(int card) { return "0000:0" + std::to_string(3 + card) + ":00.0"; }
   // What Netdevs call the host.

@@ -5,6 +5,9 @@
 namespace xpu {
 namespace {
 
+// Leaves room for the tunnels, so that pods have an MTU of 1500.
+constexpr int kUnderlayMtu = 1600;
+
 std::string Numbered(absl::string_view name, int card) { return absl::StrCat(name, "-", card); }
 
 ProcessSpec CardEmulator(const SandboxOptions& options, const SandboxLayout& layout) {
@@ -54,6 +57,14 @@ std::vector<ProcessSpec> OpenVSwitch(const SandboxOptions& options, const Sandbo
   ProcessSpec vswitchd = daemon("ovs-vswitchd");
   vswitchd.prepare = {{bin + "ovs-vsctl", "--db=" + layout.ovsdb(card), "--no-wait", "init"}};
   vswitchd.argv.push_back(layout.ovsdb(card));
+  // A switch in user space sends tunnels through a bridge of its own, whose interface has the address; the
+  // interface goes with the daemon.
+  const std::string vsctl = bin + "ovs-vsctl", db = "--db=" + layout.ovsdb(card),
+                    port = layout.underlay_port();
+  vswitchd.finish = {{vsctl, db, "--may-exist", "add-br", "br-underlay", "--", "set", "bridge", "br-underlay",
+                      "datapath_type=netdev", "--", "--may-exist", "add-port", "br-underlay", port},
+                     {"ip", "address", "replace", layout.vtep(card) + "/24", "dev", "br-underlay"},
+                     {"ip", "link", "set", "br-underlay", "up"}};
   return {database, vswitchd};
 }
 
@@ -77,7 +88,13 @@ ProcessSpec XpuAgent(const SandboxOptions& options, const SandboxLayout& layout,
                "--datapath-type",
                "netdev",
                "--host-vlans",
-               "100-199",
+               "0,100-199",
+               "--vtep",
+               layout.vtep(card),
+               "--underlay-mtu",
+               absl::StrCat(kUnderlayMtu),
+               "--uplink",
+               layout.uplink_port(),
                "--api-server",
                layout.api_server(),
                "--log-level",
@@ -114,6 +131,24 @@ ProcessSpec HostAgent(const SandboxOptions& options, const SandboxLayout& layout
 }
 
 }  // namespace
+
+std::vector<std::pair<std::string, std::vector<std::string>>> FabricCommands(const SandboxOptions& options) {
+  const SandboxLayout layout(options.dir);
+  const std::string fabric = "fabric", mtu = absl::StrCat(kUnderlayMtu);
+  std::vector<std::pair<std::string, std::vector<std::string>>> commands;
+  for (const std::string bridge : {"underlay", "lan"}) {
+    commands.push_back({fabric, {"ip", "link", "add", bridge, "mtu", mtu, "up", "type", "bridge"}});
+    for (int card = 0; card < options.cards; ++card) {
+      const std::string dpu = layout.dpu_name(card), near = absl::StrCat(bridge, card);
+      const std::string far = bridge == "lan" ? layout.uplink_port() : layout.underlay_port();
+      commands.push_back({fabric,
+                          {"ip", "link", "add", near, "mtu", mtu, "up", "master", bridge, "type", "veth",
+                           "peer", "name", far, "mtu", mtu, "netns", layout.netns(dpu)}});
+      commands.push_back({dpu, {"ip", "link", "set", far, "up"}});
+    }
+  }
+  return commands;
+}
 
 std::vector<ProcessSpec> SandboxProcesses(const SandboxOptions& options) {
   const SandboxLayout layout(options.dir);

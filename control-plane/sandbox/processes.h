@@ -18,12 +18,18 @@ struct ProcessSpec {
   std::string netns;
   // Run to their ends before the program, every time it is started.
   std::vector<std::vector<std::string>> prepare;
+  // Run to their ends once it serves, every time it is started.
+  std::vector<std::vector<std::string>> finish;
   // Open vSwitch's daemons put themselves into the background once they serve and leave their pid here; the
   // others stay in the foreground and send READY=1 (sd_notify(3)).
   std::string pidfile;
   // Sockets that it serves, for people.
   std::vector<std::string> sockets;
 };
+
+// The commands that join the cards' physical ports, each with the namespace that it runs in. Once, before all
+// programs.
+std::vector<std::pair<std::string, std::vector<std::string>>> FabricCommands(const SandboxOptions& options);
 
 // All programs in the order in which they are started. Pure.
 std::vector<ProcessSpec> SandboxProcesses(const SandboxOptions& options);

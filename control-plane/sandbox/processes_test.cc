@@ -43,6 +43,20 @@ TEST(SandboxProcessesTest, EachCardHasASwitchAndAnAgentInItsOwnNamespace) {
   EXPECT_THAT(names, Contains("xpu-agent-1"));
 }
 
+TEST(SandboxProcessesTest, JoinsThePhysicalPortsOfAllCards) {
+  std::set<std::string> fabric, brought_up;
+  for (const auto& [netns, command] : FabricCommands(Options(2))) {
+    if (netns == "fabric") {
+      fabric.insert(command[3]);
+    } else {
+      EXPECT_EQ(command[2], "set");
+      brought_up.insert(netns + " " + command[3]);
+    }
+  }
+  EXPECT_THAT(fabric, ElementsAre("lan", "lan0", "lan1", "underlay", "underlay0", "underlay1"));
+  EXPECT_THAT(brought_up, ElementsAre("dpu0 p0", "dpu0 p1", "dpu1 p0", "dpu1 p1"));
+}
+
 TEST(SandboxProcessesTest, NothingIsWrittenOutsideTheSandbox) {
   for (const ProcessSpec& spec : SandboxProcesses(Options(1))) {
     for (size_t i = 1; i < spec.argv.size(); ++i) {

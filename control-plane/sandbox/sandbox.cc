@@ -40,6 +40,12 @@ absl::StatusOr<ProcessRecord> RecordFromPidfile(const std::string& path) {
   return ProcessRecord::Of(pid);
 }
 
+absl::Status RunIn(const std::string& netns, const std::vector<std::string>& command) {
+  NetNamespacesReal namespaces;
+  XPU_ASSIGN_OR_RETURN(const auto ns, namespaces.Open(netns));
+  return RunProgram({.argv = command, .net_namespace = ns}, absl::Now() + kStartDeadline).status();
+}
+
 absl::Status Launch(const ProcessSpec& spec, const SandboxLayout& layout) {
   const absl::Time deadline = absl::Now() + kStartDeadline;
   NetNamespacesReal namespaces;
@@ -113,8 +119,15 @@ absl::Status Sandbox::Build(const Progress& progress) {
   XPU_RETURN_IF_ERROR(step("network namespaces", [&]() -> absl::Status {
     XPU_RETURN_IF_ERROR(MakeFolders());
     XPU_RETURN_IF_ERROR(CreateBoundNamespace(layout_.netns("host")));
+    XPU_RETURN_IF_ERROR(CreateBoundNamespace(layout_.netns("fabric")));
     for (int card = 0; card < options_.cards; ++card) {
       XPU_RETURN_IF_ERROR(CreateBoundNamespace(layout_.netns(layout_.dpu_name(card))));
+    }
+    return absl::OkStatus();
+  }));
+  XPU_RETURN_IF_ERROR(step("physical ports", [&]() -> absl::Status {
+    for (const auto& [name, command] : FabricCommands(options_)) {
+      XPU_RETURN_IF_ERROR(RunIn(layout_.netns(name), command));
     }
     return absl::OkStatus();
   }));
@@ -164,7 +177,10 @@ absl::Status Sandbox::Start(const std::string& process) {
   if (const auto record = ProcessRecord::Read(layout_.record(process)); record.ok() && record->Alive()) {
     return absl::FailedPreconditionError(absl::StrCat(process, " runs already, as process ", record->pid));
   }
-  const absl::Status status = Launch(*spec, layout_);
+  absl::Status status = Launch(*spec, layout_);
+  for (const auto& command : spec->finish) {
+    if (status.ok()) status = RunIn(layout_.netns(spec->netns), command);
+  }
   if (status.ok()) return status;
   return absl::Status(status.code(), absl::StrCat(status.message(), Tail(layout_.log(process))));
 }
