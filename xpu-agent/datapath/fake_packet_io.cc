@@ -28,6 +28,10 @@ void FakePacketIo::Send(PacketOut packet) {
                       .bytes = packet.bytes};
     }
     sent_.push_back(std::move(packet));
+    ++held_;
+    const auto may_go = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !hold_; };
+    mutex_.Await(absl::Condition(&may_go));
+    --held_;
   }
   if (back.has_value()) Deliver(*std::move(back));
 }
@@ -61,6 +65,22 @@ void FakePacketIo::Disconnect() {
 void FakePacketIo::Connect() {
   absl::MutexLock lock(&mutex_);
   connected_ = true;
+}
+
+void FakePacketIo::Hold() {
+  absl::MutexLock lock(&mutex_);
+  hold_ = true;
+}
+
+void FakePacketIo::AwaitHeld() {
+  absl::MutexLock lock(&mutex_);
+  const auto held = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return hold_ && held_ > 0; };
+  mutex_.Await(absl::Condition(&held));
+}
+
+void FakePacketIo::Release() {
+  absl::MutexLock lock(&mutex_);
+  hold_ = false;
 }
 
 std::vector<PacketOut> FakePacketIo::TakeSent(size_t count) {

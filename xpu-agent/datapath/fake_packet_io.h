@@ -28,6 +28,10 @@ class FakePacketIo : public PacketIo {
   void Punt(uint8_t table, const std::string& userdata);
   void Disconnect();
   void Connect();
+  // Send() acts but does not return before Release(). AwaitHeld() waits until one is at that point.
+  void Hold();
+  void AwaitHeld();
+  void Release();
   // Waits until `count` packets were sent since the last call, and returns them; fewer if that takes longer
   // than 10 s.
   std::vector<PacketOut> TakeSent(size_t count);
@@ -36,6 +40,8 @@ class FakePacketIo : public PacketIo {
   mutable absl::Mutex mutex_;
   std::function<void(PacketIn)> handler_ ABSL_GUARDED_BY(mutex_);
   bool connected_ ABSL_GUARDED_BY(mutex_) = true;
+  bool hold_ ABSL_GUARDED_BY(mutex_) = false;
+  int held_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<uint8_t, std::string> punts_ ABSL_GUARDED_BY(mutex_);
   std::vector<PacketOut> sent_ ABSL_GUARDED_BY(mutex_);
   Counters counters_ ABSL_GUARDED_BY(mutex_);

@@ -1,0 +1,51 @@
+#include <algorithm>
+
+#include "xpu-agent/plan/pipeline.h"
+#include "xpu-agent/plan/stages.h"
+
+namespace xpu::pipeline {
+namespace {
+
+// In table kRoute, which all that a port of this card sends comes through: before what is for the router.
+constexpr uint16_t kPriority = 500;
+
+}  // namespace
+
+bool AnswersDhcp(const ActiveNetwork& network) {
+  const auto& prefixes = network.bridge.prefixes;
+  return std::any_of(prefixes.begin(), prefixes.end(),
+                     [](const IpPrefix& prefix) { return prefix.family() == IpFamily::kV4; });
+}
+
+bool Advertises(const ActiveNetwork& network) {
+  if (!network.gateway) return false;
+  const auto& subnets = network.gateway->subnets;
+  return std::any_of(subnets.begin(), subnets.end(),
+                     [](const Gateway::Subnet& subnet) { return subnet.prefix.family() == IpFamily::kV6; });
+}
+
+void AddDhcp(const ActiveNetwork& network, FlowList* flows) {
+  if (!AnswersDhcp(network)) return;
+  Actions to_agent;
+  to_agent.ToAgent(PacketOpcode::kDhcp);
+  flows->Add(Table::kRoute, kPriority,
+             {.protocol = Protocol::kUdp,
+              .metadata = network.key,
+              .tp_src = kDhcpClientPort,
+              .tp_dst = kDhcpServerPort},
+             to_agent);
+}
+
+void AddRouterDiscovery(const ActiveNetwork& network, FlowList* flows) {
+  if (!Advertises(network)) return;
+  Actions to_agent;
+  to_agent.ToAgent(PacketOpcode::kRouterSolicitation);
+  flows->Add(Table::kRoute, kPriority,
+             {.protocol = Protocol::kIcmp6,
+              .metadata = network.key,
+              .icmp_type = kRouterSolicitation,
+              .icmp_code = 0},
+             to_agent);
+}
+
+}  // namespace xpu::pipeline
