@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -19,6 +20,9 @@ struct OvsSwitchOptions {
   std::string bridge = "br-xpu";
   // "netdev" (user space) or "system" (kernel), for a bridge that we make.
   std::string datapath_type = "system";
+  // Settings of the whole Open vSwitch that must be so (ovs-vswitchd.conf.db(5), Open_vSwitch:other_config),
+  // e.g. {"hw-offload", "true"}.
+  std::map<std::string, std::string> settings = {};
   // external_ids:xpu-owner of what is ours.
   std::string owner;
   // How long Apply() may take, and the peer to answer when connecting.
