@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -107,9 +108,7 @@ void ReadSubfunctions(const pb::SubfunctionConfiguration& in, const std::string&
   }
 }
 
-}  // namespace
-
-absl::StatusOr<std::vector<CardConfig>> ReadHostConfig(absl::string_view text, absl::string_view source) {
+absl::StatusOr<pb::HostAgentConfiguration> Parse(absl::string_view text, absl::string_view source) {
   XPU_ASSIGN_OR_RETURN(const std::vector<api::YamlDocument> documents, api::YamlToJson(text, source));
   if (documents.size() != 1) {
     return absl::InvalidArgumentError(
@@ -120,7 +119,13 @@ absl::StatusOr<std::vector<CardConfig>> ReadHostConfig(absl::string_view text, a
   pb::HostAgentConfiguration in;
   XPU_RETURN_IF_ERROR(api::ToStatus(api::ValidateMessage(*in.GetDescriptor(), object), source));
   XPU_RETURN_IF_ERROR(api::ToStatus(api::DecodeMessage(object, &in), source));
+  return in;
+}
 
+}  // namespace
+
+absl::StatusOr<std::vector<CardConfig>> ReadHostConfig(absl::string_view text, absl::string_view source) {
+  XPU_ASSIGN_OR_RETURN(const pb::HostAgentConfiguration in, Parse(text, source));
   std::vector<CardConfig> cards;
   FieldErrors errors;
   for (int i = 0; i < in.cards_size(); ++i) {
@@ -141,6 +146,30 @@ absl::StatusOr<std::vector<CardConfig>> ReadHostConfig(absl::string_view text, a
   XPU_RETURN_IF_ERROR(api::ToStatus(errors, source));
   if (const absl::Status status = CheckCards(cards); !status.ok()) return Annotate(status, source);
   return cards;
+}
+
+absl::StatusOr<std::map<std::string, TlsFiles>> ReadCardCredentials(absl::string_view text,
+                                                                    absl::string_view source) {
+  XPU_ASSIGN_OR_RETURN(const pb::HostAgentConfiguration in, Parse(text, source));
+  std::map<std::string, TlsFiles> credentials;
+  FieldErrors errors;
+  for (int i = 0; i < in.cards_size(); ++i) {
+    const pb::CardConfiguration& card = in.cards(i);
+    const std::string path = absl::StrCat("cards[", i, "].tls");
+    const bool local = absl::StartsWith(card.endpoint(), "unix:");
+    if (local == card.has_tls()) {
+      errors.push_back({local ? "FieldValueForbidden" : "FieldValueRequired", path,
+                        local ? "has no use for a unix socket, which is this machine's"
+                              : "is needed, as the endpoint is not a unix socket"});
+      continue;
+    }
+    if (local) continue;
+    const TlsFiles files = {card.tls().certificate(), card.tls().key(), card.tls().ca()};
+    if (credentials.emplace(card.endpoint(), files).first->second == files) continue;
+    errors.push_back({"FieldValueInvalid", path, "must be the same for all cards of one endpoint"});
+  }
+  XPU_RETURN_IF_ERROR(api::ToStatus(errors, source));
+  return credentials;
 }
 
 }  // namespace xpu

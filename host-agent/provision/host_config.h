@@ -1,9 +1,12 @@
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/rpc/tls_credentials.h"
 #include "host-agent/inventory/card.h"
 
 namespace xpu {
@@ -14,5 +17,10 @@ namespace xpu {
 // InvalidArgument, with the path of every field that is unknown, has another type or breaks a rule, and for
 // what contradicts itself: overlapping ranges, a driver for a function beyond `vfs`, a number twice.
 absl::StatusOr<std::vector<CardConfig>> ReadHostConfig(absl::string_view text, absl::string_view source);
+
+// What the same file says of this host's credentials, by endpoint of the card. Every endpoint of "host:port"
+// has some; InvalidArgument if one has none, or two.
+absl::StatusOr<std::map<std::string, TlsFiles>> ReadCardCredentials(absl::string_view text,
+                                                                    absl::string_view source);
 
 }  // namespace xpu

@@ -127,6 +127,28 @@ TEST(HostConfig, WhatContradictsAcrossCardsIsRefused) {
               HasSubstr("0000:03:00.0"));
 }
 
+TEST(HostConfig, ACardBeyondThisMachineHasACredential) {
+  const auto card = [](const std::string& name, const std::string& endpoint, const std::string& tls) {
+    return "- name: " + name + "\n  endpoint: " + endpoint +
+           "\n  physicalFunctions: [{address: \"0000:03:00.0\"}]\n" + tls;
+  };
+  const std::string tls = "  tls: {certificate: /c, key: /k, ca: /a}\n";
+  const auto read = [](const std::string& text) {
+    return ReadCardCredentials("cards:\n" + text, "host-agent.yaml");
+  };
+  EXPECT_EQ(read(card("a", "192.0.2.1:50151", tls) + card("b", "unix:/x", "")).value(),
+            (std::map<std::string, TlsFiles>{{"192.0.2.1:50151", {"/c", "/k", "/a"}}}));
+  for (const std::string& wrong :
+       {card("a", "192.0.2.1:50151", ""), card("a", "unix:/x", tls),
+        card("a", "192.0.2.1:50151", "  tls: {certificate: /c, key: /k}\n"),
+        card("a", "192.0.2.1:50151", tls) +
+            card("b", "192.0.2.1:50151", "  tls: {certificate: /d, key: /k, ca: /a}\n")}) {
+    const absl::Status status = read(wrong).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << wrong;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("].tls"));
+  }
+}
+
 TEST(HostConfig, TheSampleIsGood) {
   std::ifstream in(XPU_SAMPLE_CONFIG);
   ASSERT_TRUE(in.is_open()) << XPU_SAMPLE_CONFIG;

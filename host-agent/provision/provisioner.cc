@@ -1,6 +1,7 @@
 #include "host-agent/provision/provisioner.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -68,6 +69,17 @@ Provisioner::~Provisioner() {
     stop_ = true;
   }
   if (thread_.joinable()) thread_.join();
+  std::deque<VfsRequest> unanswered;
+  {
+    absl::MutexLock lock(&mu_);
+    for (Pf& pf : pfs_) {
+      std::move(pf.requests.begin(), pf.requests.end(), std::back_inserter(unanswered));
+      pf.requests.clear();
+    }
+  }
+  for (const VfsRequest& request : unanswered) {
+    request.done(absl::UnavailableError("the host agent is stopping; try again"));
+  }
 }
 
 void Provisioner::Start() {
@@ -92,6 +104,38 @@ void Provisioner::Freed() {
     if (pf.busy) pf.freed = true;
     if (!pf.state.reason.empty()) pf.look = true;
   }
+}
+
+void Provisioner::SetVfs(const PciAddress& address, int count,
+                         std::function<void(absl::StatusOr<int>)> done) {
+  {
+    absl::MutexLock lock(&mu_);
+    for (Pf& pf : pfs_) {
+      if (pf.config.pf != address) continue;
+      pf.requests.push_back({.count = count, .done = std::move(done)});
+      pf.look = true;
+      return;
+    }
+  }
+  done(absl::NotFoundError(
+      absl::StrCat(address.ToString(), " is no physical function of a card of this host's configuration")));
+}
+
+absl::StatusOr<int> Provisioner::TrySetVfs(const CardConfig& config, int count) {
+  PfState state{.pf = config.pf, .card = config.name};
+  if (config.setup.vfs.has_value() && *config.setup.vfs != count) {
+    return absl::FailedPreconditionError(absl::StrCat(config.pf.ToString(), " is configured to have ",
+                                                      *config.setup.vfs, " virtual functions and not ", count,
+                                                      "; change the host agent's configuration"));
+  }
+  CardConfig asked = config;
+  asked.setup = PfSetup{.vfs = count};
+  bool acted = false;
+  XPU_RETURN_IF_ERROR(Provision(asked, &state, &acted));
+  if (state.vfs == count && state.reason.empty()) return count;
+  return absl::FailedPreconditionError(absl::StrCat(config.pf.ToString(), " has ", state.vfs,
+                                                    " virtual functions and not ", count, ": ",
+                                                    state.reason.empty() ? "it is not there" : state.reason));
 }
 
 std::vector<PfState> Provisioner::States() const {
@@ -124,6 +168,17 @@ void Provisioner::ThreadMain() {
     PfState state{.pf = next->config.pf, .card = next->config.name, .setup = next->config.setup};
     // The list never changes, nor what is not the thread's own in it.
     const CardConfig& config = next->config;
+    if (!next->requests.empty()) {
+      const VfsRequest request = std::move(next->requests.front());
+      next->requests.pop_front();
+      // Then as it is configured, and the next request.
+      next->look = true;
+      mu_.Unlock();
+      request.done(TrySetVfs(config, request.count));
+      mu_.Lock();
+      next->busy = false;
+      continue;
+    }
     mu_.Unlock();
     bool acted = false;
     const absl::Status status = Provision(config, &state, &acted);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -74,10 +75,22 @@ class Provisioner {
   // A function may be free now: Look, where a function in use may stand in the way.
   void Freed();
 
+  // Gives a physical function that is configured to be used as it is another number of virtual functions: at
+  // once, or not at all. `done` is called once, on the provisioner's thread or the caller's, with how many
+  // there are.
+  //   NotFound            it is none of a card
+  //   FailedPrecondition  the configuration says another number, or something is in use; the message says
+  //   what Unavailable         the provisioner goes away
+  void SetVfs(const PciAddress& pf, int count, std::function<void(absl::StatusOr<int>)> done);
+
   // In the order of the cards.
   std::vector<PfState> States() const;
 
  private:
+  struct VfsRequest {
+    int count = 0;
+    std::function<void(absl::StatusOr<int>)> done;
+  };
   struct Pf {
     CardConfig config;
     PfState state;
@@ -85,6 +98,8 @@ class Provisioner {
     bool busy = false;
     // A function became free meanwhile.
     bool freed = false;
+    // Of SetVfs.
+    std::deque<VfsRequest> requests;
     // When to try again; InfiniteFuture: when something changes.
     absl::Time retry_at = absl::InfiniteFuture();
     Backoff backoff;
@@ -92,6 +107,8 @@ class Provisioner {
   void ThreadMain();
   // Brings one physical function to its setup; `state` gets what was found, `acted` whether a step was tried.
   absl::Status Provision(const CardConfig& config, PfState* state, bool* acted);
+  // What became of a request, after it was tried.
+  absl::StatusOr<int> TrySetVfs(const CardConfig& config, int count);
   absl::StatusOr<PfView> Read(const CardConfig& config, PfState* state);
   // Notes whose functions are by the journal; whether there are more than were noted already.
   bool AddHolders(PfView* view) const;

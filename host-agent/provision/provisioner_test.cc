@@ -353,5 +353,47 @@ TEST_F(ProvisionerTest, AfterAKillBetweenAnyTwoCallsTheNextOneFinishes) {
   }
 }
 
+// Asks for another number of functions and waits for the answer.
+absl::StatusOr<int> AskForVfs(Provisioner& provisioner, const PciAddress& pf, int count) {
+  absl::Notification answered;
+  absl::StatusOr<int> answer = absl::UnknownError("no answer");
+  provisioner.SetVfs(pf, count, [&](absl::StatusOr<int> got) {
+    answer = std::move(got);
+    answered.Notify();
+  });
+  EXPECT_TRUE(answered.WaitForNotificationWithTimeout(absl::Seconds(20)));
+  return answer;
+}
+
+TEST_F(ProvisionerTest, ANumberThatIsAskedForIsSetAtOnceOrNotAtAll) {
+  Start({});
+  EXPECT_EQ(AskForVfs(*provisioner_, kPf, 4).value(), 4);
+  EXPECT_EQ(bus_.Get(kPf)->num_vfs, 4);
+  EXPECT_EQ(AskForVfs(*provisioner_, kPf, 4).value(), 4);
+  EXPECT_EQ(AskForVfs(*provisioner_, kPf, 2).value(), 2);
+  const ClaimRow row = Claim(Vf(1), "web");
+  for (const int count : {0, 4}) {
+    const absl::Status refused = AskForVfs(*provisioner_, kPf, count).status();
+    EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << refused;
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("default/web"));
+  }
+  EXPECT_EQ(AskForVfs(*provisioner_, kPf, 2).value(), 2) << "what there is";
+  // It is not done later, when nobody asks any more.
+  Free(row);
+  EXPECT_EQ(AskForVfs(*provisioner_, kPf, 2).value(), 2);
+  EXPECT_EQ(bus_.Get(kPf)->num_vfs, 2);
+  EXPECT_EQ(AskForVfs(*provisioner_, kPf, 9).status().code(), absl::StatusCode::kFailedPrecondition)
+      << "more than it can have";
+  EXPECT_EQ(AskForVfs(*provisioner_, PciAddress{0, 9, 0, 0}, 1).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(ProvisionerTest, ANumberThatIsConfiguredIsNotAskedFor) {
+  Start({.vfs = 3});
+  EXPECT_TRUE(WaitUntilDone());
+  EXPECT_EQ(AskForVfs(*provisioner_, kPf, 3).value(), 3);
+  EXPECT_EQ(AskForVfs(*provisioner_, kPf, 4).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(bus_.Get(kPf)->num_vfs, 3);
+}
+
 }  // namespace
 }  // namespace xpu
