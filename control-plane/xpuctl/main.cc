@@ -6,6 +6,7 @@
 #include "common/log/log.h"
 #include "control-plane/sandbox/commands.h"
 #include "control-plane/xpuctl/host.h"
+#include "control-plane/xpuctl/refusals.h"
 #include "control-plane/xpuctl/xpuctl.h"
 
 int main(int argc, char** argv) {
@@ -32,6 +33,7 @@ int main(int argc, char** argv) {
           [environment](CLI::App& app) {
             xpu::AddSandboxCommands(app);
             xpu::AddHostCommand(app, std::cout, std::cerr, environment);
+            xpu::AddRefusalsCommand(app, std::cout, std::cerr, environment);
           },
   };
   return xpu::RunXpuctl(std::vector<std::string>(argv + 1, argv + argc), deps);
