@@ -11,25 +11,13 @@
 #include <memory>
 #include <optional>
 
-#include "common/base/hex.h"
+#include "common/base/grpc_wire.h"
 #include "common/base/unique_fd.h"
 
 namespace xpu {
 namespace {
 
 using std::chrono::steady_clock;
-
-// A message on the wire: one byte (compressed or not), four bytes of length, the message.
-constexpr size_t kPrefix = 5;
-
-std::string Frame(std::string_view message) {
-  std::string frame;
-  frame.reserve(kPrefix + message.size());
-  frame.push_back(0);
-  for (int shift = 24; shift >= 0; shift -= 8) frame.push_back(static_cast<char>(message.size() >> shift));
-  frame.append(message);
-  return frame;
-}
 
 std::string Words(const char* what, int error) { return std::string(what) + ": " + strerror(error); }
 
@@ -48,7 +36,7 @@ struct SessionDeleter {
 class Call {
  public:
   Call(std::string_view method, std::string_view request, steady_clock::time_point deadline)
-      : method_(method), request_(Frame(request)), deadline_(deadline) {}
+      : method_(method), request_(FrameGrpcMessage(request)), deadline_(deadline) {}
 
   CallReply Run(const std::string& socket) {
     if (std::optional<CallReply> failed = Connect(socket)) return *std::move(failed);
@@ -111,7 +99,7 @@ class Call {
     const nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_ENABLE_PUSH, 0}};
     nghttp2_submit_settings(session_.get(), NGHTTP2_FLAG_NONE, settings, std::size(settings));
 
-    const std::string timeout = std::to_string(std::min<int64_t>(Left().count() / 1000, 99'999'999)) + "m";
+    const std::string timeout = FormatGrpcTimeout(Left());
     const nghttp2_nv headers[] = {
         Header(":method", "POST"),       Header(":scheme", "http"),
         Header(":path", method_),        Header(":authority", "localhost"),
@@ -203,13 +191,17 @@ class Call {
     reply.status = grpc_status_;
     reply.message = DecodeGrpcMessage(grpc_message_);
     if (grpc_status_ != 0) return reply;
-    if (data_.size() < kPrefix) return Failed(CallEnd::kBroken, "the server answered OK without a message");
-    if (data_[0] != 0) return Failed(CallEnd::kBroken, "the answer is compressed, which was not asked for");
-    size_t size = 0;
-    for (size_t i = 1; i < kPrefix; ++i) size = size << 8 | static_cast<uint8_t>(data_[i]);
-    if (size != data_.size() - kPrefix)
+    if (data_.size() < kGrpcPrefix) {
+      return Failed(CallEnd::kBroken, "the server answered OK without a message");
+    }
+    const GrpcPrefix prefix = ReadGrpcPrefix(data_);
+    if (prefix.compressed) {
+      return Failed(CallEnd::kBroken, "the answer is compressed, which was not asked for");
+    }
+    if (prefix.size != data_.size() - kGrpcPrefix) {
       return Failed(CallEnd::kBroken, "the answer is not one whole message");
-    reply.response = data_.substr(kPrefix);
+    }
+    reply.response = data_.substr(kGrpcPrefix);
     return reply;
   }
 
@@ -234,7 +226,7 @@ class Call {
     if (key == ":status") {
       call->http_status_ = text;
     } else if (key == "grpc-status") {
-      call->grpc_status_ = ParseStatus(text);
+      call->grpc_status_ = ParseGrpcStatus(text);
     } else if (key == "grpc-message") {
       call->grpc_message_ = text;
     }
@@ -244,7 +236,7 @@ class Call {
   static int OnData(nghttp2_session*, uint8_t, int32_t stream, const uint8_t* data, size_t size, void* user) {
     auto* call = static_cast<Call*>(user);
     if (stream != call->stream_) return 0;
-    if (call->data_.size() + size > kPrefix + kMaxResponse) {
+    if (call->data_.size() + size > kGrpcPrefix + kMaxResponse) {
       call->broken_ = "the answer is larger than 4 MiB";
     } else {
       call->data_.append(reinterpret_cast<const char*>(data), size);
@@ -258,17 +250,6 @@ class Call {
     call->closed_ = true;
     call->close_code_ = error;
     return 0;
-  }
-
-  // A malformed status is UNKNOWN, as the protocol says.
-  static int ParseStatus(std::string_view text) {
-    int status = 0;
-    if (text.empty() || text.size() > 6) return 2;
-    for (char c : text) {
-      if (c < '0' || c > '9') return 2;
-      status = status * 10 + (c - '0');
-    }
-    return status;
   }
 
   const std::string_view method_;
@@ -295,34 +276,6 @@ class Call {
 CallReply CallUnary(const std::string& socket, std::string_view method, std::string_view request,
                     steady_clock::time_point deadline) {
   return Call(method, request, deadline).Run(socket);
-}
-
-std::string StatusName(int code) {
-  static constexpr const char* kNames[] = {
-      "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
-      "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
-      "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
-      "DATA_LOSS", "UNAUTHENTICATED"};
-  if (code < 0 || static_cast<size_t>(code) >= std::size(kNames)) return "CODE_" + std::to_string(code);
-  return kNames[code];
-}
-
-std::string DecodeGrpcMessage(std::string_view encoded) {
-  std::string text;
-  text.reserve(encoded.size());
-  for (size_t i = 0; i < encoded.size(); ++i) {
-    if (encoded[i] == '%' && i + 2 < encoded.size()) {
-      const int high = HexDigit(encoded[i + 1]);
-      const int low = HexDigit(encoded[i + 2]);
-      if (high >= 0 && low >= 0) {
-        text.push_back(static_cast<char>(high << 4 | low));
-        i += 2;
-        continue;
-      }
-    }
-    text.push_back(encoded[i]);
-  }
-  return text;
 }
 
 }  // namespace xpu

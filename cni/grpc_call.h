@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/base/grpc_wire.h"
+
 namespace xpu {
 
 // How a call ended.
@@ -35,12 +37,6 @@ struct CallReply {
 CallReply CallUnary(const std::string& socket, std::string_view method, std::string_view request,
                     std::chrono::steady_clock::time_point deadline);
 
-inline constexpr size_t kMaxResponse = size_t{4} << 20;
-
-// Name of a status code, "UNAVAILABLE"; "CODE_n" for one that is not known.
-std::string StatusName(int code);
-
-// The text of a grpc-message trailer: percent-encoded; what is no valid escape stays as it is.
-std::string DecodeGrpcMessage(std::string_view encoded);
+inline constexpr size_t kMaxResponse = kGrpcMaxMessage;
 
 }  // namespace xpu

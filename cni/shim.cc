@@ -137,7 +137,7 @@ CniFailure ToFailure(const CallReply& reply, const std::string& socket) {
   constexpr int kDeadlineExceeded = 4;
   constexpr int kUnimplemented = 12;
   constexpr int kUnavailable = 14;
-  CniFailure failure{kCniAgentFailure, "the xpu host agent failed: " + StatusName(reply.status),
+  CniFailure failure{kCniAgentFailure, "the xpu host agent failed: " + GrpcStatusName(reply.status),
                      reply.message};
   if (!reply.message.empty()) failure.msg += ": " + reply.message;
   if (reply.status == kUnavailable || reply.status == kDeadlineExceeded) failure.code = kCniTryAgainLater;

@@ -94,10 +94,8 @@ GrpcSession::GrpcSession(const Options& options, Events events)
     nghttp2_session_client_new(&session_, callbacks, this);
   }
   nghttp2_session_callbacks_del(callbacks);
-  const std::array<nghttp2_settings_entry, 1> settings = {
-      {{server ? NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS : NGHTTP2_SETTINGS_ENABLE_PUSH,
-        server ? options_.max_streams : 0U}}};
-  nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
+  const std::array<nghttp2_settings_entry, 1> no_push = {{{NGHTTP2_SETTINGS_ENABLE_PUSH, 0}}};
+  nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, no_push.data(), server ? 0 : no_push.size());
 }
 
 GrpcSession::~GrpcSession() { nghttp2_session_del(session_); }
@@ -262,10 +260,13 @@ ssize_t GrpcSession::OnRead(nghttp2_session*, Stream stream, uint8_t* buffer, si
   return filled == 0 ? ssize_t{NGHTTP2_ERR_DEFERRED} : static_cast<ssize_t>(filled);
 }
 
-int GrpcSession::OnBeginHeaders(nghttp2_session*, const nghttp2_frame* frame, void* data) {
+int GrpcSession::OnBeginHeaders(nghttp2_session* session, const nghttp2_frame* frame, void* data) {
   auto* self = static_cast<GrpcSession*>(data);
-  if (self->options_.role == Role::kServer && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+  if (self->options_.role != Role::kServer || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+  if (self->streams_.size() < self->options_.max_streams) {
     self->streams_[frame->hd.stream_id];
+  } else {
+    nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
   }
   return 0;
 }

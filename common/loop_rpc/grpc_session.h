@@ -65,8 +65,10 @@ class GrpcSession {
     Role role = Role::kServer;
     // Of a message from the other end, in bytes; a call with a larger one ends with RESOURCE_EXHAUSTED.
     size_t max_message = kGrpcMaxMessage;
-    // A server's: of one connection at a time; further ones wait at the client.
-    uint32_t max_streams = 100;
+    // A server's: of one connection at a time. Further ones are refused unseen, which clients may try again.
+    // They are not told of it beforehand: clients count their streams otherwise than nghttp2 does, which ends
+    // the connection of one that is beyond by a single stream.
+    size_t max_streams = 1000;
   };
 
   GrpcSession(const Options& options, Events events);

@@ -370,6 +370,28 @@ TEST_F(LoopRpcTest, WhoCancelsIsToldNothingAndTheServerIs) {
   EXPECT_FALSE(told);
 }
 
+TEST_F(LoopRpcTest, AClientThatIsKilledEndsItsCalls) {
+  absl::Notification called;
+  absl::Notification ended;
+  ASSERT_TRUE(Serve({{kListAndWatch,
+                      [&](const LoopCall& call, const std::string&) {
+                        call.OnEnd([&] { ended.Notify(); });
+                        // What is under way when it goes is of no use to anybody.
+                        call.Write(std::string(1'000'000, 'x'));
+                        called.Notify();
+                      }}})
+                  .ok());
+  GrpcSession session({.role = GrpcSession::Role::kClient}, {});
+  session.Call(kListAndWatch, "", {});
+  std::string out;
+  session.TakeOutput(size_t{1} << 20, out);
+  UniqueFd fd = *ConnectToUnixSocket(socket());
+  ASSERT_EQ(send(fd.get(), out.data(), out.size(), MSG_NOSIGNAL), static_cast<ssize_t>(out.size()));
+  called.WaitForNotification();
+  fd = UniqueFd();
+  ended.WaitForNotification();
+}
+
 TEST_F(LoopRpcTest, TheServerEndsACallWhoseTimeIsOver) {
   absl::Notification ended;
   ASSERT_TRUE(Serve({{kAllocate, [&](const LoopCall& call,
