@@ -57,6 +57,9 @@ class UnimplementedOpiClient : public OpiClient {
   absl::StatusOr<std::vector<agent::v1::PortBinding>> ListPortBindings() override {
     return No("ListPortBindings");
   }
+  absl::Status SetAddressBlocks(const agent::v1::SetAddressBlocksRequest&) override {
+    return No("SetAddressBlocks");
+  }
   absl::Status UpdateRemotePorts(const agent::v1::UpdateRemotePortsRequest&) override {
     return No("UpdateRemotePorts");
   }
