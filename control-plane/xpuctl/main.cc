@@ -7,6 +7,8 @@
 #include "control-plane/sandbox/commands.h"
 #include "control-plane/xpuctl/host.h"
 #include "control-plane/xpuctl/refusals.h"
+#include "control-plane/xpuctl/offload.h"
+#include "control-plane/xpuctl/opi.h"
 #include "control-plane/xpuctl/xpuctl.h"
 
 int main(int argc, char** argv) {
@@ -32,7 +34,9 @@ int main(int argc, char** argv) {
       .add_commands =
           [environment](CLI::App& app) {
             xpu::AddSandboxCommands(app);
+            xpu::AddOffloadCommand(app);
             xpu::AddHostCommand(app, std::cout, std::cerr, environment);
+            xpu::AddOpiCommand(app, std::cout, std::cerr, environment);
             xpu::AddRefusalsCommand(app, std::cout, std::cerr, environment);
           },
   };
