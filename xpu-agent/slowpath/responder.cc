@@ -74,12 +74,7 @@ Responder::Answer Responder::Handle(const ModelIndex& index, const PacketIn& pac
     return {};
   }
   const auto opcode = static_cast<PacketOpcode>(packet.userdata[0]);
-  const BridgePort* port = index.FindPort(packet.metadata, frame.src);
   const bool is_message = opcode == PacketOpcode::kDhcp || opcode == PacketOpcode::kRouterSolicitation;
-  if (port == nullptr) {
-    ++counters_.ignored;
-    return {};
-  }
   if (!(is_message ? messages_ : errors_).Take({packet.metadata, frame.src}, now)) {
     ++counters_.limited;
     return {};
@@ -88,7 +83,9 @@ Responder::Answer Responder::Handle(const ModelIndex& index, const PacketIn& pac
   std::optional<std::string> reply;
   switch (opcode) {
     case PacketOpcode::kDhcp:
-      reply = Dhcp(*network, *port, packet.bytes);
+      if (const BridgePort* port = index.FindPort(packet.metadata, frame.src)) {
+        reply = Dhcp(*network, *port, packet.bytes);
+      }
       break;
     case PacketOpcode::kRouterSolicitation:
       answer.solicitation = ParseRouterSolicitation(packet.bytes);

@@ -111,6 +111,18 @@ TEST_F(ResponderTest, SpeaksAsTheRouterOfTheSendersSubnet) {
   EXPECT_EQ(responder_.counters().icmp_errors, 2u);
 }
 
+TEST_F(ResponderTest, TellsASenderWhosePortIsNotBoundToo) {
+  const std::string frame = UdpFrame({.eth_dst = pipeline::kGatewayMac,
+                                      .eth_src = Mac(kMacUnbound),
+                                      .src = Ip("10.0.0.44"),
+                                      .dst = Ip("10.1.0.1")},
+                                     1, 2, "x");
+  const auto answer = Handle(Packet(PacketOpcode::kTimeExceeded, kRed, 4, frame));
+  ASSERT_TRUE(answer.packet.has_value());
+  EXPECT_EQ(answer.packet->regs[1], 4u);
+  EXPECT_EQ(answer.packet->bytes.substr(0, 6), Mac(kMacUnbound).ToBytes());
+}
+
 TEST_F(ResponderTest, SaysWhatTheNextNetworkTakes) {
   PacketIn packet = Packet(PacketOpcode::kTooBig, kRed, 1, Datagram("10.0.0.1", "10.1.0.1", 1450));
   packet.regs[2] = kVrf;

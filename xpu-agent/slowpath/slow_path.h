@@ -30,7 +30,7 @@ class SlowPath {
     uint64_t seed = 1;
     // Packets that wait for an answer; more are dropped.
     size_t max_waiting = 512;
-    // Null: the system's.
+    // Null: one that is steady.
     Clock* clock = nullptr;
   };
   // `packets` must outlive this; what it brings after that is dropped.

@@ -25,6 +25,7 @@ AgentOnFakes::~AgentOnFakes() {
 
 void AgentOnFakes::Start() {
   loop_ = std::make_unique<EventLoop>();
+  packets_ = std::make_unique<FakePacketIo>();
   absl::Notification serves;
   process_ = std::thread([this, &serves] {
     XpuAgentOptions options;
@@ -33,10 +34,12 @@ void AgentOnFakes::Start() {
     options.host_vlans = VlanRanges::Parse("0,100-199").value();
     options.confirm_deadline = options_.confirm_deadline;
     options.switch_retry = {.initial = absl::Milliseconds(10), .max = absl::Milliseconds(100)};
+    if (options_.adjust) options_.adjust(options);
     absl::Status status = RunXpuAgent(options, {.loop = *loop_,
                                                 .the_switch = switch_,
                                                 .store = store_,
                                                 .representors = representors_,
+                                                .packets = packets_.get(),
                                                 .resources = options_.resources,
                                                 .ready = [&serves] { serves.Notify(); }});
     if (!status.ok()) {

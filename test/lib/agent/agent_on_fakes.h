@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -12,6 +13,7 @@
 #include "xpu-agent/agent/agent.h"
 #include "xpu-agent/core/fake_representors.h"
 #include "xpu-agent/core/memory_model_store.h"
+#include "xpu-agent/datapath/fake_packet_io.h"
 #include "xpu-agent/datapath/fake_switch.h"
 
 namespace xpu::testing {
@@ -28,6 +30,8 @@ class AgentOnFakes {
     // Deadline of the client.
     absl::Duration call_deadline = absl::Seconds(20);
     ResourceStore* resources = nullptr;
+    // What is different about the agent's own options; for each start.
+    std::function<void(XpuAgentOptions& options)> adjust;
   };
   explicit AgentOnFakes(const Options& options);
   AgentOnFakes() : AgentOnFakes(Options()) {}
@@ -45,6 +49,8 @@ class AgentOnFakes {
   OpiClient& client() { return *client_; }
   const std::string& address() const { return address_; }
   FakeSwitch& the_switch() { return switch_; }
+  // Those of the agent that runs now.
+  FakePacketIo& packets() { return *packets_; }
   MemoryModelStore& store() { return store_; }
   FakeRepresentors& representors() { return representors_; }
 
@@ -53,6 +59,7 @@ class AgentOnFakes {
   TemporaryDirectory folder_;
   const std::string address_;
   FakeSwitch switch_;
+  std::unique_ptr<FakePacketIo> packets_;
   MemoryModelStore store_;
   FakeRepresentors representors_;
   std::unique_ptr<EventLoop> loop_;
