@@ -8,6 +8,7 @@
 #include "common/opi/claims.h"
 #include "xpu-agent/ipam/ipam.h"
 #include "xpu-agent/model/model.h"
+#include "xpu-agent/model/model_change.h"
 
 namespace xpu {
 
@@ -25,17 +26,10 @@ struct AgentState {
   friend bool operator==(const AgentState&, const AgentState&) = default;
 };
 
-// Objects of one kind by id. Nothing: the object goes.
-template <typename T>
-using ObjectChanges = std::map<std::string, std::optional<T>>;
-
 // What is to be written to get from one state to another.
 struct StateChange {
-  ObjectChanges<Vrf> vrfs;
-  ObjectChanges<LogicalBridge> bridges;
-  ObjectChanges<BridgePort> ports;
-  ObjectChanges<Svi> svis;
-  ObjectChanges<RemotePort> remote_ports;
+  // Of the objects that are stored.
+  ModelChange model;
   std::map<std::string, ClaimMark> claims;
   std::optional<uint32_t> last_network_key;
   std::optional<uint32_t> last_vrf_key;

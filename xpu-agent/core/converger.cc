@@ -9,7 +9,7 @@
 #include "common/base/status_macros.h"
 #include "common/opi/opi_names.h"
 #include "spdlog/spdlog.h"
-#include "xpu-agent/core/flow_owners.h"
+#include "xpu-agent/core/kinds.h"
 #include "xpu-agent/plan/plan.h"
 
 namespace xpu {
@@ -47,120 +47,161 @@ struct Converger::Round {
   enum Kind { kDone, kRefused, kUnreachable };
   Kind kind = kDone;
   absl::Status why;
-  SwitchSnapshot snapshot;
   // What was refused.
   SwitchPlan plan;
   ApplyResult result;
 };
 
-void Converger::Forgive(const Model& desired, bool all) {
-  std::erase_if(refused_bridges_, [&](const auto& entry) {
-    auto it = desired.bridges.find(entry.first);
-    return all || it == desired.bridges.end() || !(it->second == entry.second.object);
-  });
-  std::erase_if(refused_ports_, [&](const auto& entry) {
-    auto it = desired.ports.find(entry.first);
-    return all || it == desired.ports.end() || !(it->second == entry.second.object);
-  });
-  std::erase_if(refused_representors_, [&](const auto& entry) {
-    auto it = desired.representors.find(entry.first);
-    return all || it == desired.representors.end() || !(it->second == entry.second.object);
-  });
-}
-
-Model Converger::Admitted(const Model& desired) const {
-  Model model = desired;
-  for (const auto& [id, refused] : refused_bridges_) {
-    auto it = model.bridges.find(id);
-    if (it == model.bridges.end()) continue;
-    if (refused.instead.has_value()) {
-      it->second = *refused.instead;
-    } else {
-      model.bridges.erase(it);
+template <typename T>
+void Converger::AdmitObjects(const std::map<std::string, T>& desired, bool all, RefusedObjects<T>* refused,
+                             ObjectChanges<T>* changes) {
+  for (auto it = refused->begin(); it != refused->end();) {
+    const auto& [id, entry] = *it;
+    const auto wanted = desired.find(id);
+    if (!all && wanted != desired.end() && wanted->second == entry.object) {
+      changes->erase(id);
+      ++it;
+      continue;
     }
+    std::optional<T> object;
+    if (wanted != desired.end()) object = wanted->second;
+    changes->insert_or_assign(id, std::move(object));
+    it = refused->erase(it);
   }
-  for (const auto& [id, refused] : refused_ports_) model.ports.erase(id);
-  for (const auto& [id, refused] : refused_representors_) model.representors.erase(id);
-  IsolateOrphans(&model);
-  return model;
 }
 
-Converger::Round Converger::ApplyAll(const Model& model) {
-  std::string last;
+ModelChange Converger::Admit(const ModelChange& change, bool all) {
+  ModelChange admitted = change;
+  AdmitObjects(desired_.bridges, all, &refused_bridges_, &admitted.bridges);
+  AdmitObjects(desired_.ports, all, &refused_ports_, &admitted.ports);
+  AdmitObjects(desired_.svis, all, &refused_svis_, &admitted.svis);
+  AdmitObjects(desired_.remote_ports, all, &refused_remote_ports_, &admitted.remote_ports);
+  AdmitObjects(desired_.representors, all, &refused_representors_, &admitted.representors);
+  return admitted;
+}
+
+void Converger::Plan(const ModelChange& admitted) {
+  planner_.Update(admitted, {});
+  plan_ports_ = plan_ports_ || !admitted.representors.empty() || admitted.tunnel.has_value() ||
+                admitted.uplink.has_value();
+}
+
+absl::Status Converger::Look(SwitchSnapshot* snapshot) {
+  XPU_ASSIGN_OR_RETURN(*snapshot, switch_.Snapshot());
+  if (ports_ != snapshot->ports) {
+    ports_ = snapshot->ports;
+    judge_all_ = true;
+  }
+  plan_ports_ = true;
+  return absl::OkStatus();
+}
+
+// `snapshot` is null if it is known what the switch has.
+SwitchPlan Converger::NextPlan(const SwitchSnapshot* snapshot) {
+  SwitchPlan plan;
+  if (plan_ports_) {
+    PlanPorts(planner_.model(), ports_, &plan);
+    const std::map<std::string, uint32_t> now = OfportsOf(ports_, plan.port_adds);
+    std::map<std::string, uint32_t> changed = now;
+    for (const auto& [interface, ofport] : planner_.ofports()) {
+      if (auto it = changed.find(interface); it == changed.end()) {
+        changed.emplace(interface, 0);
+      } else if (it->second == ofport) {
+        changed.erase(it);
+      }
+    }
+    planner_.Update({}, changed);
+    plan_ports_ = false;
+  }
+  FlowChange flows = snapshot == nullptr ? planner_.TakeChanges() : planner_.Compare(snapshot->flows);
+  planner_.ForgetChanges();
+  plan.flow_deletes = std::move(flows.deletes);
+  plan.flow_puts = std::move(flows.puts);
+  plan.as_printed = true;
+  return plan;
+}
+
+Converger::Round Converger::ApplyAll() {
+  SwitchPlan last;
   for (int round = 0; round < kMaxRounds; ++round) {
-    absl::StatusOr<SwitchSnapshot> snapshot = switch_.Snapshot();
-    if (!snapshot.ok()) return {.kind = Round::kUnreachable, .why = snapshot.status()};
-    SwitchPlan plan = MakePlan(model, *snapshot);
-    if (plan.empty()) return {.kind = Round::kDone, .snapshot = *std::move(snapshot)};
-    last = PlanToString(plan);
-    spdlog::debug("switch, round {}:\n{}", round + 1, last);
+    SwitchSnapshot snapshot;
+    if (!known_) {
+      const absl::Status status = Look(&snapshot);
+      if (!status.ok()) return {.kind = Round::kUnreachable, .why = status};
+    }
+    SwitchPlan plan = NextPlan(known_ ? nullptr : &snapshot);
+    known_ = true;
+    if (plan.empty()) return {.kind = Round::kDone};
+    if (spdlog::should_log(spdlog::level::debug))
+      spdlog::debug("switch, round {}:\n{}", round + 1, PlanToString(plan));
     ApplyResult result = switch_.Apply(plan);
+    known_ = result.flows.ok() && result.ports.ok();
     for (const absl::Status& status : {result.ports, result.flows}) {
       if (IsUnreachable(status)) return {.kind = Round::kUnreachable, .why = status};
     }
     for (const absl::Status& status : {result.flows, result.ports}) {
-      if (!status.ok()) {
-        return {.kind = Round::kRefused,
-                .why = status,
-                .snapshot = *std::move(snapshot),
-                .plan = std::move(plan),
-                .result = result};
-      }
+      if (!status.ok())
+        return {.kind = Round::kRefused, .why = status, .plan = std::move(plan), .result = result};
     }
-    if (plan.port_adds.empty()) {
-      // Confirmed, and no port that could bring flows of its own: there is nothing more to plan.
-      for (const std::string& name : plan.port_deletes) snapshot->ports.erase(name);
-      return {.kind = Round::kDone, .snapshot = *std::move(snapshot)};
-    }
+    for (const std::string& name : plan.port_deletes) ports_.erase(name);
+    // Confirmed, and no port that could bring flows of its own: there is nothing more to plan.
+    if (plan.port_adds.empty()) return {.kind = Round::kDone};
+    // The new ports' numbers, or why they have none, are the switch's to say.
+    known_ = false;
+    last = std::move(plan);
   }
+  known_ = false;
   return {
       .kind = Round::kUnreachable,
       .why = absl::AbortedError(absl::StrCat("the switch took ", kMaxRounds,
                                              " changes and is still not as it should be; does something else "
                                              "write to it? Left to do:\n",
-                                             last.substr(0, 2000)))};
+                                             PlanToString(last).substr(0, 2000)))};
 }
 
-bool Converger::RefusePort(const BridgePort& port, const absl::Status& why) {
-  if (!refused_ports_.insert({port.id, {port, std::nullopt, why}}).second) return false;
-  spdlog::error("the switch refuses {}: {}", BridgePortName(port.id), why.ToString());
+// Takes the object out of what is planned, with a word to the log; false if it is out already.
+template <typename T>
+bool Converger::Refuse(const std::map<std::string, T>& desired, const std::string& id,
+                       const std::string& what, const absl::Status& why, RefusedObjects<T>* refused,
+                       ObjectChanges<T>* changes) {
+  const auto object = desired.find(id);
+  if (object == desired.end()) return false;
+  if (!refused->insert({id, {object->second, std::nullopt, why}}).second) return false;
+  changes->insert_or_assign(id, std::nullopt);
+  spdlog::error("the switch refuses {}: {}", what, why.ToString());
   return true;
 }
 
-bool Converger::RefuseRepresentor(const std::string& id, const Representor& representor,
-                                  const absl::Status& why) {
-  if (!refused_representors_.insert({id, {representor, std::nullopt, why}}).second) return false;
-  spdlog::error("the switch does not take {}, the representor of {}: {}", representor.interface,
-                BridgePortName(id), why.ToString());
-  return true;
-}
-
-bool Converger::RefuseBridge(const LogicalBridge& bridge, const absl::Status& why) {
-  if (auto it = refused_bridges_.find(bridge.id); it != refused_bridges_.end()) {
+bool Converger::RefuseBridge(const std::string& id, const absl::Status& why, ModelChange* out) {
+  std::optional<LogicalBridge>& now = out->bridges[id];
+  if (auto it = refused_bridges_.find(id); it != refused_bridges_.end()) {
     // Not even what was there before is taken any more.
+    now = std::nullopt;
     return std::exchange(it->second.instead, std::nullopt).has_value();
   }
-  spdlog::error("the switch refuses {}: {}", LogicalBridgeName(bridge.id), why.ToString());
-  Refused<LogicalBridge> refused{bridge, std::nullopt, why};
-  auto before = good_.bridges.find(bridge.id);
-  if (before != good_.bridges.end() && !(before->second == bridge)) refused.instead = before->second;
-  refused_bridges_.emplace(bridge.id, std::move(refused));
+  if (!Refuse(desired_.bridges, id, LogicalBridgeName(id), why, &refused_bridges_, &out->bridges))
+    return false;
+  Refused<LogicalBridge>& refused = refused_bridges_.at(id);
+  auto before = good_bridges_.find(id);
+  if (before != good_bridges_.end() && !(before->second == refused.object)) refused.instead = before->second;
+  now = refused.instead;
   return true;
 }
 
-absl::StatusOr<bool> Converger::Blame(const Model& desired, const Model& admitted, const Round& refused) {
+absl::StatusOr<bool> Converger::Blame(const Round& refused) {
   bool found = false;
   if (!refused.result.ports.ok()) {
-    XPU_ASSIGN_OR_RETURN(found, BlameForPorts(desired, refused));
+    XPU_ASSIGN_OR_RETURN(found, BlameForPorts(refused));
   }
   if (!refused.result.flows.ok()) {
-    XPU_ASSIGN_OR_RETURN(bool flow_found, BlameForFlows(desired, admitted, refused));
+    XPU_ASSIGN_OR_RETURN(bool flow_found, BlameForFlows(refused));
     found = found || flow_found;
   }
+  judge_all_ = true;
   return found;
 }
 
-absl::StatusOr<bool> Converger::BlameForPorts(const Model& desired, const Round& refused) {
+absl::StatusOr<bool> Converger::BlameForPorts(const Round& refused) {
   std::vector<std::pair<PortAdd, absl::Status>> bad;
   XPU_RETURN_IF_ERROR(FindRefused<PortAdd>(
       refused.plan.port_adds,
@@ -171,16 +212,21 @@ absl::StatusOr<bool> Converger::BlameForPorts(const Model& desired, const Round&
       },
       &bad));
   bool found = false;
+  ModelChange out;
   for (const auto& [add, why] : bad) {
-    for (const auto& [id, representor] : desired.representors) {
-      if (representor.interface == add.name && RefuseRepresentor(id, representor, why)) found = true;
+    for (const auto& [id, representor] : desired_.representors) {
+      if (representor.interface != add.name) continue;
+      found |= Refuse(desired_.representors, id,
+                      absl::StrCat(add.name, ", the representor of ", BridgePortName(id)), why,
+                      &refused_representors_, &out.representors);
     }
   }
+  Plan(out);
+  unjudged_.Append(std::move(out));
   return found;
 }
 
-absl::StatusOr<bool> Converger::BlameForFlows(const Model& desired, const Model& admitted,
-                                              const Round& refused) {
+absl::StatusOr<bool> Converger::BlameForFlows(const Round& refused) {
   using Flow = std::pair<FlowKey, std::string>;
   std::vector<std::pair<Flow, absl::Status>> bad;
   XPU_RETURN_IF_ERROR(FindRefused<Flow>(
@@ -191,97 +237,135 @@ absl::StatusOr<bool> Converger::BlameForFlows(const Model& desired, const Model&
         return switch_.Apply(part).flows;
       },
       &bad));
-  std::map<std::string, uint32_t> ofports;
-  for (const auto& [name, port] : refused.snapshot.ports) {
-    if (port.ofport != 0 && port.error.empty()) ofports.emplace(name, port.ofport);
-  }
   bool found = false;
+  ModelChange out;
   for (const auto& [flow, why] : bad) {
-    const FlowOwners owners = FindOwners(admitted, ofports, flow.first);
-    for (const std::string& id : owners.ports) found |= RefusePort(desired.ports.at(id), why);
-    for (const std::string& id : owners.bridges) found |= RefuseBridge(desired.bridges.at(id), why);
+    const FlowOwners owners = planner_.OwnersOf(flow.first);
+    for (const std::string& id : owners.ports)
+      found |= Refuse(desired_.ports, id, BridgePortName(id), why, &refused_ports_, &out.ports);
+    for (const std::string& id : owners.remote_ports) {
+      found |= Refuse(desired_.remote_ports, id, RemotePortName(id), why, &refused_remote_ports_,
+                      &out.remote_ports);
+    }
+    for (const std::string& id : owners.svis)
+      found |= Refuse(desired_.svis, id, SviName(id), why, &refused_svis_, &out.svis);
+    for (const std::string& id : owners.bridges) found |= RefuseBridge(id, why, &out);
   }
+  Plan(out);
+  unjudged_.Append(std::move(out));
   return found;
 }
 
-Outcome Converger::Converge(const Model& desired, bool try_refused) {
-  Forgive(desired, try_refused);
+Outcome Converger::Converge(const ModelChange& change, bool again) {
+  Apply(change, &desired_);
+  const bool had_refused = outcome_.refused;
+  unjudged_.Append(change);
+  ModelChange admitted = Admit(change, again);
+  Plan(admitted);
+  unjudged_.Append(std::move(admitted));
+  if (again) known_ = false;
+  judge_all_ = judge_all_ || had_refused;
   // Each turn keeps one object more out.
   while (true) {
-    Model admitted = Admitted(desired);
-    Round round = ApplyAll(admitted);
-    if (round.kind == Round::kDone) {
-      good_ = std::move(admitted);
-      return Judge(desired, round.snapshot);
-    }
+    Round round = ApplyAll();
+    if (round.kind == Round::kDone) return Judge();
     if (round.kind == Round::kUnreachable) return Outcome{.reached = round.why};
-    absl::StatusOr<bool> found = Blame(desired, admitted, round);
+    absl::StatusOr<bool> found = Blame(round);
     if (!found.ok()) return Outcome{.reached = found.status()};
     if (!*found) return Outcome{.reached = round.why};
   }
 }
 
 absl::Status Converger::Verify() {
+  // Nothing was promised since the last time that the switch was not as it should be.
+  if (!known_) return absl::OkStatus();
   XPU_ASSIGN_OR_RETURN(SwitchSnapshot snapshot, switch_.Snapshot());
-  SwitchPlan plan = MakePlan(good_, snapshot);
+  SwitchPlan plan;
+  PlanPorts(planner_.model(), snapshot.ports, &plan);
+  FlowChange flows = planner_.Compare(snapshot.flows);
+  plan.flow_deletes = std::move(flows.deletes);
+  plan.flow_puts = std::move(flows.puts);
   if (plan.empty()) return absl::OkStatus();
+  known_ = false;
   return absl::AbortedError(
       absl::StrCat("the switch is not as it was left; does something else write to it? It lacks:\n",
                    PlanToString(plan).substr(0, 2000)));
 }
 
-ObjectState Converger::JudgeRepresentor(const std::string& id, const Representor& representor,
-                                        const SwitchSnapshot& snapshot) const {
+void Converger::JudgeRepresentor(const std::string& id) {
+  outcome_.representors.erase(id);
+  const auto representor = desired_.representors.find(id);
+  if (representor == desired_.representors.end()) return;
+  ObjectState& state = outcome_.representors[id];
+  const auto on_switch = ports_.find(representor->second.interface);
   if (auto refused = refused_representors_.find(id); refused != refused_representors_.end()) {
-    return {ObjectState::kFailed, refused->second.why};
+    state = {ObjectState::kFailed, refused->second.why};
+  } else if (on_switch == ports_.end() || !on_switch->second.error.empty()) {
+    state = {ObjectState::kFailed,
+             absl::InternalError(
+                 absl::StrCat("the switch cannot open ", representor->second.interface, ": ",
+                              on_switch == ports_.end() ? "it is not there" : on_switch->second.error))};
+  } else if (on_switch->second.ofport == 0) {
+    state = {ObjectState::kPending, absl::UnavailableError("the switch has not given the port a number yet")};
+  } else {
+    outcome_.representors.erase(id);
   }
-  auto on_switch = snapshot.ports.find(representor.interface);
-  if (on_switch == snapshot.ports.end() || !on_switch->second.error.empty()) {
-    return {ObjectState::kFailed,
-            absl::InternalError(absl::StrCat(
-                "the switch cannot open ", representor.interface, ": ",
-                on_switch == snapshot.ports.end() ? "it is not there" : on_switch->second.error))};
-  }
-  if (on_switch->second.ofport == 0) {
-    return {ObjectState::kPending, absl::UnavailableError("the switch has not given the port a number yet")};
-  }
-  return {};
 }
 
-Outcome Converger::Judge(const Model& desired, const SwitchSnapshot& snapshot) const {
-  Outcome outcome;
-  auto fail = [&](const std::string& name, const absl::Status& why) {
-    outcome.states[name] = {ObjectState::kFailed, why};
-  };
-  for (const auto& [id, refused] : refused_bridges_) fail(LogicalBridgeName(id), refused.why);
-  for (const auto& [id, representor] : desired.representors) {
-    ObjectState state = JudgeRepresentor(id, representor, snapshot);
-    if (state.kind != ObjectState::kConfirmed) outcome.representors.emplace(id, std::move(state));
+void Converger::JudgePort(const std::string& id) {
+  const std::string name = BridgePortName(id);
+  outcome_.states.erase(name);
+  const auto port = desired_.ports.find(id);
+  if (port == desired_.ports.end()) return;
+  const auto fail = [&](absl::Status why) { outcome_.states[name] = {ObjectState::kFailed, std::move(why)}; };
+  if (auto refused = refused_ports_.find(id); refused != refused_ports_.end()) {
+    return fail(refused->second.why);
   }
-  for (const auto& [id, port] : desired.ports) {
-    const std::string name = BridgePortName(id);
-    if (auto refused = refused_ports_.find(id); refused != refused_ports_.end()) {
-      fail(name, refused->second.why);
-      continue;
-    }
-    const auto representor = desired.representors.find(id);
-    if (representor == desired.representors.end()) {
-      fail(name, absl::NotFoundError("no interface of the DPU stands for this function now"));
-      continue;
-    }
-    auto missing = std::find_if(port.logical_bridges.begin(), port.logical_bridges.end(),
-                                [&](const std::string& bridge) { return !good_.bridges.contains(bridge); });
-    if (missing != port.logical_bridges.end()) {
-      fail(name,
-           absl::FailedPreconditionError(absl::StrCat(LogicalBridgeName(*missing), " is not on the switch")));
-      continue;
-    }
-    if (auto state = outcome.representors.find(id); state != outcome.representors.end()) {
-      outcome.states[name] = state->second;
+  if (!desired_.representors.contains(id)) {
+    return fail(absl::NotFoundError("no interface of the DPU stands for this function now"));
+  }
+  for (const std::string& bridge : port->second.logical_bridges) {
+    if (!planner_.model().bridges.contains(bridge)) {
+      return fail(
+          absl::FailedPreconditionError(absl::StrCat(LogicalBridgeName(bridge), " is not on the switch")));
     }
   }
-  outcome.refused = !refused_bridges_.empty() || !refused_ports_.empty() || !refused_representors_.empty();
-  return outcome;
+  if (auto state = outcome_.representors.find(id); state != outcome_.representors.end()) {
+    outcome_.states[name] = state->second;
+  }
+}
+
+Outcome Converger::Judge() {
+  for (const auto& [id, bridge] : unjudged_.bridges) {
+    const auto taken = planner_.model().bridges.find(id);
+    if (taken == planner_.model().bridges.end()) {
+      good_bridges_.erase(id);
+    } else {
+      good_bridges_.insert_or_assign(id, taken->second);
+    }
+  }
+  if (judge_all_ || !unjudged_.bridges.empty()) {
+    outcome_ = Outcome();
+    const auto fail = [&](const std::string& name, const absl::Status& why) {
+      outcome_.states[name] = {ObjectState::kFailed, why};
+    };
+    for (const auto& [id, refused] : refused_bridges_) fail(LogicalBridgeName(id), refused.why);
+    for (const auto& [id, refused] : refused_svis_) fail(SviName(id), refused.why);
+    for (const auto& [id, refused] : refused_remote_ports_) fail(RemotePortName(id), refused.why);
+    for (const auto& [id, representor] : desired_.representors) JudgeRepresentor(id);
+    for (const auto& [id, port] : desired_.ports) JudgePort(id);
+  } else {
+    for (const auto& [id, representor] : unjudged_.representors) {
+      JudgeRepresentor(id);
+      JudgePort(id);
+    }
+    for (const auto& [id, port] : unjudged_.ports) JudgePort(id);
+  }
+  outcome_.refused = !refused_bridges_.empty() || !refused_ports_.empty() || !refused_svis_.empty() ||
+                     !refused_remote_ports_.empty() || !refused_representors_.empty();
+  unjudged_ = ModelChange();
+  judge_all_ = false;
+  return outcome_;
 }
 
 }  // namespace xpu

@@ -7,6 +7,8 @@
 #include "absl/status/status.h"
 #include "xpu-agent/datapath/switch.h"
 #include "xpu-agent/model/model.h"
+#include "xpu-agent/model/model_change.h"
+#include "xpu-agent/plan/planner.h"
 
 namespace xpu {
 
@@ -41,12 +43,21 @@ struct Outcome {
 // Makes a switch like a model. What the switch refuses is kept out, object by object, so that one bad object
 // does not stop the rest: a port that was refused is isolated (fail closed), a representor stays off the
 // switch, a bridge stays as it was confirmed last. One thread; blocks as long as Switch does.
+//
+// As long as nobody else changes the switch it has what was confirmed, so that a change costs what it
+// changes; the switch is read only when that is in doubt.
 class Converger {
  public:
   explicit Converger(Switch& the_switch) : switch_(the_switch) {}
 
-  // With `try_refused` also what was refused before is tried again, otherwise only once it has changed.
-  Outcome Converge(const Model& desired, bool try_refused);
+  // `change` leads from the model of the last call, at first an empty one, to the one that is wanted now.
+  // With `again` the switch may have been changed by others: it is read, and what was refused before is tried
+  // again, which otherwise waits until it has changed.
+  Outcome Converge(const ModelChange& change, bool again);
+  // The same for those who have the model and not what changed.
+  Outcome Converge(const Model& desired, bool again) {
+    return Converge(Difference(desired_, desired), again);
+  }
 
   // Whether the switch still is as it was left by the last Converge() that reached it. That one believes what
   // the switch confirms; this one looks. Aborted if something else has changed it, or the switch said yes and
@@ -62,32 +73,58 @@ class Converger {
     std::optional<T> instead;
     absl::Status why;
   };
+  template <typename T>
+  using RefusedObjects = std::map<std::string, Refused<T>>;
   struct Round;
 
-  void Forgive(const Model& desired, bool all);
-  // `desired` without what was refused.
-  Model Admitted(const Model& desired) const;
-  // Applies `model` until nothing is left to do, or something is refused.
-  Round ApplyAll(const Model& model);
+  template <typename T>
+  static void AdmitObjects(const std::map<std::string, T>& desired, bool all, RefusedObjects<T>* refused,
+                           ObjectChanges<T>* changes);
+  template <typename T>
+  bool Refuse(const std::map<std::string, T>& desired, const std::string& id, const std::string& what,
+              const absl::Status& why, RefusedObjects<T>* refused, ObjectChanges<T>* changes);
+  // What `change` is without what is refused; what has changed, or else all of it, is forgiven.
+  ModelChange Admit(const ModelChange& change, bool all);
+  void Plan(const ModelChange& admitted);
+  // Reads the switch.
+  absl::Status Look(SwitchSnapshot* snapshot);
+  // Applies what is planned until nothing is left to do, or something is refused.
+  Round ApplyAll();
+  SwitchPlan NextPlan(const SwitchSnapshot* snapshot);
   // Finds out whose part of the plan it was that was refused, and keeps it out from now on; what is not at
-  // fault is applied meanwhile. False if nobody was found. `admitted` is what was tried, `desired` what is
-  // wanted.
-  absl::StatusOr<bool> Blame(const Model& desired, const Model& admitted, const Round& refused);
-  absl::StatusOr<bool> BlameForPorts(const Model& desired, const Round& refused);
-  absl::StatusOr<bool> BlameForFlows(const Model& desired, const Model& admitted, const Round& refused);
-  bool RefusePort(const BridgePort& port, const absl::Status& why);
-  bool RefuseRepresentor(const std::string& id, const Representor& representor, const absl::Status& why);
-  bool RefuseBridge(const LogicalBridge& bridge, const absl::Status& why);
-  Outcome Judge(const Model& desired, const SwitchSnapshot& snapshot) const;
-  ObjectState JudgeRepresentor(const std::string& id, const Representor& representor,
-                               const SwitchSnapshot& snapshot) const;
+  // fault is applied meanwhile. False if nobody was found.
+  absl::StatusOr<bool> Blame(const Round& refused);
+  absl::StatusOr<bool> BlameForPorts(const Round& refused);
+  absl::StatusOr<bool> BlameForFlows(const Round& refused);
+  bool RefuseBridge(const std::string& id, const absl::Status& why, ModelChange* out);
+  // Says what has become of everything.
+  Outcome Judge();
+  // The same, of one object, to `outcome_`.
+  void JudgePort(const std::string& id);
+  void JudgeRepresentor(const std::string& id);
 
   Switch& switch_;
+  Model desired_;
+  // What was not judged yet.
+  ModelChange unjudged_;
+  // Of what is not refused.
+  Planner planner_;
   // What the switch has taken in full.
-  Model good_;
-  std::map<std::string, Refused<LogicalBridge>> refused_bridges_;
-  std::map<std::string, Refused<BridgePort>> refused_ports_;
-  std::map<std::string, Refused<Representor>> refused_representors_;
+  std::map<std::string, LogicalBridge> good_bridges_;
+  RefusedObjects<LogicalBridge> refused_bridges_;
+  RefusedObjects<BridgePort> refused_ports_;
+  RefusedObjects<Svi> refused_svis_;
+  RefusedObjects<RemotePort> refused_remote_ports_;
+  RefusedObjects<Representor> refused_representors_;
+
+  // The switch has the flows that were planned last, and these ports.
+  bool known_ = false;
+  std::map<std::string, SwitchPort> ports_;
+  // What ports there should be is to be looked at.
+  bool plan_ports_ = true;
+  // All is to be judged again.
+  bool judge_all_ = true;
+  Outcome outcome_;
 };
 
 }  // namespace xpu

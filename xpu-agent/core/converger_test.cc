@@ -48,15 +48,19 @@ bool HasFlow(const FakeSwitch& fake, const std::string& text) {
   return false;
 }
 
+Outcome ConvergeTo(Converger& converger, const Model& model, bool again) {
+  return converger.Converge(model, again);
+}
+
 TEST(Converger, MakesTheSwitchLikeTheModelAndThenLeavesItAlone) {
   FakeSwitch fake;
   Converger converger(fake);
-  Outcome outcome = converger.Converge(ThreePorts(), false);
+  Outcome outcome = ConvergeTo(converger, ThreePorts(), false);
   EXPECT_EQ(outcome.reached, absl::OkStatus());
   EXPECT_THAT(outcome.states, IsEmpty());
   EXPECT_EQ(fake.all_ports().size(), 3u);
   const int applies = fake.applies();
-  outcome = converger.Converge(ThreePorts(), true);
+  outcome = ConvergeTo(converger, ThreePorts(), true);
   EXPECT_THAT(outcome.states, IsEmpty());
   EXPECT_EQ(fake.applies(), applies);
 }
@@ -64,10 +68,10 @@ TEST(Converger, MakesTheSwitchLikeTheModelAndThenLeavesItAlone) {
 TEST(Converger, TakesAwayWhatIsNoLongerWanted) {
   FakeSwitch fake;
   Converger converger(fake);
-  converger.Converge({}, false);
+  ConvergeTo(converger, {}, false);
   const FlowTable empty = fake.all_flows();
-  converger.Converge(ThreePorts(), false);
-  EXPECT_EQ(converger.Converge({}, false).reached, absl::OkStatus());
+  ConvergeTo(converger, ThreePorts(), false);
+  EXPECT_EQ(ConvergeTo(converger, {}, false).reached, absl::OkStatus());
   EXPECT_EQ(fake.all_flows(), empty);
   EXPECT_THAT(fake.all_ports(), IsEmpty());
 }
@@ -75,10 +79,10 @@ TEST(Converger, TakesAwayWhatIsNoLongerWanted) {
 TEST(Converger, ARepresentorStaysOnTheSwitchWhenItsPortGoes) {
   FakeSwitch fake;
   Converger converger(fake);
-  converger.Converge(ThreePorts(), false);
+  ConvergeTo(converger, ThreePorts(), false);
   Model model = ThreePorts();
   model.ports.clear();
-  EXPECT_THAT(converger.Converge(model, false).representors, IsEmpty());
+  EXPECT_THAT(ConvergeTo(converger, model, false).representors, IsEmpty());
   EXPECT_EQ(fake.all_ports().size(), 3u);
   EXPECT_FALSE(HasFlow(fake, "in_port="));
 }
@@ -87,7 +91,7 @@ TEST(Converger, ARefusedPortFailsAloneAndIsIsolated) {
   FakeSwitch fake;
   Converger converger(fake);
   fake.RefuseFlows("02:00:00:00:00:02");
-  Outcome outcome = converger.Converge(ThreePorts(), false);
+  Outcome outcome = ConvergeTo(converger, ThreePorts(), false);
   EXPECT_EQ(outcome.reached, absl::OkStatus());
   ASSERT_EQ(outcome.states.size(), 1u);
   EXPECT_EQ(outcome.states["bridgePorts/host0-1"].kind, ObjectState::kFailed);
@@ -105,7 +109,7 @@ TEST(Converger, SeveralRefusedPortsAreAllFound) {
   Converger converger(fake);
   // Both have this address, each in a network of its own.
   fake.RefuseFlows("nw_src=10.0.0.2");
-  Outcome outcome = converger.Converge(ThreePorts(), false);
+  Outcome outcome = ConvergeTo(converger, ThreePorts(), false);
   EXPECT_EQ(outcome.states.size(), 2u);
   EXPECT_FALSE(HasFlow(fake, "in_port=1"));
   EXPECT_TRUE(HasFlow(fake, "in_port=2"));
@@ -116,22 +120,22 @@ TEST(Converger, ARefusedObjectIsLeftOutUntilItChangesOrIsTriedAgain) {
   FakeSwitch fake;
   Converger converger(fake);
   fake.RefuseFlows("02:00:00:00:00:02");
-  converger.Converge(ThreePorts(), false);
+  ConvergeTo(converger, ThreePorts(), false);
   const int applies = fake.applies();
   fake.RefuseFlows("");
-  EXPECT_EQ(converger.Converge(ThreePorts(), false).states.size(), 1u);
+  EXPECT_EQ(ConvergeTo(converger, ThreePorts(), false).states.size(), 1u);
   EXPECT_EQ(fake.applies(), applies);
-  EXPECT_THAT(converger.Converge(ThreePorts(), true).states, IsEmpty());
+  EXPECT_THAT(ConvergeTo(converger, ThreePorts(), true).states, IsEmpty());
 }
 
 TEST(Converger, AChangedObjectIsTriedAtOnce) {
   FakeSwitch fake;
   Converger converger(fake);
   fake.RefuseFlows("02:00:00:00:00:02");
-  converger.Converge(ThreePorts(), false);
+  ConvergeTo(converger, ThreePorts(), false);
   Model model = ThreePorts();
   model.ports["host0-1"].mac = MacAddress({2, 0, 0, 0, 0, 9});
-  EXPECT_THAT(converger.Converge(model, false).states, IsEmpty());
+  EXPECT_THAT(ConvergeTo(converger, model, false).states, IsEmpty());
 }
 
 TEST(Converger, ARefusedPortDoesNotDisturbTheOthersAfterARestart) {
@@ -139,12 +143,12 @@ TEST(Converger, ARefusedPortDoesNotDisturbTheOthersAfterARestart) {
   fake.RefuseFlows("02:00:00:00:00:02");
   {
     Converger before(fake);
-    before.Converge(ThreePorts(), false);
+    ConvergeTo(before, ThreePorts(), false);
   }
   const FlowTable flows = fake.all_flows();
   Converger after(fake);
   // Looks at each of its changes on the way; what worked must be there all the time, so it is never removed.
-  Outcome outcome = after.Converge(ThreePorts(), false);
+  Outcome outcome = ConvergeTo(after, ThreePorts(), false);
   EXPECT_EQ(outcome.states.size(), 1u);
   EXPECT_EQ(fake.all_flows(), flows);
 }
@@ -152,22 +156,22 @@ TEST(Converger, ARefusedPortDoesNotDisturbTheOthersAfterARestart) {
 TEST(Converger, ABridgeWhoseChangeIsRefusedStaysAsItWas) {
   FakeSwitch fake;
   Converger converger(fake);
-  ASSERT_THAT(converger.Converge(ThreePorts(), false).states, IsEmpty());
+  ASSERT_THAT(ConvergeTo(converger, ThreePorts(), false).states, IsEmpty());
   const FlowTable before = fake.all_flows();
   // "red" has one port only: that is not at fault either.
   for (const char* id : {"blue", "red"}) {
     Model changed = ThreePorts();
     changed.bridges[id].prefixes.push_back(*IpPrefix::Parse("10.9.0.0/16"));
     fake.RefuseFlows("arp_tpa=10.9.0.0/16");
-    Outcome outcome = converger.Converge(changed, false);
+    Outcome outcome = ConvergeTo(converger, changed, false);
     EXPECT_EQ(outcome.reached, absl::OkStatus());
     ASSERT_EQ(outcome.states.size(), 1u);
     EXPECT_EQ(outcome.states[std::string("logicalBridges/") + id].kind, ObjectState::kFailed);
     EXPECT_EQ(fake.all_flows(), before);
     fake.RefuseFlows("");
-    EXPECT_THAT(converger.Converge(changed, true).states, IsEmpty());
+    EXPECT_THAT(ConvergeTo(converger, changed, true).states, IsEmpty());
     EXPECT_TRUE(HasFlow(fake, "arp_tpa=10.9.0.0/16"));
-    converger.Converge(ThreePorts(), false);
+    ConvergeTo(converger, ThreePorts(), false);
   }
 }
 
@@ -175,7 +179,7 @@ TEST(Converger, ABridgeThatNeverWorkedTakesItsPortsOutOfTheNetwork) {
   FakeSwitch fake;
   Converger converger(fake);
   fake.RefuseFlows("metadata=0x2,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,arp_tpa=10.0.0.0/24");
-  Outcome outcome = converger.Converge(ThreePorts(), false);
+  Outcome outcome = ConvergeTo(converger, ThreePorts(), false);
   EXPECT_EQ(outcome.reached, absl::OkStatus());
   EXPECT_EQ(outcome.states.size(), 2u);
   EXPECT_EQ(outcome.states["logicalBridges/red"].kind, ObjectState::kFailed);
@@ -191,7 +195,7 @@ TEST(Converger, APortThatTheSwitchDoesNotTakeFailsAlone) {
   FakeSwitch fake;
   fake.AddForeignPort("pf0vf1", 40);
   Converger converger(fake);
-  Outcome outcome = converger.Converge(ThreePorts(), false);
+  Outcome outcome = ConvergeTo(converger, ThreePorts(), false);
   EXPECT_EQ(outcome.reached, absl::OkStatus());
   ASSERT_EQ(outcome.states.size(), 1u);
   EXPECT_THAT(std::string(outcome.states["bridgePorts/host0-1"].why.message()), HasSubstr("not ours"));
@@ -206,7 +210,7 @@ TEST(Converger, AnInterfaceThatCannotBeOpenedFailsItsPort) {
   FakeSwitch fake;
   fake.InterfaceMissing("pf0vf1");
   Converger converger(fake);
-  Outcome outcome = converger.Converge(ThreePorts(), false);
+  Outcome outcome = ConvergeTo(converger, ThreePorts(), false);
   ASSERT_EQ(outcome.states.size(), 1u);
   EXPECT_THAT(std::string(outcome.states["bridgePorts/host0-1"].why.message()),
               HasSubstr("cannot open pf0vf1"));
@@ -219,7 +223,7 @@ TEST(Converger, APortWithoutARepresentorIsNotOnTheSwitch) {
   Converger converger(fake);
   Model model = ThreePorts();
   model.representors.erase("host0-1");
-  Outcome outcome = converger.Converge(model, false);
+  Outcome outcome = ConvergeTo(converger, model, false);
   EXPECT_EQ(outcome.states["bridgePorts/host0-1"].why.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(fake.all_ports().size(), 2u);
 }
@@ -228,20 +232,86 @@ TEST(Converger, ASwitchThatIsAwayIsSaidSo) {
   FakeSwitch fake;
   fake.Disconnect();
   Converger converger(fake);
-  EXPECT_EQ(converger.Converge(ThreePorts(), false).reached.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(ConvergeTo(converger, ThreePorts(), false).reached.code(), absl::StatusCode::kUnavailable);
   fake.Connect(true);
   fake.FailApplies(absl::DeadlineExceededError("slow"), absl::OkStatus());
-  EXPECT_EQ(converger.Converge(ThreePorts(), false).reached.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(ConvergeTo(converger, ThreePorts(), false).reached.code(), absl::StatusCode::kDeadlineExceeded);
   fake.FailApplies(absl::OkStatus(), absl::OkStatus());
-  EXPECT_EQ(converger.Converge(ThreePorts(), false).reached, absl::OkStatus());
+  EXPECT_EQ(ConvergeTo(converger, ThreePorts(), false).reached, absl::OkStatus());
 }
 
 TEST(Converger, AFlowOfEverybodyThatIsRefusedIsNobodysFault) {
   FakeSwitch fake;
   fake.RefuseFlows("table=10,priority=0 ");
   Converger converger(fake);
-  Outcome outcome = converger.Converge(ThreePorts(), false);
+  Outcome outcome = ConvergeTo(converger, ThreePorts(), false);
   EXPECT_EQ(outcome.reached.code(), absl::StatusCode::kInvalidArgument);
+}
+
+// Counts how often it is read.
+class ReadSwitch : public Switch {
+ public:
+  void Start(std::function<void()> changed) override { fake.Start(std::move(changed)); }
+  absl::StatusOr<SwitchSnapshot> Snapshot() override {
+    ++reads;
+    return fake.Snapshot();
+  }
+  ApplyResult Apply(const SwitchPlan& plan) override { return fake.Apply(plan); }
+  FakeSwitch fake;
+  int reads = 0;
+};
+
+TEST(Converger, ReadsTheSwitchOnlyWhenItMayHaveChanged) {
+  ReadSwitch reads;
+  Converger converger(reads);
+  Model model = ThreePorts();
+  EXPECT_THAT(ConvergeTo(converger, model, false).states, IsEmpty());
+  const int before = reads.reads;
+  const FlowTable all = reads.fake.all_flows();
+  model.ports.erase("host0-1");
+  ConvergeTo(converger, model, false);
+  EXPECT_FALSE(HasFlow(reads.fake, "in_port=2"));
+  ConvergeTo(converger, ThreePorts(), false);
+  EXPECT_EQ(reads.fake.all_flows(), all);
+  EXPECT_EQ(reads.reads, before);
+  reads.fake.RemoveFlow(all.rbegin()->first);
+  ConvergeTo(converger, ThreePorts(), true);
+  EXPECT_EQ(reads.fake.all_flows(), all);
+  EXPECT_GT(reads.reads, before);
+}
+
+TEST(Converger, WhatWasNotAppliedIsNotBelieved) {
+  FakeSwitch fake;
+  Converger converger(fake);
+  ConvergeTo(converger, ThreePorts(), false);
+  const FlowTable all = fake.all_flows();
+  Model model = ThreePorts();
+  model.ports["host0-1"].mac = MacAddress({2, 0, 0, 0, 0, 9});
+  fake.FailApplies(absl::DeadlineExceededError("slow"), absl::OkStatus());
+  EXPECT_FALSE(ConvergeTo(converger, model, false).reached.ok());
+  fake.FailApplies(absl::OkStatus(), absl::OkStatus());
+  EXPECT_EQ(ConvergeTo(converger, ThreePorts(), false).reached, absl::OkStatus());
+  EXPECT_EQ(fake.all_flows(), all);
+}
+
+TEST(Converger, ARefusedGatewayFailsAloneAndItsNetworkStays) {
+  FakeSwitch fake;
+  Converger converger(fake);
+  Model model = ThreePorts();
+  model.vrfs["tenant"] = {.id = "tenant", .vrf_key = 1};
+  model.svis["gateway"] = {.id = "gateway",
+                           .vrf = "tenant",
+                           .logical_bridge = "blue",
+                           .gateways = {*InterfaceAddress::Parse("10.0.0.254/24")}};
+  fake.RefuseFlows("arp_tpa=10.0.0.254");
+  Outcome outcome = ConvergeTo(converger, model, false);
+  EXPECT_EQ(outcome.reached, absl::OkStatus());
+  ASSERT_EQ(outcome.states.size(), 1u);
+  EXPECT_EQ(outcome.states["svis/gateway"].kind, ObjectState::kFailed);
+  EXPECT_TRUE(HasFlow(fake, "in_port=1"));
+  fake.RefuseFlows("");
+  EXPECT_THAT(ConvergeTo(converger, model, true).states, IsEmpty());
+  EXPECT_TRUE(HasFlow(fake, "arp_tpa=10.0.0.254"));
 }
 
 // Accepts everything and forgets flows at once.
@@ -259,7 +329,7 @@ class ForgetfulSwitch : public Switch {
 TEST(Converger, ASwitchThatNeverComesToRestIsGivenUp) {
   ForgetfulSwitch forgetful;
   Converger converger(forgetful);
-  Outcome outcome = converger.Converge(ThreePorts(), false);
+  Outcome outcome = ConvergeTo(converger, ThreePorts(), false);
   EXPECT_EQ(outcome.reached.code(), absl::StatusCode::kAborted);
   EXPECT_THAT(std::string(outcome.reached.message()), HasSubstr("something else write"));
   EXPECT_LE(forgetful.applies, 16);
@@ -268,7 +338,7 @@ TEST(Converger, ASwitchThatNeverComesToRestIsGivenUp) {
 TEST(Converger, VerifyFindsWhatAFewConfirmedChangesDidNotDo) {
   FakeSwitch fake;
   Converger converger(fake);
-  converger.Converge(ThreePorts(), false);
+  ConvergeTo(converger, ThreePorts(), false);
   EXPECT_EQ(converger.Verify(), absl::OkStatus());
   fake.RemoveFlow(fake.all_flows().begin()->first);
   absl::Status status = converger.Verify();

@@ -24,7 +24,10 @@ void FakeRepresentors::Add(const std::string& phys_port_name, const std::string&
 
 void FakeRepresentors::Remove(const std::string& phys_port_name) {
   absl::MutexLock lock(&mu_);
-  interfaces_.erase(phys_port_name);
+  if (const auto it = interfaces_.find(phys_port_name); it != interfaces_.end()) {
+    indices_.erase(it->second);
+    interfaces_.erase(it);
+  }
   Changed();
 }
 
@@ -58,6 +61,8 @@ absl::StatusOr<std::map<std::string, std::string>> FakeRepresentors::List() {
 absl::StatusOr<int> FakeRepresentors::Prepare(const std::string& interface, uint32_t mtu) {
   absl::MutexLock lock(&mu_);
   if (auto it = failures_.find(interface); it != failures_.end() && !it->second.ok()) return it->second;
+  if (!indices_.contains(interface))
+    return absl::NotFoundError(absl::StrCat("there is no interface ", interface));
   uint32_t& prepared = prepared_[interface];
   prepared = std::max(prepared, mtu);
   return indices_[interface];

@@ -17,7 +17,7 @@ struct Kind {
   // In words.
   absl::string_view plural;
   std::map<std::string, T> Model::*objects;
-  ObjectChanges<T> StateChange::*changes;
+  ObjectChanges<T> ModelChange::*changes;
   // The name of the object with an id: OPI's, where OPI has the kind.
   std::string (*name)(absl::string_view id);
 };
@@ -26,14 +26,14 @@ struct Kind {
 // nothing on the switch while the API server is away.
 std::string RemotePortName(absl::string_view id);
 
-inline constexpr Kind<Vrf> kVrfKind{"VRFs", &Model::vrfs, &StateChange::vrfs, &VrfName};
+inline constexpr Kind<Vrf> kVrfKind{"VRFs", &Model::vrfs, &ModelChange::vrfs, &VrfName};
 inline constexpr Kind<LogicalBridge> kLogicalBridgeKind{"logical bridges", &Model::bridges,
-                                                        &StateChange::bridges, &LogicalBridgeName};
-inline constexpr Kind<BridgePort> kBridgePortKind{"bridge ports", &Model::ports, &StateChange::ports,
+                                                        &ModelChange::bridges, &LogicalBridgeName};
+inline constexpr Kind<BridgePort> kBridgePortKind{"bridge ports", &Model::ports, &ModelChange::ports,
                                                   &BridgePortName};
-inline constexpr Kind<Svi> kSviKind{"SVIs", &Model::svis, &StateChange::svis, &SviName};
+inline constexpr Kind<Svi> kSviKind{"SVIs", &Model::svis, &ModelChange::svis, &SviName};
 inline constexpr Kind<RemotePort> kRemotePortKind{"remote ports", &Model::remote_ports,
-                                                  &StateChange::remote_ports, &RemotePortName};
+                                                  &ModelChange::remote_ports, &RemotePortName};
 
 // Calls `visit` with each kind, those that others refer to first.
 template <typename Visit>

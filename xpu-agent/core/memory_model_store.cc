@@ -39,7 +39,7 @@ absl::Status MemoryModelStore::Write(const StateChange& change) {
   absl::MutexLock lock(&mu_);
   if (fail_in_ > 0 && --fail_in_ == 0) return write_failure_;
   ForEachKind([this, &change](const auto& kind) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    Put(change.*kind.changes, &(state_.model.*kind.objects));
+    Put(change.model.*kind.changes, &(state_.model.*kind.objects));
   });
   for (const auto& [port, mark] : change.claims) state_.claims[port] = mark;
   if (change.last_network_key.has_value()) state_.last_network_key = *change.last_network_key;

@@ -42,7 +42,7 @@ ModelOwner::ModelOwner(EventLoop& loop, ModelStore& store, Switch& the_switch, R
       representors_(representors),
       options_(options),
       backoff_(options.retry, options.seed),
-      table_(representors, options.uplink),
+      table_(representors, options.uplink, options.dpdk_device),
       realizer_(the_switch, [this, alive = std::weak_ptr<bool>(alive_)](Report report) {
         loop_.Post([this, alive, report = std::move(report)]() mutable {
           if (!alive.expired()) OnReport(std::move(report));
@@ -66,7 +66,9 @@ absl::Status ModelOwner::Start() {
     loaded.push_back(absl::StrCat((state_.model.*kind.objects).size(), " ", kind.plural));
   });
   spdlog::info("loaded {}", absl::StrJoin(loaded, ", "));
-  realizer_.SetDesired(std::make_shared<const Model>(state_.model), version_);
+  ModelChange all = Difference(Model(), state_.model);
+  if (model_changed_ != nullptr) model_changed_(all);
+  realizer_.Change(std::move(all), version_);
   realizer_.Start();
   return absl::OkStatus();
 }
@@ -127,26 +129,31 @@ absl::Status ModelOwner::Commit(AgentState draft) {
     XPU_RETURN_IF_ERROR(
         Annotate(store_.Write(change), "the change could not be written down, so nothing was done"));
   }
-  Publish(std::move(draft));
+  Publish(std::move(draft), std::move(change));
   return absl::OkStatus();
 }
 
-void ModelOwner::Publish(AgentState draft) {
-  StateChange change = Diff(state_, draft);
-  const std::set<std::string> representors = Moved(state_.model.representors, draft.model.representors);
-  bool is_news = !representors.empty() || state_.model.uplink != draft.model.uplink;
+void ModelOwner::Publish(AgentState draft, StateChange change) {
+  ModelChange news = std::move(change.model);
+  for (const std::string& id : Moved(state_.model.representors, draft.model.representors)) {
+    std::optional<Representor>& now = news.representors[id];
+    if (const auto it = draft.model.representors.find(id); it != draft.model.representors.end())
+      now = it->second;
+  }
+  if (state_.model.uplink != draft.model.uplink) news.uplink = draft.model.uplink;
+  if (state_.model.tunnel != draft.model.tunnel) news.tunnel = draft.model.tunnel;
   state_ = std::move(draft);
-  ForEachKind([&](const auto& kind) { is_news = is_news || !(change.*kind.changes).empty(); });
-  if (!is_news) return;
+  if (news.empty()) return;
   ++version_;
-  for (const std::string& id : representors) {
+  for (const auto& [id, representor] : news.representors) {
     representor_changed_[id] = version_;
     changed_[BridgePortName(id)] = version_;
   }
   ForEachKind([&](const auto& kind) {
-    for (const auto& [id, object] : change.*kind.changes) changed_[kind.name(id)] = version_;
+    for (const auto& [id, object] : news.*kind.changes) changed_[kind.name(id)] = version_;
   });
-  realizer_.SetDesired(std::make_shared<const Model>(state_.model), version_);
+  if (model_changed_ != nullptr) model_changed_(news);
+  realizer_.Change(std::move(news), version_);
 }
 
 uint64_t ModelOwner::VersionOf(const std::vector<std::string>& objects) const {
@@ -189,7 +196,7 @@ void ModelOwner::FindRepresentorsAgain() {
   AgentState draft = state_;
   PutRepresentors(&draft.model);
   // Nothing of this is in the store.
-  Publish(std::move(draft));
+  Publish(std::move(draft), StateChange());
   CheckHealth();
 }
 
@@ -200,6 +207,25 @@ void ModelOwner::ObservePorts(std::function<void(const PortHealth& ports)> chang
     health_.reset();
     CheckHealth();
   });
+}
+
+void ModelOwner::ObserveSwitch(std::function<void(bool reachable)> changed) {
+  loop_.Post([this, alive = std::weak_ptr<bool>(alive_), changed = std::move(changed)]() mutable {
+    if (alive.expired()) return;
+    switch_changed_ = std::move(changed);
+    switch_reachable_.reset();
+    CheckSwitch();
+  });
+}
+
+void ModelOwner::CheckSwitch() {
+  if (!is_reported_ || closed_ || switch_changed_ == nullptr) return;
+  // That somebody else wrote to it is heard from the switch.
+  const absl::Status& reached = report_.outcome.reached;
+  const bool reachable = reached.ok() || absl::IsAborted(reached);
+  if (switch_reachable_ == reachable) return;
+  switch_reachable_ = reachable;
+  switch_changed_(reachable);
 }
 
 PortHealth ModelOwner::HealthNow() const {
@@ -247,6 +273,7 @@ void ModelOwner::OnReport(Report report) {
   }
   if (closed_) return;
   CheckHealth();
+  CheckSwitch();
   if (report_.outcome.reached.ok() && !report_.outcome.refused) {
     backoff_.Reset();
     retry_.Cancel();
@@ -316,7 +343,7 @@ void ModelOwner::Answer(Waiter& waiter, const absl::Status& status, bool take_ba
     if (absl::Status written = store_.Write(change); !written.ok()) {
       spdlog::error("taking a change back: {}", written.ToString());
     }
-    Publish(std::move(draft));
+    Publish(std::move(draft), std::move(change));
   }
   request.done(status, ModelView(*this));
 }

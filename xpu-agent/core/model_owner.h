@@ -81,6 +81,8 @@ class ModelOwner {
     std::optional<Tunnel> tunnel = {};
     // Interface that stands for the physical port and belongs on the switch; empty if there is none.
     std::string uplink = {};
+    // PCI address by which DPDK drives the card; empty if the kernel does.
+    std::string dpdk_device = {};
   };
   // Nothing is owned; all must outlive the object.
   ModelOwner(EventLoop& loop, ModelStore& store, Switch& the_switch, Representors& representors,
@@ -98,6 +100,14 @@ class ModelOwner {
   // Calls `changed` on the loop, at first once the switch was looked at and then whenever the health of a
   // port has changed, for as long as this object is there. One at a time.
   void ObservePorts(std::function<void(const PortHealth& ports)> changed);
+  // Calls `changed` with what changes in the model, which is empty at first: within Start(), and then on the
+  // loop. One at a time, before Start().
+  void ObserveModel(std::function<void(const ModelChange& change)> changed) {
+    model_changed_ = std::move(changed);
+  }
+  // Calls `changed` on the loop with whether the switch can be reached: once it was looked at, and then
+  // whenever that changes, for as long as this object is open. One at a time.
+  void ObserveSwitch(std::function<void(bool reachable)> changed);
   EventLoop& loop() { return loop_; }
 
  private:
@@ -112,7 +122,8 @@ class ModelOwner {
   void Run(ChangeRequest request);
   // Makes `draft` the state: store, version, realiser.
   absl::Status Commit(AgentState draft);
-  void Publish(AgentState draft);
+  // Without the store. `change` leads to the draft, as far as the store is concerned.
+  void Publish(AgentState draft, StateChange change);
   uint64_t VersionOf(const std::vector<std::string>& objects) const;
   ObjectState StateOf(const std::string& name) const;
   absl::Status Lookup(const std::string& port_id);
@@ -120,8 +131,9 @@ class ModelOwner {
   void PutRepresentors(Model* model) const;
   void OnReport(Report report);
   PortHealth HealthNow() const;
-  // Tells the observer if something changed.
+  // Tell the observers if something changed.
   void CheckHealth();
+  void CheckSwitch();
   void AnswerWaiters();
   // True if it was answered.
   bool TryAnswer(Waiter& waiter);
@@ -141,6 +153,10 @@ class ModelOwner {
   // What the observer was told last.
   std::optional<PortHealth> health_;
   std::function<void(const PortHealth&)> health_changed_;
+  std::function<void(const ModelChange&)> model_changed_;
+  // What the observer was told last.
+  std::optional<bool> switch_reachable_;
+  std::function<void(bool)> switch_changed_;
   // The switch was looked at, whatever came of it.
   bool is_reported_ = false;
   uint64_t version_ = 1;

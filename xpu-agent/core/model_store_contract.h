@@ -30,14 +30,19 @@ class ModelStoreContract : public ::testing::TestWithParam<std::unique_ptr<Model
   static AgentState Full() {
     AgentState state;
     LogicalBridge local{.id = "default.blue", .vlan_id = 10, .network_key = 1};
-    LogicalBridge routed{.id = "red",
-                         .vlan_id = 4094,
-                         .vni = 16777215,
-                         .vtep = *InterfaceAddress::Parse("192.0.2.1/32"),
-                         .network_key = 16777215,
-                         .prefixes = {*IpPrefix::Parse("10.0.0.0/24"), *IpPrefix::Parse("2001:db8::/64")},
-                         .gateways = {*IpAddress::Parse("10.0.0.1"), *IpAddress::Parse("2001:db8::1")},
-                         .mtu = 9000};
+    LogicalBridge routed{
+        .id = "red",
+        .vlan_id = 4094,
+        .vni = 16777215,
+        .vtep = *InterfaceAddress::Parse("192.0.2.1/32"),
+        .network_key = 16777215,
+        .prefixes = {*IpPrefix::Parse("10.0.0.0/24"), *IpPrefix::Parse("2001:db8::/64")},
+        .gateways = {*IpAddress::Parse("10.0.0.1"), *IpAddress::Parse("2001:db8::1")},
+        .mtu = 9000,
+        .dns = {.servers = {*IpAddress::Parse("10.0.0.53"), *IpAddress::Parse("2001:db8::53")},
+                .domain = "red.example",
+                .search = {"red.example", "example"}},
+        .lease_time = 3600};
     BridgePort isolated{.id = "host0-0", .mac = *MacAddress::Parse("02:00:00:00:00:01")};
     BridgePort bound{
         .id = "host0-1",

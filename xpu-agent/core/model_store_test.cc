@@ -97,16 +97,16 @@ TEST(SqliteModelStore, AFailedWriteWritesNothing) {
   TemporaryDirectory folder = TemporaryDirectory::Make().value();
   auto store = SqliteModelStore::Open(folder.path() + "/model.db").value();
   StateChange change;
-  change.bridges["a"] = LogicalBridge{.id = "a", .network_key = 1};
-  change.bridges["b"] = LogicalBridge{.id = "b", .network_key = 1};
+  change.model.bridges["a"] = LogicalBridge{.id = "a", .network_key = 1};
+  change.model.bridges["b"] = LogicalBridge{.id = "b", .network_key = 1};
   change.last_network_key = 9;
   // Two networks under one key would be joined in the switch.
   EXPECT_FALSE(store->Write(change).ok());
   EXPECT_EQ(*store->Load(), AgentState());
   // So would two VRFs.
-  change.bridges.clear();
-  change.vrfs["a"] = Vrf{.id = "a", .vrf_key = 1};
-  change.vrfs["b"] = Vrf{.id = "b", .vrf_key = 1};
+  change.model.bridges.clear();
+  change.model.vrfs["a"] = Vrf{.id = "a", .vrf_key = 1};
+  change.model.vrfs["b"] = Vrf{.id = "b", .vrf_key = 1};
   EXPECT_FALSE(store->Write(change).ok());
   EXPECT_EQ(*store->Load(), AgentState());
 }

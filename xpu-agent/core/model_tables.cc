@@ -72,6 +72,13 @@ INSERT INTO last_keys SELECT 'network', value FROM last_network_key;
 INSERT INTO last_keys VALUES ('vrf', 0);
 DROP TABLE last_network_key;
 )sql";
+const char kDns[] = R"sql(
+ALTER TABLE bridges ADD COLUMN dns_servers TEXT NOT NULL DEFAULT '';
+ALTER TABLE bridges ADD COLUMN domain TEXT NOT NULL DEFAULT '';
+ALTER TABLE bridges ADD COLUMN search TEXT NOT NULL DEFAULT '';
+ALTER TABLE bridges ADD COLUMN lease_time INTEGER NOT NULL DEFAULT 86400;
+)sql";
+const char kBlocks[] = "ALTER TABLE bridges ADD COLUMN blocks TEXT;  -- NULL: all of the prefixes";
 
 template <typename T>
 std::string Join(const std::vector<T>& values) {
@@ -110,7 +117,7 @@ absl::StatusOr<std::optional<InterfaceAddress>> ReadAddress(const Statement& row
 }  // namespace
 
 const std::vector<std::string>& ModelMigrations() {
-  static const auto* const kAll = new std::vector<std::string>{kSchema, kNoOfport, kVlan, kRouting};
+  static const auto* const kAll = new std::vector<std::string>{kSchema, kNoOfport, kVlan, kRouting, kDns, kBlocks};
   return *kAll;
 }
 
@@ -142,6 +149,13 @@ absl::StatusOr<LogicalBridge> Table<LogicalBridge>::Read(const Statement& row) {
   XPU_ASSIGN_OR_RETURN(bridge.prefixes, Split<IpPrefix>(row.Text(5)));
   XPU_ASSIGN_OR_RETURN(bridge.gateways, Split<IpAddress>(row.Text(6)));
   bridge.mtu = static_cast<uint32_t>(row.Int(7));
+  XPU_ASSIGN_OR_RETURN(bridge.dns.servers, Split<IpAddress>(row.Text(8)));
+  bridge.dns.domain = row.Text(9);
+  bridge.dns.search = absl::StrSplit(row.Text(10), ' ', absl::SkipEmpty());
+  bridge.lease_time = static_cast<uint32_t>(row.Int(11));
+  if (!row.IsNull(12)) {
+    XPU_ASSIGN_OR_RETURN(bridge.blocks, Split<IpPrefix>(row.Text(12)));
+  }
   return bridge;
 }
 
@@ -152,6 +166,10 @@ void Table<LogicalBridge>::Bind(const LogicalBridge& bridge, Statement* put) {
   put->Bind(5, static_cast<int64_t>(bridge.network_key));
   put->Bind(6, Join(bridge.prefixes)).Bind(7, Join(bridge.gateways));
   put->Bind(8, static_cast<int64_t>(bridge.mtu));
+  put->Bind(9, Join(bridge.dns.servers)).Bind(10, bridge.dns.domain);
+  put->Bind(11, absl::StrJoin(bridge.dns.search, " "));
+  put->Bind(12, static_cast<int64_t>(bridge.lease_time));
+  bridge.blocks.has_value() ? put->Bind(13, Join(*bridge.blocks)) : put->BindNull(13);
 }
 
 absl::StatusOr<BridgePort> Table<BridgePort>::Read(const Statement& row) {

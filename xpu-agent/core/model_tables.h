@@ -32,7 +32,8 @@ template <>
 struct Table<LogicalBridge> {
   static constexpr absl::string_view kName = "bridges";
   static constexpr absl::string_view kColumns =
-      "id, vlan_id, vni, vtep, network_key, prefixes, gateways, mtu";
+      "id, vlan_id, vni, vtep, network_key, prefixes, gateways, mtu, dns_servers, domain, search, lease_time, "
+      "blocks";
   static absl::StatusOr<LogicalBridge> Read(const Statement& row);
   static void Bind(const LogicalBridge& bridge, Statement* put);
 };

@@ -43,6 +43,46 @@ TEST_F(PortChanges, ANewerClaimTakesThePortOver) {
   EXPECT_EQ(state_.claims["host0-0"], (ClaimMark{2, false}));
 }
 
+TEST_F(PortChanges, ANumberThatIsNoBridgeIsAVlan) {
+  const auto resolve = [this](const std::vector<std::string>& bridges, BridgePortType type) {
+    PortSpec spec{.mac = Mac(1), .type = type, .logical_bridges = bridges};
+    ResolveVlans(
+        state_, "host0-0", [](uint16_t vlan) { return vlan == 0 || vlan == 4094; }, &spec);
+    return spec;
+  };
+  const auto access = [&](const std::string& bridge) { return resolve({bridge}, BridgePortType::kAccess); };
+  EXPECT_EQ(access("0").vlan, 0);
+  EXPECT_THAT(access("0").logical_bridges, IsEmpty());
+  EXPECT_EQ(access("4094").vlan, 4094);
+  // Of the bridges "blue" and "red".
+  EXPECT_EQ(access("1").logical_bridges, std::vector<std::string>{"blue"});
+  EXPECT_EQ(resolve({"2", "blue"}, BridgePortType::kTrunk).logical_bridges,
+            (std::vector<std::string>{"red", "blue"}));
+  for (const char* other : {"3", "4095", "01", "70000", "4294967296", "blue", "x1"}) {
+    EXPECT_EQ(access(other), (PortSpec{.mac = Mac(1), .logical_bridges = {other}})) << other;
+  }
+  EXPECT_EQ(resolve({"0"}, BridgePortType::kTrunk).vlan, std::nullopt) << "a trunk is in bridges";
+  // Where it is it stays, also when the card's host may not choose that VLAN any more.
+  state_.model.ports["host0-0"] = {.id = "host0-0", .mac = Mac(1), .vlan = 7};
+  EXPECT_EQ(access("7").vlan, 7);
+  // A bridge with that id comes first, one with a VNI is somebody else's.
+  ASSERT_EQ(CreateBridge(state_, "0", {.vlan_id = 50}), absl::OkStatus());
+  EXPECT_EQ(access("0").vlan, std::nullopt);
+  ASSERT_EQ(CreateBridge(state_, "tenant", {.vlan_id = 51, .vni = 51}), absl::OkStatus());
+  EXPECT_EQ(access("51"), (PortSpec{.mac = Mac(1), .logical_bridges = {"51"}}));
+}
+
+TEST_F(PortChanges, AMacIsOnePortsInAVlan) {
+  ASSERT_EQ(CreatePort(state_, "host0-0", {.mac = Mac(1), .vlan = 7}, 0, Lookup), absl::OkStatus());
+  EXPECT_EQ(CreatePort(state_, "host0-1", {.mac = Mac(1), .vlan = 7}, 0, Lookup).code(),
+            absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(CreatePort(state_, "host0-1", {.mac = Mac(1), .vlan = 8}, 0, Lookup), absl::OkStatus());
+  EXPECT_EQ(UpdatePort(state_, "host0-1", {.mac = Mac(1), .vlan = 7}, 0).code(),
+            absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(UpdatePort(state_, "host0-1", {.mac = Mac(2), .vlan = 7}, 0), absl::OkStatus());
+  EXPECT_EQ(port("host0-1").vlan, 7);
+}
+
 TEST_F(PortChanges, APortWithoutAFunctionWaitsForOneButIsNotBound) {
   ASSERT_EQ(CreatePort(state_, "host0-9", {.mac = Mac(1)}, 1, Lookup), absl::OkStatus());
   absl::Status status = BindPort(state_, Bind("host0-9", "blue", 1, 1), Lookup);

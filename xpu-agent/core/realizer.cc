@@ -20,9 +20,10 @@ void Realizer::Start() {
   thread_ = std::thread([this] { Run(); });
 }
 
-void Realizer::SetDesired(std::shared_ptr<const Model> model, uint64_t version) {
+void Realizer::Change(ModelChange change, uint64_t version) {
   absl::MutexLock lock(&inbox_->mu);
-  inbox_->desired = std::move(model);
+  inbox_->change.Append(std::move(change));
+  inbox_->has_model = true;
   inbox_->version = version;
   inbox_->due = true;
 }
@@ -44,18 +45,19 @@ void Realizer::Run() {
   Converger converger(switch_);
   Inbox& inbox = *inbox_;
   while (true) {
-    std::shared_ptr<const Model> model;
+    ModelChange change;
     Report report;
     bool retry, verify;
     {
       absl::MutexLock lock(&inbox.mu);
       auto wake = [&inbox]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(inbox.mu) {
-        return inbox.stop || ((inbox.due || inbox.verify) && inbox.desired != nullptr);
+        return inbox.stop || ((inbox.due || inbox.verify) && inbox.has_model);
       };
       inbox.mu.Await(absl::Condition(&wake));
       if (inbox.stop) return;
       verify = std::exchange(inbox.verify, false) && !inbox.due;
-      model = inbox.desired;
+      // What was taken is the converger's to bring about, however often it takes.
+      if (!verify) change = std::exchange(inbox.change, ModelChange());
       report.version = inbox.version;
       retry = std::exchange(inbox.retry, false);
       inbox.due = false;
@@ -65,7 +67,7 @@ void Realizer::Run() {
       if (!report.outcome.reached.ok()) report_(std::move(report));
       continue;
     }
-    report.outcome = converger.Converge(*model, retry);
+    report.outcome = converger.Converge(change, retry);
     report_(std::move(report));
   }
 }

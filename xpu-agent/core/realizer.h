@@ -9,7 +9,7 @@
 #include "absl/synchronization/mutex.h"
 #include "xpu-agent/core/converger.h"
 #include "xpu-agent/datapath/switch.h"
-#include "xpu-agent/model/model.h"
+#include "xpu-agent/model/model_change.h"
 
 namespace xpu {
 
@@ -20,7 +20,7 @@ struct Report {
 };
 
 // Brings the newest model onto the switch, on a thread of its own, so that nobody else waits for the switch.
-// Models that come while it is at work are skipped but for the newest. Sleeps when there is nothing to do.
+// Changes that come while it is at work become one. Sleeps when there is nothing to do.
 class Realizer {
  public:
   // `report` is called on that thread after each try.
@@ -30,8 +30,9 @@ class Realizer {
 
   // Starts the switch and the thread; nothing happens before there is a model.
   void Start();
-  // From any thread. Versions count up.
-  void SetDesired(std::shared_ptr<const Model> model, uint64_t version);
+  // From any thread: what leads from the model of the last call, at first an empty one, to that of `version`.
+  // Versions count up.
+  void Change(ModelChange change, uint64_t version);
   // Tries the same model again, from any thread.
   void Retry();
   // Looks whether the switch really has what it confirmed, unless there is something else to do; reports only
@@ -42,7 +43,9 @@ class Realizer {
   // What the thread is to do. Outlives this object for a late word from the switch.
   struct Inbox {
     absl::Mutex mu;
-    std::shared_ptr<const Model> desired ABSL_GUARDED_BY(mu);
+    // All that was not taken yet.
+    ModelChange change ABSL_GUARDED_BY(mu);
+    bool has_model ABSL_GUARDED_BY(mu) = false;
     uint64_t version ABSL_GUARDED_BY(mu) = 0;
     // A new model, or the old one again.
     bool due ABSL_GUARDED_BY(mu) = false;

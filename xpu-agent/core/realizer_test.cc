@@ -38,13 +38,13 @@ class Reports {
   std::vector<Report> reports_ ABSL_GUARDED_BY(mu_);
 };
 
-std::shared_ptr<const Model> WithPorts(int n) {
-  auto model = std::make_shared<Model>();
+ModelChange WithPorts(int n) {
+  ModelChange change;
   for (int i = 0; i < n; ++i) {
-    model->representors["host0-" + std::to_string(i)] = {.interface = "r" + std::to_string(i),
-                                                         .ofport = static_cast<uint32_t>(i + 1)};
+    change.representors["host0-" + std::to_string(i)] =
+        Representor{.interface = "r" + std::to_string(i), .ofport = static_cast<uint32_t>(i + 1)};
   }
-  return model;
+  return change;
 }
 
 TEST(Realizer, DoesNothingBeforeThereIsAModel) {
@@ -59,16 +59,16 @@ TEST(Realizer, DoesNothingBeforeThereIsAModel) {
   EXPECT_EQ(fake.applies(), 0);
 }
 
-TEST(Realizer, SkipsModelsThatWereReplacedWhileItWasAtWork) {
+TEST(Realizer, MakesOneOfTheChangesThatComeWhileItIsAtWork) {
   FakeSwitch fake;
   Reports reports;
   fake.Hold();
   Realizer realizer(fake, [&](Report report) { reports.Add(std::move(report)); });
   realizer.Start();
-  realizer.SetDesired(WithPorts(1), 1);
+  realizer.Change(WithPorts(1), 1);
   fake.AwaitHeld();
   for (uint64_t version = 2; version <= 10; ++version) {
-    realizer.SetDesired(WithPorts(static_cast<int>(version)), version);
+    realizer.Change(WithPorts(static_cast<int>(version)), version);
   }
   fake.Release();
   ASSERT_TRUE(reports.Await(10, true));
@@ -82,7 +82,7 @@ TEST(Realizer, TriesAgainWhenTheSwitchSaysThatItChanged) {
   Reports reports;
   Realizer realizer(fake, [&](Report report) { reports.Add(std::move(report)); });
   realizer.Start();
-  realizer.SetDesired(WithPorts(2), 1);
+  realizer.Change(WithPorts(2), 1);
   ASSERT_TRUE(reports.Await(1, false));
   fake.Connect(/*keep_flows=*/true);
   EXPECT_TRUE(reports.Await(1, true));
@@ -102,7 +102,7 @@ TEST(Realizer, WhatWasConfirmedButIsNotThereIsReported) {
   Reports reports;
   Realizer realizer(lying, [&](Report report) { reports.Add(std::move(report)); });
   realizer.Start();
-  realizer.SetDesired(WithPorts(0), 1);
+  realizer.Change(WithPorts(0), 1);
   ASSERT_TRUE(reports.Await(1, true));
   realizer.Verify();
   EXPECT_TRUE(reports.Await(1, false));
@@ -114,7 +114,7 @@ TEST(Realizer, ALateWordFromTheSwitchIsForNobody) {
   {
     Realizer realizer(fake, [&](Report report) { reports.Add(std::move(report)); });
     realizer.Start();
-    realizer.SetDesired(WithPorts(1), 1);
+    realizer.Change(WithPorts(1), 1);
     ASSERT_TRUE(reports.Await(1, true));
   }
   const size_t before = reports.versions().size();

@@ -39,7 +39,7 @@ TEST_F(RepresentorTableTest, FindsTheUplinkThatItWasToldOf) {
   EXPECT_EQ(table.uplink(), std::nullopt);
   representors_.Add("p0", "uplink");
   ASSERT_EQ(table.Scan(model_), absl::OkStatus());
-  EXPECT_EQ(table.uplink(), (Representor{"uplink", 3}));
+  EXPECT_EQ(table.uplink(), (Representor{"uplink", 3, ""}));
   EXPECT_FALSE(table.usable().contains("uplink"));
   representors_.Remove("p0");
   ASSERT_EQ(table.Scan(model_), absl::OkStatus());

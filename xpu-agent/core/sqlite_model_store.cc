@@ -124,10 +124,10 @@ absl::Status SqliteModelStore::Write(const StateChange& change) {
     absl::Status status;
     // What goes makes room for what comes with the same key.
     ForEachKind([&](const auto& kind) {
-      if (status.ok()) status = EraseRows(*database_, change.*kind.changes);
+      if (status.ok()) status = EraseRows(*database_, change.model.*kind.changes);
     });
     ForEachKind([&](const auto& kind) {
-      if (status.ok()) status = PutRows(*database_, change.*kind.changes);
+      if (status.ok()) status = PutRows(*database_, change.model.*kind.changes);
     });
     XPU_RETURN_IF_ERROR(status);
     for (const auto& [port, mark] : change.claims) {

@@ -67,6 +67,8 @@ struct SwitchPlan {
   std::vector<FlowKey> flow_deletes;
   // Adds a flow, or replaces the actions of the one with that key.
   FlowTable flow_puts;
+  // The flows are written exactly as the switch prints them, so that it need not be found out how it does.
+  bool as_printed = false;
 
   bool empty() const {
     return port_deletes.empty() && port_adds.empty() && flow_deletes.empty() && flow_puts.empty();

@@ -34,6 +34,8 @@ struct LogicalBridge {
   uint32_t network_key = 0;
   std::vector<IpPrefix> prefixes;
   std::vector<IpAddress> gateways;
+  // The parts of the prefixes that this card may give addresses of; nothing: all of them.
+  std::optional<std::vector<IpPrefix>> blocks;
   uint32_t mtu = 1500;
   DnsOptions dns;
   // Seconds for which a DHCP client is told that it has its address.
@@ -49,8 +51,8 @@ struct BridgePort {
   BridgePortType type = BridgePortType::kAccess;
   // Ids of logical bridges; empty: isolated.
   std::vector<std::string> logical_bridges;
-  // In the card's network of this VLAN (0: untagged) instead of logical bridges, which only a bound port can
-  // be. Such a network has no prefixes; a port without addresses may look for some, by DHCP.
+  // In the card's network of this VLAN (0: untagged) instead of logical bridges. Such a network has no
+  // prefixes; a bound port without addresses may look for some, by DHCP.
   std::optional<uint16_t> vlan;
   // Bound by the PortService: only these addresses pass. Not bound: only the MAC is checked.
   bool bound = false;
@@ -105,6 +107,9 @@ struct Representor {
   // OpenFlow port number asked for, 1 to 0xfeff. Another one if the interface was made anew, as the switch
   // has to open it anew then.
   uint32_t ofport = 0;
+  // How DPDK finds it ("0000:03:00.0,representor=pf0vf3"), if the switch drives the card by DPDK; otherwise
+  // empty.
+  std::string dpdk_devargs = {};
   friend bool operator==(const Representor&, const Representor&) = default;
 };
 
@@ -121,6 +126,15 @@ struct Tunnel {
   uint32_t underlay_mtu = 1500;
   friend bool operator==(const Tunnel&, const Tunnel&) = default;
 };
+
+// Largest packet of layer 3 in bytes that ports of the bridge can send each other. One that reaches over
+// several cards leaves room for what a tunnel adds: Ethernet, VXLAN, UDP and IP.
+inline uint32_t EffectiveMtu(const LogicalBridge& bridge, const std::optional<Tunnel>& tunnel) {
+  if (!bridge.vni.has_value() || !tunnel.has_value()) return bridge.mtu;
+  const uint32_t added = 14 + 8 + 8 + (tunnel->local.is_v4() ? 20 : 40);
+  const uint32_t room = tunnel->underlay_mtu > added ? tunnel->underlay_mtu - added : 0;
+  return bridge.mtu < room ? bridge.mtu : room;
+}
 
 struct Model {
   std::map<std::string, LogicalBridge> bridges;

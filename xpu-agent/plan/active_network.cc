@@ -23,26 +23,45 @@ absl::flat_hash_set<std::string_view> FindUsable(const std::map<std::string, T>&
   return usable;
 }
 
+// Of a port that is there and has a number on the switch.
+template <typename T>
+std::optional<uint32_t> OfportOf(const std::optional<T>& port,
+                                 const std::map<std::string, uint32_t>& ofports) {
+  if (!port.has_value()) return std::nullopt;
+  const auto ofport = ofports.find(port->interface);
+  if (ofport == ofports.end() || ofport->second == 0 || ofport->second > kMaxOfport) return std::nullopt;
+  return ofport->second;
+}
+
+std::optional<NetworkUplink> UplinkOf(uint16_t vlan, const Model& model,
+                                      const std::map<std::string, uint32_t>& ofports) {
+  const std::optional<uint32_t> ofport = OfportOf(model.uplink, ofports);
+  if (!ofport.has_value()) return std::nullopt;
+  return NetworkUplink{*ofport, vlan};
+}
+
 class Resolver {
  public:
   Resolver(const Model& model, const std::map<std::string, uint32_t>& ofports)
       : model_(model),
         ofports_(ofports),
         bridges_(FindUsable(model.bridges, &LogicalBridge::network_key)),
-        vrfs_(FindUsable(model.vrfs, &Vrf::vrf_key)) {}
+        described_(DescribeNetworks(model, ofports)) {}
 
   std::map<uint32_t, ResolvedNetwork> Resolve() {
+    for (const auto& [key, network] : described_) {
+      const std::vector<Claim> claims = ReservedClaims(network);
+      taken_[key].insert(claims.begin(), claims.end());
+    }
     for (const auto& [id, port] : model_.ports) AddPort(id, port);
     for (const auto& [id, port] : model_.remote_ports) AddRemotePort(id, port);
     for (auto& [key, resolved] : networks_) {
-      resolved.network.key = key;
+      const auto of_bridge = described_.find(key);
+      resolved.network = of_bridge != described_.end()
+                             ? of_bridge->second
+                             : DescribeVlanNetwork(VlanOfNetworkKey(key), model_, ofports_);
       for (const auto& [id, member] : resolved.members) resolved.network.has_unbound |= !member.bound;
     }
-    for (const auto& [id, bridge] : model_.bridges) {
-      const auto resolved = networks_.find(bridge.network_key);
-      if (resolved != networks_.end() && bridges_.contains(id)) resolved->second.network.bridge = bridge;
-    }
-    AddGateways();
     return std::move(networks_);
   }
 
@@ -85,19 +104,10 @@ class Resolver {
     network->second.remotes.emplace(id, RemoteMemberOf(port));
   }
 
-  void AddGateways() {
-    for (const auto& [id, svi] : model_.svis) {
-      if (!bridges_.contains(svi.logical_bridge) || !vrfs_.contains(svi.vrf)) continue;
-      const auto resolved = networks_.find(model_.bridges.at(svi.logical_bridge).network_key);
-      if (resolved == networks_.end() || resolved->second.network.gateway.has_value()) continue;
-      resolved->second.network.gateway = Gateway{model_.vrfs.at(svi.vrf).vrf_key, svi};
-    }
-  }
-
   const Model& model_;
   const std::map<std::string, uint32_t>& ofports_;
   const absl::flat_hash_set<std::string_view> bridges_;
-  const absl::flat_hash_set<std::string_view> vrfs_;
+  const std::map<uint32_t, ActiveNetwork> described_;
   std::map<uint32_t, ResolvedNetwork> networks_;
   // By the key of the network.
   absl::flat_hash_map<uint32_t, absl::flat_hash_set<Claim>> taken_;
@@ -105,6 +115,38 @@ class Resolver {
 };
 
 }  // namespace
+
+std::map<uint32_t, ActiveNetwork> DescribeNetworks(const Model& model,
+                                                   const std::map<std::string, uint32_t>& ofports) {
+  std::map<uint32_t, ActiveNetwork> networks;
+  const absl::flat_hash_set<std::string_view> usable = FindUsable(model.bridges, &LogicalBridge::network_key);
+  const std::map<std::string, Gateway> gateways = ResolveGateways(model);
+  for (const auto& [id, bridge] : model.bridges) {
+    if (!usable.contains(id)) continue;
+    ActiveNetwork& network = networks[bridge.network_key];
+    network.key = bridge.network_key;
+    network.bridge = bridge;
+    network.bridge.mtu = EffectiveMtu(bridge, model.tunnel);
+    // No flow depends on them, and they change often.
+    network.bridge.blocks.reset();
+    // One with a VNI goes on by tunnels, and only by them.
+    if (!bridge.vni.has_value()) {
+      network.uplink = UplinkOf(static_cast<uint16_t>(bridge.vlan_id), model, ofports);
+    } else if (const auto ofport = OfportOf(model.tunnel, ofports); ofport.has_value()) {
+      network.tunnel = NetworkTunnel{*ofport, *bridge.vni};
+    }
+    if (const auto gateway = gateways.find(id); gateway != gateways.end()) network.gateway = gateway->second;
+  }
+  return networks;
+}
+
+ActiveNetwork DescribeVlanNetwork(uint16_t vlan, const Model& model,
+                                  const std::map<std::string, uint32_t>& ofports) {
+  ActiveNetwork network;
+  network.key = VlanNetworkKey(vlan);
+  network.uplink = UplinkOf(vlan, model, ofports);
+  return network;
+}
 
 std::map<uint32_t, ResolvedNetwork> ResolveNetworks(const Model& model,
                                                     const std::map<std::string, uint32_t>& ofports) {

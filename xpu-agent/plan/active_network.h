@@ -8,6 +8,7 @@
 
 #include "xpu-agent/model/model.h"
 #include "xpu-agent/plan/flow_text.h"
+#include "xpu-agent/plan/gateway.h"
 
 namespace xpu::pipeline {
 
@@ -41,13 +42,6 @@ struct RemoteMember {
   friend bool operator==(const RemoteMember&, const RemoteMember&) = default;
 };
 
-// A network's way into its routing domain.
-struct Gateway {
-  uint32_t vrf_key = 0;
-  Svi svi;
-  friend bool operator==(const Gateway&, const Gateway&) = default;
-};
-
 // Where a network goes on to the ports of other cards.
 struct NetworkTunnel {
   uint32_t ofport = 0;
@@ -77,6 +71,15 @@ struct ActiveNetwork {
 
 // Key of the network of a host's VLAN, above those of logical bridges.
 constexpr uint32_t VlanNetworkKey(uint16_t vlan) { return 0x1000000u + vlan; }
+constexpr uint16_t VlanOfNetworkKey(uint32_t key) { return static_cast<uint16_t>(key - 0x1000000u); }
+
+// What holds for the networks of the model's bridges, by their keys, whether or not there are ports in them;
+// has_unbound is left to whoever knows these. Looks at all but the model's ports.
+std::map<uint32_t, ActiveNetwork> DescribeNetworks(const Model& model,
+                                                   const std::map<std::string, uint32_t>& ofports);
+// The same of the network that VlanNetworkKey() is the key of.
+ActiveNetwork DescribeVlanNetwork(uint16_t vlan, const Model& model,
+                                  const std::map<std::string, uint32_t>& ofports);
 
 struct ResolvedNetwork {
   ActiveNetwork network;

@@ -3,11 +3,13 @@
 #include <array>
 #include <charconv>
 
+#include "xpu-agent/datapath/packet_io.h"
+
 namespace xpu::pipeline {
 namespace {
 
-constexpr std::array<std::string_view, 8> kProtocolNames = {"",     "arp",   "ip",  "ipv6",
-                                                            "icmp", "icmp6", "udp", "udp6"};
+constexpr std::array<std::string_view, 9> kProtocolNames = {"",      "arp", "ip",   "ipv6", "icmp",
+                                                            "icmp6", "udp", "udp6", "rarp"};
 
 void AppendNumber(uint64_t value, int base, std::string* out) {
   char digits[24];
@@ -83,15 +85,18 @@ void AppendMatch(const Match& match, std::string* out) {
   }
   fields.Text("dl_src=", match.dl_src);
   fields.Text("dl_dst=", match.dl_dst);
+  fields.Hex("dl_type=", match.dl_type);
   const bool v4 = match.protocol == Protocol::kIp || match.protocol == Protocol::kIcmp ||
                   match.protocol == Protocol::kUdp;
   fields.Text(v4 ? "nw_src=" : "ipv6_src=", match.ip_src);
   fields.Text(v4 ? "nw_dst=" : "ipv6_dst=", match.ip_dst);
   fields.Text("arp_spa=", match.arp_spa);
   fields.Text("arp_tpa=", match.arp_tpa);
+  fields.Decimal("nw_proto=", match.nw_proto);
   fields.Decimal("arp_op=", match.arp_op);
   fields.Text("arp_sha=", match.arp_sha);
   fields.Decimal("nw_ttl=", match.nw_ttl);
+  if (match.first_fragment) fields.Word("nw_frag=first");
   fields.Decimal("icmp_type=", match.icmp_type);
   fields.Decimal("icmp_code=", match.icmp_code);
   fields.Text("nd_target=", match.nd_target);
@@ -203,6 +208,18 @@ Actions& Actions::Resubmit(uint8_t table) {
   return *this;
 }
 
+Actions& Actions::ToAgent(PacketOpcode opcode) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  Next("controller(id=");
+  AppendNumber(kPacketControllerId, 10, &text_);
+  text_.append(",userdata=");
+  const auto octet = static_cast<uint8_t>(opcode);
+  text_.push_back(kDigits[octet >> 4]);
+  text_.push_back(kDigits[octet & 0xf]);
+  text_.push_back(')');
+  return *this;
+}
+
 Actions& Actions::Goto(uint8_t table) {
   Next("goto_table:");
   AppendNumber(table, 10, &text_);
@@ -212,10 +229,15 @@ Actions& Actions::Goto(uint8_t table) {
 void FlowList::Add(uint8_t table, uint16_t priority, const Match& match, const Actions& actions) {
   Entry entry{.table = table, .priority = priority};
   AppendMatch(match, &text_);
-  entry.match_end = text_.size();
+  entry.match_end = static_cast<uint32_t>(text_.size());
   text_.append(actions.text());
-  entry.actions_end = text_.size();
+  entry.actions_end = static_cast<uint32_t>(text_.size());
   entries_.push_back(entry);
+}
+
+void FlowList::ShrinkToFit() {
+  text_.shrink_to_fit();
+  entries_.shrink_to_fit();
 }
 
 FlowList::Flow FlowList::operator[](size_t i) const {

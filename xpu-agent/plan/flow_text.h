@@ -8,6 +8,7 @@
 
 #include "common/base/ip_address.h"
 #include "common/base/mac_address.h"
+#include "xpu-agent/plan/packet_opcode.h"
 
 namespace xpu::pipeline {
 
@@ -22,6 +23,8 @@ struct MacText {
 };
 
 struct IpText {
+  // As text already, in the form in which Open vSwitch prints it.
+  explicit IpText(std::string canonical) : text(std::move(canonical)) {}
   explicit IpText(const IpAddress& ip) : address(ip), text(ip.ToString()) {}
   // A prefix of one address is written without its length.
   explicit IpText(const IpPrefix& prefix)
@@ -36,7 +39,7 @@ struct IpText {
 // As a match for a link-layer address option that is not there: the switch sees zero.
 const MacText& NoMac();
 
-enum class Protocol : uint8_t { kAny, kArp, kIp, kIpv6, kIcmp, kIcmp6, kUdp, kUdp6 };
+enum class Protocol : uint8_t { kAny, kArp, kIp, kIpv6, kIcmp, kIcmp6, kUdp, kUdp6, kRarp };
 
 // What a flow matches; a field that is not set matches everything. The members stand in the order in which
 // Open vSwitch prints the fields, which designated initialisers keep to.
@@ -55,15 +58,21 @@ struct Match {
   std::optional<uint16_t> vlan;
   const MacText* dl_src = nullptr;
   const MacText* dl_dst = nullptr;
+  // Instead of a protocol.
+  std::optional<uint16_t> dl_type;
   // nw_src or ipv6_src, as the protocol says.
   const IpText* ip_src = nullptr;
   // nw_dst or ipv6_dst.
   const IpText* ip_dst = nullptr;
   const IpText* arp_spa = nullptr;
   const IpText* arp_tpa = nullptr;
+  // Instead of a protocol's name. 0 where the switch cannot find out: no packet is of protocol 0 behind its headers.
+  std::optional<uint8_t> nw_proto;
   std::optional<uint16_t> arp_op;
   const MacText* arp_sha = nullptr;
   std::optional<uint8_t> nw_ttl;
+  // The first piece of a packet that is in pieces.
+  bool first_fragment = false;
   std::optional<uint8_t> icmp_type;
   std::optional<uint8_t> icmp_code;
   const IpText* nd_target = nullptr;
@@ -104,6 +113,8 @@ class Actions {
   Actions& SetTunnel(uint32_t vni);
   Actions& SetTunnelEnd(const IpText& vtep);
   Actions& Resubmit(uint8_t table);
+  // To the agent, which answers or not.
+  Actions& ToAgent(PacketOpcode opcode);
   // Last of all.
   Actions& Goto(uint8_t table);
 
@@ -127,16 +138,20 @@ class FlowList {
 
   void Add(uint8_t table, uint16_t priority, const Match& match, const Actions& actions);
   size_t size() const { return entries_.size(); }
-  // The views hold until the next Add().
+  // The views hold until the next change.
   Flow operator[](size_t i) const;
+  // Gives back the memory that was kept for more.
+  void ShrinkToFit();
+  friend bool operator==(const FlowList&, const FlowList&) = default;
 
  private:
   struct Entry {
     uint8_t table;
     uint16_t priority;
     // Where match and actions end in text_; the match starts where the entry before ends.
-    size_t match_end;
-    size_t actions_end;
+    uint32_t match_end;
+    uint32_t actions_end;
+    friend bool operator==(const Entry&, const Entry&) = default;
   };
   std::string text_;
   std::vector<Entry> entries_;

@@ -39,6 +39,11 @@ TEST(Match, NamesTheSourceAddressByItsProtocol) {
   const IpText v4(IpAddress::Parse("10.0.0.1").value());
   EXPECT_EQ(Text({.protocol = Protocol::kIp, .ip_src = &v4}), "ip,nw_src=10.0.0.1");
   EXPECT_EQ(Text({.protocol = Protocol::kUdp, .ip_src = &v4, .tp_src = 67}), "udp,nw_src=10.0.0.1,tp_src=67");
+  EXPECT_EQ(Text({.protocol = Protocol::kIp, .reg2 = 7, .reg3 = 1, .ip_dst = &v4}),
+            "ip,reg2=0x7,reg3=0x1,nw_dst=10.0.0.1");
+  const IpText v6(IpAddress::Parse("2001:db8::1").value());
+  EXPECT_EQ(Text({.protocol = Protocol::kIpv6, .ip_dst = &v6, .nw_ttl = 1}),
+            "ipv6,ipv6_dst=2001:db8::1,nw_ttl=1");
   EXPECT_EQ(Text({.protocol = Protocol::kArp, .arp_spa = &v4, .arp_tpa = &v4, .arp_op = 1}),
             "arp,arp_spa=10.0.0.1,arp_tpa=10.0.0.1,arp_op=1");
 }
@@ -69,6 +74,14 @@ TEST(Actions, AreWrittenInTheirOrder) {
             "pop_vlan,load:0x1->NXM_NX_REG0[],load:0x10001->NXM_NX_REG1[],set_field:0x10->metadata,"
             "set_field:02:00:00:00:00:01->eth_src,move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],push_vlan:0x8100,"
             "set_field:4196->vlan_vid,output:3,IN_PORT,resubmit(,80),goto_table:60");
+}
+
+TEST(Actions, OfARouterAreWrittenInTheirOrder) {
+  Actions actions;
+  actions.LoadReg2(7).CheckLarger(1514).DecTtl().Push("NXM_OF_ETH_SRC").Pop("NXM_OF_ETH_DST").Goto(55);
+  EXPECT_EQ(actions.text(),
+            "load:0x7->NXM_NX_REG2[],check_pkt_larger(1514)->NXM_NX_REG3[0],dec_ttl,push:NXM_OF_ETH_SRC[],"
+            "pop:NXM_OF_ETH_DST[],goto_table:55");
 }
 
 TEST(FlowList, GivesBackWhatWasAdded) {

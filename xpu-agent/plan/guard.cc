@@ -38,7 +38,11 @@ const IpText& Unspecified6() {
 class PortGuard {
  public:
   PortGuard(const ActiveNetwork& network, const Member& member, const Actions& pass, FlowList* flows)
-      : member_(member), pass_(pass), flows_(flows) {
+      : member_(member),
+        pass_(pass),
+        flows_(flows),
+        asks_dhcp_(member.asks_for_address || (!member.v4.empty() && AnswersDhcp(network))),
+        solicits_(Advertises(network)) {
     if (member.vlan != 0) metadata_ = network.key;
   }
   // Of a port behind the tunnel, which many share: what it sends comes through the tunnel's port, as `member`
@@ -59,7 +63,7 @@ class PortGuard {
                    .ip_src = &address},
                   pass_);
     }
-    if (member_.asks_for_address) {
+    if (asks_dhcp_) {
       // As a client without an address asks for one (RFC 2131, 4.1). DHCPv6 goes from the link-local address.
       flows_->Add(Table::kGuard, Priority::kBoundIp,
                   {.protocol = Protocol::kUdp,
@@ -90,6 +94,10 @@ class PortGuard {
                    .ip_src = &address},
                   pass_);
     }
+    if (solicits_) {
+      for (const IpText& address : member_.v6) RouterSolicitation(address);
+      RouterSolicitation(Unspecified6());
+    }
     // Without an address yet: duplicate address detection (RFC 4862) and multicast listener reports (RFC
     // 3590).
     Solicitation(Priority::kBoundResolution, &Unspecified6(), NoMac());
@@ -113,7 +121,8 @@ class PortGuard {
       Advertisement(Priority::kUnboundResolution, nullptr, *mac);
     }
     flows_->Add(Table::kGuard, Priority::kUnbound,
-                {.reg0 = member_.ofport, .tun_src = tun_src_, .metadata = metadata_, .dl_src = &member_.mac}, pass_);
+                {.reg0 = member_.ofport, .tun_src = tun_src_, .metadata = metadata_, .dl_src = &member_.mac},
+                pass_);
   }
 
  private:
@@ -145,6 +154,20 @@ class PortGuard {
                 pass_);
   }
 
+  // Only the agent hears it and answers to the port's own MAC, whatever link-layer address is inside.
+  void RouterSolicitation(const IpText& source) {
+    flows_->Add(Table::kGuard, Priority::kBoundResolution,
+                {.protocol = Protocol::kIcmp6,
+                 .reg0 = member_.ofport,
+                 .metadata = metadata_,
+                 .dl_src = &member_.mac,
+                 .ip_src = &source,
+                 .nw_ttl = kNdHopLimit,
+                 .icmp_type = kRouterSolicitation,
+                 .icmp_code = 0},
+                pass_);
+  }
+
   // An interface advertises an address from that address.
   void Advertisement(uint16_t priority, const IpText* address, const MacText& link_layer) {
     flows_->Add(Table::kGuard, priority,
@@ -165,6 +188,9 @@ class PortGuard {
   const Member& member_;
   const Actions& pass_;
   FlowList* flows_;
+  // The other cards' agents answer their ports.
+  bool asks_dhcp_ = false;
+  bool solicits_ = false;
   std::optional<uint32_t> metadata_;
   const IpText* tun_src_ = nullptr;
 };
@@ -197,20 +223,58 @@ void AddStolen6(uint32_t key, const IpText& address, FlowList* flows) {
 
 }  // namespace
 
+const MacText& ReservedMacs() {
+  static const MacText* const kText = new MacText("01:80:c2:00:00:00/ff:ff:ff:ff:ff:f0");
+  return *kText;
+}
+
+namespace {
+
+// What is cut or broken so that the switch, which sees zero then, cannot tell what a receiver will make of it.
+void AddUnreadable(FlowList* flows) {
+  const Actions drop;
+  // A header that contradicts itself, or extension headers that go on in the next fragment (RFC 7112).
+  flows->Add(Table::kGuard, Priority::kNever, {.protocol = Protocol::kIp, .nw_proto = 0}, drop);
+  flows->Add(Table::kGuard, Priority::kNever, {.protocol = Protocol::kIpv6, .nw_proto = 0}, drop);
+  // A first fragment that ends before the ports or the type; 0 is neither.
+  flows->Add(Table::kGuard, Priority::kNever,
+             {.protocol = Protocol::kUdp, .first_fragment = true, .tp_src = 0}, drop);
+  flows->Add(Table::kGuard, Priority::kNever,
+             {.protocol = Protocol::kUdp6, .first_fragment = true, .tp_src = 0}, drop);
+  flows->Add(Table::kGuard, Priority::kNever, {.protocol = Protocol::kIcmp6, .icmp_type = 0}, drop);
+  // Neighbour discovery is never cut (RFC 6980): what it says would be in the other piece.
+  for (const uint8_t type : {kNeighbourSolicitation, kNeighbourAdvertisement}) {
+    flows->Add(Table::kGuard, Priority::kNever,
+               {.protocol = Protocol::kIcmp6, .first_fragment = true, .icmp_type = type}, drop);
+  }
+  flows->Add(Table::kGuard, Priority::kNever, {.protocol = Protocol::kRarp}, drop);
+}
+
+}  // namespace
+
 void AddGuardCommon(FlowList* flows) {
   const Actions drop;
-  // Addresses that no bridge forwards (IEEE 802.1Q, table 8-1): spanning tree, pause frames, LLDP.
-  const MacText reserved("01:80:c2:00:00:00/ff:ff:ff:ff:ff:f0");
-  flows->Add(Table::kGuard, Priority::kNever, {.dl_dst = &reserved}, drop);
+  flows->Add(Table::kGuard, Priority::kNever, {.dl_dst = &ReservedMacs()}, drop);
+  // A tag inside the one that said which network it is would be one of the VLAN that it comes out in.
+  for (const uint16_t tag : kTagTypes) {
+    flows->Add(Table::kGuard, Priority::kNever, {.dl_type = tag}, drop);
+  }
   flows->Add(Table::kGuard, Priority::kNever, {.protocol = Protocol::kUdp, .tp_src = kDhcpServerPort}, drop);
   flows->Add(Table::kGuard, Priority::kNever, {.protocol = Protocol::kUdp6, .tp_src = kDhcp6ServerPort},
              drop);
+  // Clients look at the port that an answer goes to, and not at the one that it comes from.
+  flows->Add(Table::kGuard, Priority::kNever, {.protocol = Protocol::kUdp, .tp_dst = kDhcpClientPort}, drop);
+  flows->Add(Table::kGuard, Priority::kNever, {.protocol = Protocol::kUdp6, .tp_dst = kDhcp6ClientPort},
+             drop);
+  AddUnreadable(flows);
   flows->Add(Table::kGuard, Priority::kNever, {.protocol = Protocol::kIcmp, .icmp_type = kIcmpRedirect},
              drop);
-  // There is no router to solicit, and the switch cannot see the link-layer address inside a solicitation.
-  for (const uint8_t type : {kRouterSolicitation, kRouterAdvertisement, kIcmp6Redirect}) {
+  for (const uint8_t type : {kRouterAdvertisement, kIcmp6Redirect}) {
     flows->Add(Table::kGuard, Priority::kNever, {.protocol = Protocol::kIcmp6, .icmp_type = type}, drop);
   }
+  // Where there is no router to solicit.
+  flows->Add(Table::kGuard, Priority::kOtherResolution,
+             {.protocol = Protocol::kIcmp6, .icmp_type = kRouterSolicitation}, drop);
   for (const uint8_t type : {kNeighbourSolicitation, kNeighbourAdvertisement}) {
     // The switch sees no target and no link-layer address in a message that has the same option twice, where
     // a kernel takes the first of them.
@@ -228,6 +292,13 @@ void AddGuardCommon(FlowList* flows) {
 void AddGuard(const ActiveNetwork& network, FlowList* flows) {
   if (!network.has_unbound) return;
   // Gateways' addresses are the router's.
+  if (network.gateway) {
+    AddStolen6(network.key, network.gateway->link_local_text, flows);
+    for (const Gateway::Subnet& subnet : network.gateway->subnets) {
+      (subnet.prefix.family() == IpFamily::kV4 ? AddStolen4 : AddStolen6)(network.key, subnet.address_text,
+                                                                          flows);
+    }
+  }
   for (const IpAddress& gateway : network.bridge.gateways) {
     (gateway.is_v4() ? AddStolen4 : AddStolen6)(network.key, IpText(gateway), flows);
   }
@@ -235,7 +306,7 @@ void AddGuard(const ActiveNetwork& network, FlowList* flows) {
 
 void AddGuard(const ActiveNetwork& network, const Member& member, FlowList* flows) {
   Actions pass;
-  pass.Goto(Table::kSwitch);
+  pass.Goto(Table::kRoute);
   PortGuard guard(network, member, pass, flows);
   if (member.bound) {
     guard.AddBound();
@@ -250,13 +321,11 @@ void AddGuard(const ActiveNetwork& network, const Member& member, FlowList* flow
 void AddGuard(const ActiveNetwork& network, const RemoteMember& remote, FlowList* flows) {
   if (!network.tunnel) return;
   Actions pass;
+  // Its own card has routed it, if it was to be.
   pass.Goto(Table::kSwitch);
   // To the tunnel it is a port like any other, and cards say of all their ports what addresses they have.
-  const Member member{.ofport = network.tunnel->ofport,
-                      .mac = remote.mac,
-                      .bound = true,
-                      .v4 = remote.v4,
-                      .v6 = remote.v6};
+  const Member member{
+      .ofport = network.tunnel->ofport, .mac = remote.mac, .bound = true, .v4 = remote.v4, .v6 = remote.v6};
   PortGuard(network, member, remote.vtep, pass, flows).AddBound();
   if (!network.has_unbound) return;
   for (const IpText& address : remote.v4) AddStolen4(network.key, address, flows);

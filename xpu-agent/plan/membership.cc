@@ -28,9 +28,15 @@ std::vector<IpAddress> AddressesOf(const BridgePort& port) {
   return AddressesOf(port.addresses, port.mac);
 }
 
-std::vector<Claim> MakeClaims(const MacAddress& mac, const std::vector<IpAddress>& addresses) {
-  std::vector<Claim> claims = {mac.ToBytes()};
+std::vector<Claim> ClaimsOfAddresses(const std::vector<IpAddress>& addresses) {
+  std::vector<Claim> claims;
   for (const IpAddress& address : addresses) claims.push_back(address.ToBytes());
+  return claims;
+}
+
+std::vector<Claim> MakeClaims(const MacAddress& mac, const std::vector<IpAddress>& addresses) {
+  std::vector<Claim> claims = ClaimsOfAddresses(addresses);
+  claims.push_back(mac.ToBytes());
   return claims;
 }
 
@@ -41,7 +47,7 @@ bool IsNetworkKey(uint32_t key) { return key != 0 && key <= kMaxNetworkKey; }
 std::vector<Membership> MembershipsOf(const BridgePort& port, const BridgeLookup& bridge_of) {
   std::vector<Membership> memberships;
   if (port.vlan.has_value()) {
-    if (port.bound && *port.vlan <= kMaxVlanId && port.logical_bridges.empty()) {
+    if (*port.vlan <= kMaxVlanId && port.logical_bridges.empty()) {
       memberships.push_back({VlanNetworkKey(*port.vlan), 0});
     }
     return memberships;
@@ -69,7 +75,7 @@ Member MemberOf(const BridgePort& port, uint32_t ofport) {
   Member member{.ofport = ofport,
                 .mac = MacText(port.mac),
                 .bound = port.bound,
-                .asks_for_address = port.vlan.has_value() && port.addresses.empty()};
+                .asks_for_address = port.bound && port.vlan.has_value() && port.addresses.empty()};
   for (const IpAddress& address : AddressesOf(port))
     (address.is_v4() ? member.v4 : member.v6).emplace_back(address);
   return member;
@@ -83,6 +89,15 @@ RemoteMember RemoteMemberOf(const RemotePort& port) {
 }
 
 std::vector<Claim> ClaimsOf(const BridgePort& port) { return MakeClaims(port.mac, AddressesOf(port)); }
+
+std::vector<Claim> ReservedClaims(const ActiveNetwork& network) {
+  std::vector<IpAddress> addresses = network.bridge.gateways;
+  if (!network.gateway.has_value()) return ClaimsOfAddresses(addresses);
+  const Gateway& gateway = *network.gateway;
+  addresses.push_back(gateway.link_local);
+  for (const Gateway::Subnet& subnet : gateway.subnets) addresses.push_back(subnet.address);
+  return MakeClaims(gateway.mac, addresses);
+}
 
 std::vector<Claim> ClaimsOf(const RemotePort& port) {
   return MakeClaims(port.mac, AddressesOf(port.addresses, port.mac));

@@ -46,5 +46,7 @@ Member MemberOf(const BridgePort& port, uint32_t ofport);
 RemoteMember RemoteMemberOf(const RemotePort& port);
 std::vector<Claim> ClaimsOf(const BridgePort& port);
 std::vector<Claim> ClaimsOf(const RemotePort& port);
+// What no port of the network can have: it is its router's.
+std::vector<Claim> ReservedClaims(const ActiveNetwork& network);
 
 }  // namespace xpu::pipeline

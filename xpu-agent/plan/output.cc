@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "xpu-agent/plan/pipeline.h"
 #include "xpu-agent/plan/stages.h"
 
@@ -23,18 +25,21 @@ void AddOutputCommon(FlowList* flows) {
   flows->Add(Table::kOutput, Priority::kPort, {.reg1 = Destination::kSender}, to_sender);
   // The option becomes the target's link-layer address, which the switch stage has put into the frame's
   // source.
-  Actions advertise;
-  advertise.SetField("nd_reserved", kSolicitedOverride)
-      .SetField("nd_options_type", kTargetLinkLayerAddress)
-      .Move("NXM_OF_ETH_SRC", "NXM_NX_ND_TLL")
-      .LoadReg1(Destination::kSender)
-      .Resubmit(Table::kOutput);
-  flows->Add(Table::kOutput, Priority::kSolicitation,
-             {.protocol = Protocol::kIcmp6,
-              .reg1 = Destination::kSenderOfSolicitation,
-              .icmp_type = kNeighbourAdvertisement,
-              .icmp_code = 0},
-             advertise);
+  const std::pair<uint32_t, const char*> senders[] = {
+      {Destination::kSenderOfSolicitation, kSolicitedOverride},
+      {Destination::kSenderOfSolicitationForRouter, kRouterSolicitedOverride}};
+  for (const auto& [sender, flags] : senders) {
+    Actions advertise;
+    advertise.SetField("nd_reserved", flags)
+        .SetField("nd_options_type", kTargetLinkLayerAddress)
+        .Move("NXM_OF_ETH_SRC", "NXM_NX_ND_TLL")
+        .LoadReg1(Destination::kSender)
+        .Resubmit(Table::kOutput);
+    flows->Add(
+        Table::kOutput, Priority::kSolicitation,
+        {.protocol = Protocol::kIcmp6, .reg1 = sender, .icmp_type = kNeighbourAdvertisement, .icmp_code = 0},
+        advertise);
+  }
   flows->Add(Table::kOutput, Priority::kNothingElse, {}, Actions());
 }
 

@@ -57,6 +57,7 @@ inline constexpr char kRouterSolicitedOverride[] = "3758096384";
 inline constexpr uint16_t kDhcpServerPort = 67;
 inline constexpr uint16_t kDhcpClientPort = 68;
 inline constexpr uint16_t kDhcp6ServerPort = 547;
+inline constexpr uint16_t kDhcp6ClientPort = 546;
 inline constexpr uint16_t kArpRequest = 1;
 // ND is only valid with the hop limit that no router can have touched (RFC 4861, 7.1).
 inline constexpr uint8_t kNdHopLimit = 255;

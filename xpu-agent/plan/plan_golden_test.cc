@@ -81,6 +81,17 @@ TEST(PlanGolden, PortsInAVlanWithAndWithoutAddresses) {
   ExpectGolden("vlan", PlanOfAll(model));
 }
 
+TEST(PlanGolden, TwoRoutedNetworks) {
+  Model model = TwoPods();
+  AddBridge(&model, "default.green", 8, {"10.1.0.0/24"});
+  AddUnboundPort(&model, "host0-2", 3, "02:00:00:00:00:03", "default.green");
+  AddVrf(&model, "default.all", 5);
+  AddSvi(&model, "default.red", "default.all", "default.red", {"10.0.0.254/24", "2001:db8::ff/64"});
+  AddSvi(&model, "default.green", "default.all", "default.green", {"10.1.0.254/24"});
+  model.bridges["default.red"].mtu = 9000;
+  ExpectGolden("two_routed_networks", PlanOfAll(model));
+}
+
 TEST(PlanGolden, TrunkOfTwoNetworks) {
   Model model;
   AddBridge(&model, "blue", 8, {"10.0.0.0/24"}).vlan_id = 20;
@@ -90,6 +101,38 @@ TEST(PlanGolden, TrunkOfTwoNetworks) {
   trunk.type = BridgePortType::kTrunk;
   trunk.logical_bridges = {"red", "blue"};
   ExpectGolden("trunk", PlanOfAll(model));
+}
+
+TEST(PlanGolden, PortsOfOtherCards) {
+  Model model;
+  AddBridge(&model, "red", 7, {"10.0.0.0/24", "2001:db8::/64"}).vni = 100;
+  AddBoundPort(&model, "host0-0", 1, "02:00:00:00:00:01", "red", {"10.0.0.1/24", "2001:db8::1/64"});
+  model.tunnel = Tunnel{.local = IpAddress::Parse("192.0.2.1").value()};
+  for (const char* end : {"192.0.2.2", "192.0.2.3"}) {
+    const uint8_t number = static_cast<uint8_t>(end[8]) - '0';
+    RemotePort& port = model.remote_ports[std::string("red/") + end];
+    port = {.id = std::string("red/") + end,
+            .logical_bridge = "red",
+            .mac = MacAddress({2, 0, 0, 0, 0, number}),
+            .addresses = {InterfaceAddress{IpAddress(IpFamily::kV4, 0x0a000000u + number), 32}},
+            .vtep = IpAddress::Parse(end).value()};
+  }
+  ExpectGolden("other_cards", PlanOfAll(model));
+  // With tunnels over IPv6.
+  model.tunnel->local = IpAddress::Parse("2001:db8:1::1").value();
+  model.remote_ports.begin()->second.vtep = IpAddress::Parse("2001:db8:1::2").value();
+  model.remote_ports.rbegin()->second.vtep = IpAddress::Parse("2001:db8:1::3").value();
+  ExpectGolden("other_cards_over_ipv6", PlanOfAll(model));
+}
+
+TEST(PlanGolden, VlansThatGoOnBeyondTheUplink) {
+  Model model;
+  model.uplink = Representor{"p1", 70};
+  AddBoundPort(&model, "host0-0", 1, "02:00:00:00:00:01", "", {"10.0.0.1/24"}).vlan = 100;
+  AddBoundPort(&model, "host0-1", 2, "02:00:00:00:00:02", "", {"10.0.0.1/24"}).vlan = 0;
+  AddBridge(&model, "lan", 7, {}).vlan_id = 300;
+  AddUnboundPort(&model, "host0-2", 3, "02:00:00:00:00:03", "lan");
+  ExpectGolden("uplink", PlanOfAll(model));
 }
 
 }  // namespace

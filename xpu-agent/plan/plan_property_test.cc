@@ -101,7 +101,7 @@ std::set<uint32_t> KeysOf(const Model& model, uint32_t ofport) {
     const auto representor = model.representors.find(id);
     if (representor == model.representors.end() || representor->second.ofport != ofport) continue;
     if (port.vlan.has_value()) {
-      if (port.bound && port.logical_bridges.empty()) keys.insert(pipeline::VlanNetworkKey(*port.vlan));
+      if (port.logical_bridges.empty()) keys.insert(pipeline::VlanNetworkKey(*port.vlan));
       continue;
     }
     for (const std::string& bridge : port.logical_bridges) {

@@ -129,6 +129,32 @@ TEST(MakePlan, MovesARepresentorThatWasMadeAnewToItsNewNumberWithoutItsOldFlows)
   EXPECT_EQ(snapshot.flows, CompileFlows(model, AllOfports(model)));
 }
 
+TEST(MakePlan, PutsTunnelAndUplinkOnTheSwitchAndFollowsTheirSettings) {
+  Model model = ThreePods();
+  model.tunnel = Tunnel{.local = IpAddress::Parse("192.0.2.1").value()};
+  model.uplink = Representor{"uplink", 70};
+  SwitchSnapshot snapshot;
+  const SwitchPlan plan = MakePlan(model, snapshot);
+  EXPECT_THAT(PlanToString(plan), AllOf(HasSubstr("+ port uplink ofport=70\n"),
+                                        HasSubstr("+ port xpu-vxlan ofport=65279 type=vxlan dst_port=4789 "
+                                                  "key=flow local_ip=192.0.2.1 remote_ip=flow\n")));
+  ApplyTo(plan, &snapshot);
+  Converge(model, &snapshot);
+  EXPECT_THAT(MakePlan(model, snapshot).port_adds, IsEmpty());
+  model.tunnel->local = IpAddress::Parse("192.0.2.9").value();
+  ASSERT_THAT(MakePlan(model, snapshot).port_adds, testing::SizeIs(1));
+  EXPECT_EQ(MakePlan(model, snapshot).port_adds[0].options.at("local_ip"), "192.0.2.9");
+}
+
+TEST(MakePlan, TellsDpdkHowToFindARepresentor) {
+  Model model = ThreePods();
+  model.representors.at("p1").dpdk_devargs = "0000:03:00.0,representor=pf0vf0";
+  for (const PortAdd& port : MakePlan(model, {}).port_adds) {
+    EXPECT_EQ(port.type, port.name == "p1" ? "dpdk" : "");
+    EXPECT_EQ(port.options.size(), port.name == "p1" ? 1u : 0u);
+  }
+}
+
 TEST(MakePlan, IsContentWithAnotherNumberThanItAskedFor) {
   const Model model = ThreePods();
   SwitchSnapshot snapshot = Converged(model);

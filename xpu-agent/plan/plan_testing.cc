@@ -11,6 +11,24 @@ LogicalBridge& AddBridge(Model* model, const std::string& id, uint32_t key,
   return bridge;
 }
 
+Vrf& AddVrf(Model* model, const std::string& id, uint32_t key) {
+  Vrf& vrf = model->vrfs[id];
+  vrf.id = id;
+  vrf.vrf_key = key;
+  return vrf;
+}
+
+Svi& AddSvi(Model* model, const std::string& id, const std::string& vrf, const std::string& bridge,
+            const std::vector<std::string>& gateways) {
+  Svi& svi = model->svis[id];
+  svi.id = id;
+  svi.vrf = vrf;
+  svi.logical_bridge = bridge;
+  for (const std::string& gateway : gateways)
+    svi.gateways.push_back(InterfaceAddress::Parse(gateway).value());
+  return svi;
+}
+
 BridgePort& AddUnboundPort(Model* model, const std::string& id, uint32_t ofport, const std::string& mac,
                            const std::string& bridge) {
   BridgePort& port = model->ports[id];
@@ -34,8 +52,11 @@ void ApplyTo(const SwitchPlan& plan, SwitchSnapshot* snapshot) {
   for (const FlowKey& key : plan.flow_deletes) snapshot->flows.erase(key);
   for (const std::string& name : plan.port_deletes) snapshot->ports.erase(name);
   for (const PortAdd& port : plan.port_adds) {
-    snapshot->ports[port.name] =
-        SwitchPort{.name = port.name, .ofport = port.ofport, .requested = port.ofport};
+    snapshot->ports[port.name] = SwitchPort{.name = port.name,
+                                            .ofport = port.ofport,
+                                            .requested = port.ofport,
+                                            .type = port.type,
+                                            .options = port.options};
   }
   for (const auto& [key, actions] : plan.flow_puts) snapshot->flows[key] = actions;
 }
@@ -55,6 +76,8 @@ std::map<std::string, uint32_t> AllOfports(const Model& model) {
   for (const auto& [id, representor] : model.representors) {
     ofports.emplace(representor.interface, representor.ofport);
   }
+  if (model.uplink.has_value()) ofports.emplace(model.uplink->interface, model.uplink->ofport);
+  if (model.tunnel.has_value()) ofports.emplace(model.tunnel->interface, model.tunnel->ofport);
   return ofports;
 }
 

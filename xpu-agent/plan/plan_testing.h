@@ -13,6 +13,12 @@ namespace xpu {
 LogicalBridge& AddBridge(Model* model, const std::string& id, uint32_t key,
                          const std::vector<std::string>& prefixes);
 
+Vrf& AddVrf(Model* model, const std::string& id, uint32_t key);
+
+// `gateways` as "10.0.0.254/24".
+Svi& AddSvi(Model* model, const std::string& id, const std::string& vrf, const std::string& bridge,
+            const std::vector<std::string>& gateways);
+
 // A bound access port whose representor has the name of the port. `addresses` as "10.0.0.1/24".
 BridgePort& AddBoundPort(Model* model, const std::string& id, uint32_t ofport, const std::string& mac,
                          const std::string& bridge, const std::vector<std::string>& addresses);

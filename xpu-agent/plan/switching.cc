@@ -1,3 +1,4 @@
+#include "xpu-agent/plan/answers.h"
 #include "xpu-agent/plan/pipeline.h"
 #include "xpu-agent/plan/stages.h"
 
@@ -23,35 +24,6 @@ const MacText& GroupMacs() {
 Actions SendTo(uint32_t destination) {
   Actions actions;
   actions.LoadReg1(destination).Goto(Table::kOutput);
-  return actions;
-}
-
-// Turns an ARP request into the answer of `owner` and sends it back (RFC 826).
-Actions AnswerArp(const MacText& owner, const IpText& address) {
-  Actions actions;
-  actions.Move("NXM_OF_ETH_SRC", "NXM_OF_ETH_DST")
-      .SetField("eth_src", owner.text)
-      .SetField("arp_op", "2")
-      .Move("NXM_NX_ARP_SHA", "NXM_NX_ARP_THA")
-      .Move("NXM_OF_ARP_SPA", "NXM_OF_ARP_TPA")
-      .SetField("arp_sha", owner.text)
-      .SetField("arp_spa", address.text)
-      .LoadReg1(Destination::kSender)
-      .Goto(Table::kOutput);
-  return actions;
-}
-
-// Turns a neighbour solicitation round. What only an advertisement has can be set once the packet is matched
-// as one, which the output stage does.
-Actions AnswerSolicitation(const MacText& owner, const IpText& address) {
-  Actions actions;
-  actions.Move("NXM_OF_ETH_SRC", "NXM_OF_ETH_DST")
-      .SetField("eth_src", owner.text)
-      .Move("NXM_NX_IPV6_SRC", "NXM_NX_IPV6_DST")
-      .SetField("ipv6_src", address.text)
-      .SetField("icmpv6_type", "136")
-      .LoadReg1(Destination::kSenderOfSolicitation)
-      .Goto(Table::kOutput);
   return actions;
 }
 
@@ -96,7 +68,7 @@ void AddV6(uint32_t key, const Owner& owner, const IpText& address, FlowList* fl
               .icmp_type = kNeighbourSolicitation,
               .icmp_code = 0,
               .nd_target = &address},
-             AnswerSolicitation(owner.mac, address));
+             AnswerSolicitation(owner.mac, address, Destination::kSenderOfSolicitation));
 }
 
 void AddUnknownInPrefix(uint32_t key, const IpPrefix& prefix, const Actions& to_unbound, FlowList* flows) {
@@ -154,8 +126,7 @@ void AddSwitch(const ActiveNetwork& network, FlowList* flows) {
 
 void AddSwitch(const ActiveNetwork& network, const Member& member, FlowList* flows) {
   const Actions send = SendTo(member.ofport);
-  flows->Add(Table::kSwitch, Priority::kForward, {.metadata = network.key, .dl_dst = &member.mac},
-             send);
+  flows->Add(Table::kSwitch, Priority::kForward, {.metadata = network.key, .dl_dst = &member.mac}, send);
   const Owner owner{member.mac, member.ofport, send};
   for (const IpText& address : member.v4) AddV4(network.key, owner, address, flows);
   for (const IpText& address : member.v6) AddV6(network.key, owner, address, flows);

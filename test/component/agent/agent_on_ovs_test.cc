@@ -172,11 +172,15 @@ TEST_F(AgentOnOvs, ARestartSendsNoFlowModAndPodsKeepTheirConnection) {
   MakeNetwork(opi(), "blue", 10);
   Attach(0, "blue", "10.0.0.2");
   Attach(1, "blue", "10.0.0.3");
+  MakeDomain(opi(), "blue");
+  const evpn::Svi svi = opi().GetSvi("svis/blue").value();
+  EXPECT_EQ(svi.status().oper_status(), evpn::SVI_OPER_STATUS_UP);
   auto flows = ovs_->DumpFlows("br-xpu");
   Restart();
   // Answered after the first realisation.
   EXPECT_EQ(opi().BindPort(BindOf("host0-0", "blue", 1, 1)).status(), absl::OkStatus());
   EXPECT_TRUE(Reaches(0, 1));
+  EXPECT_EQ(opi().GetSvi("svis/blue")->SerializeAsString(), svi.SerializeAsString());
   EXPECT_EQ(agent_->End(), 0u);
   EXPECT_EQ(ovs_->DumpFlows("br-xpu").value(), flows.value());
 }
@@ -232,6 +236,44 @@ TEST_F(AgentOnOvs, AKilledSwitchIsFilledAgain) {
   // Confirmed again means that all flows are there again.
   ASSERT_EQ(opi().BindPort(BindOf("host0-0", "blue", 1, 1)).status(), absl::OkStatus());
   EXPECT_TRUE(Reaches(0, 1));
+}
+
+TEST_F(AgentOnOvs, ADatabaseThatComesBackEmptyIsFilledAgain) {
+  MakeNetwork(opi(), "blue", 10);
+  Attach(0, "blue", "10.0.0.2");
+  Attach(1, "blue", "10.0.0.3");
+  PortNews news;
+  opi().WatchPorts(news.Observer());
+  ASSERT_TRUE(news.AwaitPort("host0-1", true));
+  ovs_->KillOvsdbServer();
+  ASSERT_TRUE(news.AwaitPort("host0-1", false));
+  ASSERT_EQ(ovs_->EmptyDatabase(), absl::OkStatus());
+  ASSERT_EQ(ovs_->StartOvsdbServer(), absl::OkStatus());
+  ASSERT_TRUE(news.AwaitPort("host0-1", true));
+  opi().WatchPorts(nullptr);
+  EXPECT_EQ(opi().BindPort(BindOf("host0-0", "blue", 1, 1)).status(), absl::OkStatus());
+  EXPECT_TRUE(Reaches(0, 1));
+  EXPECT_EQ(ovs_->Vsctl({"list-ports", "br-xpu"}).value(), "pf0vf0\npf0vf1\npf0vf2\n");
+}
+
+TEST_F(AgentOnOvs, FlowsThatSomebodyRemovesOrReplacesAreBackWithinASecondAndOthersStay) {
+  MakeNetwork(opi(), "blue", 10);
+  Attach(0, "blue", "10.0.0.2");
+  Attach(1, "blue", "10.0.0.3");
+  ASSERT_TRUE(ovs_->Ofctl({"add-flow", "br-xpu", "cookie=0x1,table=99,priority=7,actions=drop"}).ok());
+  const auto before = ovs_->DumpFlows("br-xpu").value();
+  const std::vector<std::vector<std::string>> attacks = {
+      {"del-flows", "br-xpu", "cookie=0x7870750000000000/0xffffffff00000000"},
+      {"del-flows", "br-xpu", "table=0"},
+      {"mod-flows", "br-xpu", "table=80,actions=drop"}};
+  for (const auto& attack : attacks) {
+    ASSERT_TRUE(ovs_->Ofctl(attack).ok());
+    // A pod that talks all the time is heard again within the second.
+    const auto heard = pods_[0]->Try({"ping", "-i", "0.05", "-w", "1", "10.0.0.3"});
+    ASSERT_TRUE(heard.ok());
+    EXPECT_EQ(heard->exit_code, 0) << attack[2];
+    EXPECT_EQ(ovs_->DumpFlows("br-xpu").value(), before) << attack[2];
+  }
 }
 
 TEST_F(AgentOnOvs, AFunctionThatComesLaterIsTakenUp) {

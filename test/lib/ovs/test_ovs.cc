@@ -5,6 +5,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -78,11 +79,16 @@ absl::Status TestOvs::StartAll() {
   char dir[] = "/tmp/xpu-ovs-XXXXXX";
   if (mkdtemp(dir) == nullptr) return absl::ErrnoToStatus(errno, "mkdtemp");
   dir_ = dir;
-  XPU_RETURN_IF_ERROR(
-      Tool("ovsdb-tool", {"create", dir_ + "/conf.db", absl::StrCat(kOvsDir, "/share/vswitch.ovsschema")})
-          .status());
+  XPU_RETURN_IF_ERROR(EmptyDatabase());
   XPU_RETURN_IF_ERROR(StartOvsdbServer());
   return StartVswitchd();
+}
+
+absl::Status TestOvs::EmptyDatabase() const {
+  std::error_code ignored;
+  std::filesystem::remove(dir_ + "/conf.db", ignored);
+  return Tool("ovsdb-tool", {"create", dir_ + "/conf.db", absl::StrCat(kOvsDir, "/share/vswitch.ovsschema")})
+      .status();
 }
 
 absl::StatusOr<ChildProcess> TestOvs::StartDaemon(const std::string& program, std::vector<std::string> args) {
@@ -164,6 +170,8 @@ absl::StatusOr<std::vector<std::string>> TestOvs::DumpFlows(const std::string& b
   for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipWhitespace())) {
     flows.emplace_back(absl::StripLeadingAsciiWhitespace(line));
   }
+  // The switch has no order among flows of one priority.
+  std::sort(flows.begin(), flows.end());
   return flows;
 }
 

@@ -38,6 +38,8 @@ class TestOvs {
   absl::Status StartVswitchd();
   void KillOvsdbServer() { ovsdb_server_.Kill(); }
   absl::Status StartOvsdbServer();
+  // While ovsdb-server does not run: as if it never had.
+  absl::Status EmptyDatabase() const;
   ChildProcess& vswitchd() { return vswitchd_; }
   ChildProcess& ovsdb_server() { return ovsdb_server_; }
 
@@ -53,7 +55,8 @@ class TestOvs {
   // without an agent. Port numbers are 1 to 0xfeff.
   absl::Status AddBridge(const std::string& bridge);
   absl::Status AddPort(const std::string& bridge, const std::string& interface, int ofport);
-  // What the bridge has, in the form the tools print: one flow a line, without statistics.
+  // What the bridge has, in the form the tools print: one flow a line, without statistics,
+  // sorted.
   absl::StatusOr<std::vector<std::string>> DumpFlows(const std::string& bridge) const;
   // Waits until packets meet the flows as they are now: a change of the flows is confirmed a few milliseconds
   // before the last entry of the datapath's cache that came from the old ones is gone.

@@ -21,6 +21,9 @@ namespace {
 constexpr int kFirstRetry = 20;
 constexpr int kMaxRetry = 5000;
 
+// So much of a bundle is encoded before it goes out, in octets.
+constexpr size_t kBatch = 60'000;
+
 bool IsOurs(uint64_t cookie) { return (cookie & kFlowCookieMask) == (kFlowCookie & kFlowCookieMask); }
 
 }  // namespace
@@ -45,6 +48,8 @@ void OpenFlowClient::Run() {
       state_ = State::kReadingFlows;
       reason_ = "reading the flows of the switch";
       flows_.clear();
+      // Before anything else: what is cut in pieces must not slip past what looks at ports.
+      queue_.push_back(xpu_ovs_show_fragments(next_xid_++));
       monitor_xid_ = next_xid_++;
       dump_xid_ = 0;
       queue_.push_back(xpu_ovs_flow_monitor(monitor_xid_));
@@ -52,7 +57,9 @@ void OpenFlowClient::Run() {
       Drop("cannot connect", error);
     }
   }
-  SendQueued();
+  do {
+    SendQueued();
+  } while (queue_.empty() && QueueMore());
   ReceiveAll();
   // Answers to what came in.
   SendQueued();
@@ -143,7 +150,7 @@ void OpenFlowClient::Reconnect(const std::string& reason) {
 void OpenFlowClient::SendQueued() {
   if (state_ == State::kDown || state_ == State::kConnecting) return;
   while (!queue_.empty()) {
-    const int error = xpu_ovs_send(vconn_, queue_.front());
+    const int error = xpu_ovs_send_batch(vconn_, queue_.front());
     if (error == EAGAIN) return;
     if (error != 0) {
       Drop("connection lost", error);
@@ -223,68 +230,97 @@ void OpenFlowClient::HandleFlows(ofpbuf* message, const xpu_ovs_message& header)
 
 bool OpenFlowClient::TakeForeignChange() { return std::exchange(foreign_change_, false); }
 
-absl::Status OpenFlowClient::AddEdit(const FlowKey& key, const std::string* actions, Bundle* bundle,
-                                     std::vector<ofpbuf*>* messages) {
-  Edit edit;
-  edit.text = actions == nullptr ? FlowToText(key) : FlowToText(key, *actions);
-  if (std::any_of(edit.text.begin(), edit.text.end(),
-                  [](unsigned char c) { return absl::ascii_iscntrl(c); })) {
+// Appends the flow to `batch`.
+absl::Status OpenFlowClient::QueueFlow(const FlowKey& key, const std::string* actions, ofpbuf** batch) {
+  const std::string text = actions == nullptr ? FlowToText(key) : FlowToText(key, *actions);
+  if (std::any_of(text.begin(), text.end(), [](unsigned char c) { return absl::ascii_iscntrl(c); })) {
     return absl::InvalidArgumentError("a flow is one line of printable text");
   }
   ofpbuf* message = nullptr;
   xpu_ovs_flow flow = {};
-  char* error =
-      xpu_ovs_flow_mod(edit.text.c_str(), actions != nullptr, kFlowCookie, kFlowCookieMask, &message, &flow);
+  const bool as_printed = bundle_.plan->as_printed;
+  char* error = xpu_ovs_flow_mod(text.c_str(), actions != nullptr, kFlowCookie, kFlowCookieMask, &message,
+                                 as_printed ? nullptr : &flow);
   if (error != nullptr) {
-    const absl::Status status = absl::InvalidArgumentError(absl::StrCat("flow '", edit.text, "': ", error));
+    const absl::Status status = absl::InvalidArgumentError(absl::StrCat("flow '", text, "': ", error));
     xpu_ovs_free(error);
     return status;
   }
-  messages->push_back(message);
-  edit.key = {flow.table, flow.priority, flow.match};
-  if (actions != nullptr) edit.actions = flow.actions;
-  xpu_ovs_flow_clear(&flow);
-  if (edit.key.table != key.table || edit.key.priority != key.priority) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("flow '", edit.text, "': table and priority belong into their own fields"));
+  FlowKey shown = key;
+  if (!as_printed) {
+    shown = {flow.table, flow.priority, flow.match};
+    if (shown.table != key.table || shown.priority != key.priority) {
+      xpu_ovs_flow_clear(&flow);
+      xpu_ovs_message_free(message);
+      return absl::InvalidArgumentError(
+          absl::StrCat("flow '", text, "': table and priority belong into their own fields"));
+    }
   }
-  bundle->edits.push_back(std::move(edit));
+  if (actions != nullptr) {
+    bundle_.puts.insert_or_assign(bundle_.puts.end(), std::move(shown), as_printed ? *actions : flow.actions);
+  } else {
+    bundle_.deletes.push_back(std::move(shown));
+  }
+  xpu_ovs_flow_clear(&flow);
+  xpu_ovs_bundle_add(message, bundle_.id, next_xid_++, batch);
+  ++bundle_.count;
   return absl::OkStatus();
 }
 
 absl::Status OpenFlowClient::StartBundle(const SwitchPlan& plan) {
   if (state_ != State::kReady) return absl::UnavailableError(reason_);
   if (step_ != Step::kNone) return absl::FailedPreconditionError("a bundle is under way");
-  Bundle bundle;
-  std::vector<ofpbuf*> messages;
-  absl::Status status;
-  for (auto key = plan.flow_deletes.begin(); status.ok() && key != plan.flow_deletes.end(); ++key) {
-    status = AddEdit(*key, nullptr, &bundle, &messages);
-  }
-  for (auto flow = plan.flow_puts.begin(); status.ok() && flow != plan.flow_puts.end(); ++flow) {
-    status = AddEdit(flow->first, &flow->second, &bundle, &messages);
-  }
-  if (!status.ok()) {
-    for (ofpbuf* message : messages) xpu_ovs_message_free(message);
-    return status;
-  }
   bundle_result_.reset();
-  if (messages.empty()) {
+  if (plan.flow_deletes.empty() && plan.flow_puts.empty()) {
     bundle_result_ = absl::OkStatus();
     return absl::OkStatus();
   }
-  // Everything up to the barrier goes out at once; an open or an add that the switch refuses is an error with
-  // the message's transaction id that comes before the barrier's reply.
-  bundle.id = next_xid_;
-  queue_.push_back(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_OPEN, bundle.id, next_xid_++));
-  bundle.first_xid = next_xid_;
-  for (ofpbuf* message : messages) queue_.push_back(xpu_ovs_bundle_add(message, bundle.id, next_xid_++));
-  bundle.barrier_xid = next_xid_++;
-  queue_.push_back(xpu_ovs_barrier(bundle.barrier_xid));
-  flow_mods_sent_ += messages.size();
-  bundle_ = std::move(bundle);
+  bundle_ = Bundle{.plan = &plan, .next_put = plan.flow_puts.begin(), .id = next_xid_};
   step_ = Step::kAdding;
+  queue_.push_back(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_OPEN, bundle_.id, next_xid_++));
+  bundle_.first_xid = next_xid_;
+  (void)QueueMore();
   return absl::OkStatus();
+}
+
+bool OpenFlowClient::QueueMore() {
+  if (step_ != Step::kAdding || bundle_.barrier_xid != 0) return false;
+  const SwitchPlan& plan = *bundle_.plan;
+  ofpbuf* batch = nullptr;
+  absl::Status status;
+  while (status.ok() && xpu_ovs_message_size(batch) < kBatch) {
+    if (bundle_.next_delete < plan.flow_deletes.size()) {
+      status = QueueFlow(plan.flow_deletes[bundle_.next_delete++], nullptr, &batch);
+    } else if (bundle_.next_put != plan.flow_puts.end()) {
+      status = QueueFlow(bundle_.next_put->first, &bundle_.next_put->second, &batch);
+      ++bundle_.next_put;
+    } else {
+      // Everything up to the barrier goes out without waiting; an open or an add that the switch refuses is
+      // an error with the message's transaction id that comes before the barrier's reply.
+      bundle_.barrier_xid = next_xid_++;
+      break;
+    }
+  }
+  if (batch != nullptr) queue_.push_back(batch);
+  if (bundle_.barrier_xid != 0) queue_.push_back(xpu_ovs_barrier(bundle_.barrier_xid));
+  if (!status.ok()) {
+    bundle_.refused = status;
+    AbandonBundle();
+  }
+  return true;
+}
+
+// Nothing of it comes to be.
+void OpenFlowClient::AbandonBundle() {
+  queue_.push_back(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_DISCARD, bundle_.id, next_xid_++));
+  FinishBundle(bundle_.refused);
+}
+
+std::string OpenFlowClient::FlowOf(uint32_t index) const {
+  const SwitchPlan& plan = *bundle_.plan;
+  if (index < plan.flow_deletes.size()) return FlowToText(plan.flow_deletes[index]);
+  const auto put = std::next(plan.flow_puts.begin(), index - plan.flow_deletes.size());
+  return FlowToText(put->first, put->second);
 }
 
 void OpenFlowClient::HandleRefusal(const xpu_ovs_message& header) {
@@ -299,12 +335,10 @@ void OpenFlowClient::HandleRefusal(const xpu_ovs_message& header) {
   }
   const uint32_t index = header.xid - bundle_.first_xid;
   const bool of_commit = step_ == Step::kCommitting && header.xid == bundle_.commit_xid;
-  if (step_ == Step::kNone || (index >= bundle_.edits.size() && header.xid != bundle_.id && !of_commit))
-    return;
+  if (step_ == Step::kNone || (index >= bundle_.count && header.xid != bundle_.id && !of_commit)) return;
   if (bundle_.refused.ok()) {
-    const std::string what = index < bundle_.edits.size()
-                                 ? absl::StrCat("flow '", bundle_.edits[index].text, "'")
-                                 : absl::StrCat("a bundle of ", bundle_.edits.size(), " flows");
+    const std::string what = index < bundle_.count ? absl::StrCat("flow '", FlowOf(index), "'")
+                                                   : absl::StrCat("a bundle of ", bundle_.count, " flows");
     bundle_.refused = absl::InvalidArgumentError(
         absl::StrCat("the switch refused ", what, ": ", header.error_name, " (", header.error_text, ")"));
   }
@@ -314,27 +348,34 @@ void OpenFlowClient::HandleRefusal(const xpu_ovs_message& header) {
 void OpenFlowClient::HandleBundleReply(const xpu_ovs_message& header) {
   if (step_ == Step::kAdding && header.xid == bundle_.barrier_xid) {
     if (!bundle_.refused.ok()) {
-      queue_.push_back(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_DISCARD, bundle_.id, next_xid_++));
-      FinishBundle(bundle_.refused);
+      AbandonBundle();
       return;
     }
     step_ = Step::kCommitting;
     bundle_.commit_xid = next_xid_++;
     queue_.push_back(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_COMMIT, bundle_.id, bundle_.commit_xid));
   } else if (step_ == Step::kCommitting && header.xid == bundle_.commit_xid) {
-    for (Edit& edit : bundle_.edits) {
-      if (edit.actions.has_value()) {
-        flows_[edit.key] = *std::move(edit.actions);
-      } else {
-        flows_.erase(edit.key);
-      }
-    }
+    TakeOver();
     FinishBundle(absl::OkStatus());
+  }
+}
+
+// What was committed is what the switch has.
+void OpenFlowClient::TakeOver() {
+  for (const FlowKey& key : bundle_.deletes) flows_.erase(key);
+  if (flows_.empty()) {
+    flows_ = std::move(bundle_.puts);
+    return;
+  }
+  while (!bundle_.puts.empty()) {
+    auto result = flows_.insert(bundle_.puts.extract(bundle_.puts.begin()));
+    if (!result.inserted) result.position->second = std::move(result.node.mapped());
   }
 }
 
 void OpenFlowClient::FinishBundle(absl::Status status) {
   step_ = Step::kNone;
+  flow_mods_sent_ += bundle_.count;
   bundle_ = Bundle();
   bundle_result_ = std::move(status);
 }

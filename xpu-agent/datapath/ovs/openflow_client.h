@@ -41,8 +41,9 @@ class OpenFlowClient {
   // Drops the connection and starts anew: what the switch has is read again.
   void Reconnect(const std::string& reason);
 
-  // Starts to commit the flow changes of `plan` as one atomic bundle. InvalidArgument at once if a flow
-  // cannot be parsed; FailedPrecondition while another one is under way.
+  // Starts to commit the flow changes of `plan` as one atomic bundle. FailedPrecondition while another one is
+  // under way. `plan` must stay until the result is there or the connection was dropped: flows are encoded
+  // while the switch takes in those before.
   absl::Status StartBundle(const SwitchPlan& plan);
   // What became of it, once, when that is known.
   std::optional<absl::Status> TakeBundleResult();
@@ -53,18 +54,20 @@ class OpenFlowClient {
  private:
   enum class State { kDown, kConnecting, kReadingFlows, kReady };
   enum class Step { kNone, kAdding, kCommitting };
-  struct Edit {
-    FlowKey key;
-    // Absent: removes the flow.
-    std::optional<std::string> actions;
-    std::string text;
-  };
   struct Bundle {
+    const SwitchPlan* plan = nullptr;
+    // What was not queued yet.
+    size_t next_delete = 0;
+    FlowTable::const_iterator next_put;
     uint32_t id = 0;
     uint32_t first_xid = 0;
+    // 0 as long as there are flows to queue.
     uint32_t barrier_xid = 0;
     uint32_t commit_xid = 0;
-    std::vector<Edit> edits;
+    // How many flows were queued, and what they are in the words of the switch.
+    uint32_t count = 0;
+    std::vector<FlowKey> deletes;
+    FlowTable puts;
     // The first refusal.
     absl::Status refused;
   };
@@ -79,8 +82,12 @@ class OpenFlowClient {
   void HandleFlows(ofpbuf* message, const xpu_ovs_message& header);
   void HandleBundleReply(const xpu_ovs_message& header);
   void HandleRefusal(const xpu_ovs_message& header);
-  absl::Status AddEdit(const FlowKey& key, const std::string* actions, Bundle* bundle,
-                       std::vector<ofpbuf*>* messages);
+  // Queues a part of the bundle; false if there is nothing to queue now.
+  bool QueueMore();
+  absl::Status QueueFlow(const FlowKey& key, const std::string* actions, ofpbuf** batch);
+  std::string FlowOf(uint32_t index) const;
+  void AbandonBundle();
+  void TakeOver();
   void FinishBundle(absl::Status status);
 
   const std::string folder_;

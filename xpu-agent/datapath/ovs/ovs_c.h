@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -32,6 +33,12 @@ void xpu_ovs_block(void);
 void xpu_ovs_free(char*);
 // What an errno value, or the library's EOF, means. Static text or valid until the next call on this thread.
 const char* xpu_ovs_strerror(int error);
+
+// ---- ovs_unixctl.c: commands to ovs-vswitchd, as ovs-appctl(8) gives them ----
+
+// Blocks until the answer. Null and `answer`, or why not; both are freed with xpu_ovs_free(). A message that has
+// `socket` in it is about the connection, another one is the daemon's.
+char* xpu_ovs_unixctl(const char* socket, const char* command, int argc, char** argv, char** answer);
 
 // ---- ovs_flow.c: flows as text and as messages of OpenFlow 1.4 ----
 
@@ -67,9 +74,15 @@ enum xpu_ovs_flow_event xpu_ovs_next_flow(struct ofpbuf* message, bool dump, str
 
 enum xpu_ovs_bundle_step { XPU_OVS_BUNDLE_OPEN, XPU_OVS_BUNDLE_COMMIT, XPU_OVS_BUNDLE_DISCARD };
 struct ofpbuf* xpu_ovs_bundle_control(enum xpu_ovs_bundle_step, uint32_t bundle, uint32_t xid);
-// Wraps and frees `flow_mod`.
-struct ofpbuf* xpu_ovs_bundle_add(struct ofpbuf* flow_mod, uint32_t bundle, uint32_t xid);
+// Wraps and frees `flow_mod`, and appends the message to `*batch`, which is made if it is null. A batch is
+// sent like one message.
+void xpu_ovs_bundle_add(struct ofpbuf* flow_mod, uint32_t bundle, uint32_t xid, struct ofpbuf** batch);
+// In octets; 0 of null.
+size_t xpu_ovs_message_size(const struct ofpbuf*);
 struct ofpbuf* xpu_ovs_barrier(uint32_t xid);
+// Has flows see the ports and the ICMP type of a first fragment, instead of zeros as in every other one
+// (ovs-ofctl(8), "set-frags nx-match"). The switch forgets it when it is started anew.
+struct ofpbuf* xpu_ovs_show_fragments(uint32_t xid);
 // Asks for all flows of the switch, and from then on for every change that comes from another connection.
 struct ofpbuf* xpu_ovs_flow_monitor(uint32_t xid);
 // Asks for the flows whose cookie fits, once.
@@ -106,6 +119,8 @@ void xpu_ovs_run(struct vconn*);
 int xpu_ovs_connect(struct vconn*);
 // 0 and the message is taken, EAGAIN if it must be tried again later, else why the connection is lost.
 int xpu_ovs_send(struct vconn*, struct ofpbuf*);
+// The same with any number of messages in one buffer, on a connection that is up.
+int xpu_ovs_send_batch(struct vconn*, struct ofpbuf*);
 // 0 and a message, EAGAIN if there is none now, else why the connection is lost.
 int xpu_ovs_recv(struct vconn*, struct ofpbuf**);
 // Arranges that the next xpu_ovs_block() returns when there is something to do: to receive, or also to send.

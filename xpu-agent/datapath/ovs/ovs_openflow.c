@@ -9,10 +9,12 @@
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-monitor.h"
 #include "openvswitch/ofp-msgs.h"
+#include "openvswitch/ofp-switch.h"
 #include "openvswitch/ofp-util.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/vconn.h"
 #include "socket-util.h"
+#include "vconn-provider.h"
 #include "xpu-agent/datapath/ovs/ovs_c.h"
 
 // One version only: a flow prints differently in another.
@@ -37,17 +39,29 @@ struct ofpbuf* xpu_ovs_bundle_control(enum xpu_ovs_bundle_step step, uint32_t bu
   return finish(ofputil_encode_bundle_ctrl_request(VERSION_USED, &control), xid);
 }
 
-struct ofpbuf* xpu_ovs_bundle_add(struct ofpbuf* flow_mod, uint32_t bundle, uint32_t xid) {
+void xpu_ovs_bundle_add(struct ofpbuf* flow_mod, uint32_t bundle, uint32_t xid, struct ofpbuf** batch) {
   // The message inside must have the transaction id of the one outside.
   struct ofputil_bundle_add_msg add = {
       .bundle_id = bundle, .flags = BUNDLE_FLAGS, .msg = finish(flow_mod, xid)->data};
   struct ofpbuf* message = finish(ofputil_encode_bundle_add(VERSION_USED, &add), xid);
   ofpbuf_delete(flow_mod);
-  return message;
+  if (!*batch) {
+    *batch = message;
+    return;
+  }
+  ofpbuf_put(*batch, message->data, message->size);
+  ofpbuf_delete(message);
 }
+
+size_t xpu_ovs_message_size(const struct ofpbuf* message) { return message ? message->size : 0; }
 
 struct ofpbuf* xpu_ovs_barrier(uint32_t xid) {
   return finish(ofputil_encode_barrier_request(VERSION_USED), xid);
+}
+
+struct ofpbuf* xpu_ovs_show_fragments(uint32_t xid) {
+  const struct ofputil_switch_config config = {.frag = OFPUTIL_FRAG_NX_MATCH, .invalid_ttl_to_controller = -1};
+  return finish(ofputil_encode_set_config(&config, VERSION_USED), xid);
 }
 
 struct ofpbuf* xpu_ovs_flow_monitor(uint32_t xid) {
@@ -109,7 +123,9 @@ void xpu_ovs_message_decode(const struct ofpbuf* message, struct xpu_ovs_message
 }
 
 struct ofpbuf* xpu_ovs_echo_reply(const struct ofpbuf* request) {
-  return ofputil_encode_echo_reply(request->data);
+  struct ofpbuf* reply = ofputil_encode_echo_reply(request->data);
+  ofpmsg_update_length(reply);
+  return reply;
 }
 
 int xpu_ovs_open(const char* name, struct vconn** vconn) {
@@ -123,6 +139,11 @@ void xpu_ovs_run(struct vconn* vconn) { vconn_run(vconn); }
 int xpu_ovs_connect(struct vconn* vconn) { return vconn_connect(vconn); }
 
 int xpu_ovs_send(struct vconn* vconn, struct ofpbuf* message) { return vconn_send(vconn, message); }
+
+int xpu_ovs_send_batch(struct vconn* vconn, struct ofpbuf* batch) {
+  // vconn_send() would write the size of the batch into its first message.
+  return vconn->vclass->send(vconn, batch);
+}
 
 int xpu_ovs_recv(struct vconn* vconn, struct ofpbuf** message) { return vconn_recv(vconn, message); }
 

@@ -130,7 +130,8 @@ void OvsSwitch::Thread::Loop() {
   db_.emplace(OvsdbClient::Options{.remote = options_.ovsdb_remote,
                                    .bridge = options_.bridge,
                                    .owner = options_.owner,
-                                   .datapath_type = options_.datapath_type});
+                                   .datapath_type = options_.datapath_type,
+                                   .settings = options_.settings});
   openflow_.emplace(options_.openflow_dir, options_.bridge, absl::ToInt64Milliseconds(options_.deadline));
   while (!stop_) {
     db_->Run();
@@ -211,6 +212,7 @@ void OvsSwitch::Thread::AdvanceJob() {
   if (!job_->in_ports) {
     if (auto status = openflow_->TakeBundleResult()) {
       job_->result->flows = *status;
+      flow_mods_ = openflow_->flow_mods_sent();
       StartPorts();
     } else if (late) {
       job_->result->flows = absl::DeadlineExceededError("the switch has not confirmed the flows in time");

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "xpu-agent/model/model.h"
+#include "xpu-agent/model/model_change.h"
+#include "xpu-agent/plan/active_network.h"
+#include "xpu-agent/plan/contest.h"
+#include "xpu-agent/plan/membership.h"
+
+namespace xpu::pipeline {
+
+// What ResolveNetworks() says, kept up to date change by change: a port costs what it takes part in, a
+// bridge, SVI or VRF a look at all of these.
+class NetworkIndex {
+ public:
+  // What is different about a network.
+  struct Touched {
+    // What holds for all of it, or that it is there at all.
+    bool network = false;
+    std::set<std::string> members;
+    std::set<std::string> remotes;
+  };
+  // OpenFlow numbers by interface; 0: none any more.
+  using Ofports = std::map<std::string, uint32_t>;
+  // By the key of the network.
+  std::map<uint32_t, Touched> Update(const ModelChange& change, const Ofports& changed_ofports);
+
+  // A network with members; null if there is no such.
+  const ResolvedNetwork* Find(uint32_t key) const;
+  const std::map<uint32_t, ResolvedNetwork>& networks() const { return active_; }
+  const Model& model() const { return model_; }
+  const Ofports& ofports() const { return ofports_; }
+
+ private:
+  // What a port asks for by itself.
+  struct Place {
+    uint32_t ofport = 0;
+    std::vector<Membership> memberships;
+  };
+  struct Network {
+    Contest contest;
+    // Of all who want to be in.
+    std::map<std::string, Member> locals;
+    std::map<std::string, RemoteMember> remotes;
+    int unbound = 0;
+  };
+  // What is looked at again in one update.
+  struct Work {
+    std::set<std::string> ports;
+    std::set<std::string> remote_ports;
+    std::map<uint32_t, Touched> touched;
+  };
+
+  void NoteOfports(const Ofports& changed, Work* work);
+  void NoteRepresentors(const ModelChange& change, Work* work);
+  void NoteBridgesOf(const ModelChange& change);
+  void DescribeAgain(Work* work);
+  void FindPlaces(Work* work);
+  uint32_t OfportOf(const std::string& id) const;
+  void TakeOfport(const std::string& id, uint32_t ofport, std::set<std::string>* affected);
+  void EnterPort(const std::string& id, Work* work);
+  void EnterRemotePort(const std::string& id, Work* work);
+  void Settle(uint32_t key, Touched* touched);
+  static void SettleMembers(Network& network, const Touched& touched, ResolvedNetwork* resolved);
+  std::optional<BridgePlace> PlaceOf(const std::string& bridge) const;
+  ActiveNetwork Describe(uint32_t key) const;
+
+  Model model_;
+  Ofports ofports_;
+  std::map<std::string, std::set<std::string>> ports_of_interface_;
+  std::map<std::string, std::set<std::string>> ports_of_bridge_;
+  std::map<std::string, std::set<std::string>> remotes_of_bridge_;
+  // The bridges that ports and remote ports are noted for above.
+  std::map<std::string, std::vector<std::string>> bridges_of_port_;
+  std::map<std::string, std::string> bridge_of_remote_;
+  std::map<std::string, std::string> interface_of_port_;
+  // Who asks for a number: the first has it.
+  std::map<uint32_t, std::set<std::string>> ports_of_ofport_;
+  std::map<std::string, Place> places_;
+  std::map<std::string, uint32_t> network_of_remote_;
+  std::map<std::string, BridgePlace> bridge_places_;
+  std::map<uint32_t, ActiveNetwork> described_;
+  std::map<uint32_t, Network> networks_;
+  std::map<uint32_t, ResolvedNetwork> active_;
+};
+
+}  // namespace xpu::pipeline
