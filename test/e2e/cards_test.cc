@@ -158,6 +158,17 @@ class CardsTest : public ::testing::Test {
                        [&](const auto& flow) { return absl::StrContains(flow.second, action); });
   }
 
+  // Waits until a card sends frames to another, which follows from resources and so comes after the ADD.
+  void AwaitSendsTo(int from, int to) {
+    SwitchObserver observer;
+    const std::unique_ptr<OvsSwitch> its_switch = SwitchOf(from);
+    observer.Start(*its_switch);
+    EXPECT_TRUE(observer.AwaitSnapshot([&](const SwitchSnapshot& s) {
+      return SendsTo(s, SandboxLayout::vtep(to));
+    })) << from
+        << " to " << to;
+  }
+
   static const ResourceKind& Cards() { return api::KindOf<api::v1alpha1::Card>().resource; }
 
   TemporaryDirectory folder_ = *TemporaryDirectory::Make();
@@ -169,6 +180,11 @@ class CardsTest : public ::testing::Test {
 
 TEST_F(CardsTest, ANetworkOnThreeCardsWorksLikeOneSwitch) {
   ASSERT_NO_FATAL_FAILURE(StartPods("blue"));
+  for (int from = 0; from < kCards; ++from) {
+    for (int to = 0; to < kCards; ++to) {
+      if (from != to) AwaitSendsTo(from, to);
+    }
+  }
   std::set<IpAddress> addresses;
   for (const auto& [card, pods] : pods_) {
     for (const Pod& pod : pods) {
@@ -204,6 +220,11 @@ TEST_F(CardsTest, ACardWithoutAPortInTheNetworkHearsNothingOfIt) {
   ASSERT_EQ(in_blue.size(), 2u);
   const int one = *in_blue.begin(), other = *in_blue.rbegin(), third = 3 - one - other;
   const Pod &a = pods_[one][0], &b = pods_[other][0];
+  const absl::Time started = absl::Now();
+  AwaitSendsTo(one, other);
+  AwaitSendsTo(other, one);
+  std::printf("cards know of each other %s after the ADD\n",
+              absl::FormatDuration(absl::Now() - started).c_str());
   EXPECT_TRUE(*Ping(a.netns, *b.v4));
   auto near = UnderlayTap::Open(*sandbox_, other);
   auto far = UnderlayTap::Open(*sandbox_, third);

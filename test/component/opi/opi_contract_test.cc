@@ -24,7 +24,16 @@ class AgentHarness : public OpiClientHarness {
   }
 
  private:
-  testing::AgentOnFakes agent_;
+  // With tunnels to other cards.
+  static testing::AgentOnFakes::Options Options() {
+    testing::AgentOnFakes::Options options;
+    options.adjust = [](XpuAgentOptions& agent) {
+      agent.tunnel = Tunnel{.local = IpAddress::Parse("192.0.2.1").value()};
+    };
+    return options;
+  }
+
+  testing::AgentOnFakes agent_{Options()};
 };
 
 std::unique_ptr<OpiClientHarness> MakeAgent() { return std::make_unique<AgentHarness>(); }
