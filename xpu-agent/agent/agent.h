@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,9 @@
 #include "common/rpc/rpc.h"
 #include "xpu-agent/core/model_store.h"
 #include "xpu-agent/core/representors.h"
+#include "xpu-agent/datapath/packet_io.h"
 #include "xpu-agent/datapath/switch.h"
+#include "xpu-agent/model/model.h"
 #include "xpu-agent/services/vlan_ranges.h"
 
 namespace xpu {
@@ -22,10 +25,27 @@ struct XpuAgentOptions {
   std::string card;
   // Where OPI and the port service are served, as RpcServer takes it. At least one.
   std::vector<std::string> listen;
-  // For TCP.
+  // For TCP. Followed: new files count for new connections.
   TlsFiles tls;
+  // Who may call over TCP, and how often: AccessPolicy::Options.
+  std::string trust_domain;
+  double calls_per_second = 500;
+  double call_burst = 2000;
+  // Path of a socket on which all of it is served to openshift/dpu-operator's daemon too, as its vendor plugin;
+  // empty: it is not.
+  std::string vendor_plugin_socket;
+  // "IP:PORT" at which that daemon is told to listen for the one on the host; empty: Init is refused.
+  std::string dpu_operator_endpoint;
+  // What inventory and NUMA nodes are read from.
+  std::string sysfs = "/sys";
   // VLANs that the host may put its functions into without a Network.
   VlanRanges host_vlans;
+  // Where the card's tunnels to the other cards end; without it its networks are on this card only.
+  std::optional<Tunnel> tunnel;
+  // Interface that stands for the card's physical port, where networks of VLANs go on; empty: they do not.
+  std::string uplink;
+  // PCI address by which the switch drives the card with DPDK; empty: through the kernel.
+  std::string dpdk_device;
   // No request waits longer than this for the switch.
   absl::Duration confirm_deadline = absl::Seconds(10);
   // Between tries while the switch cannot be reached or refuses something.
@@ -41,6 +61,8 @@ struct XpuAgentDeps {
   Switch& the_switch;
   ModelStore& store;
   Representors& representors;
+  // Packets that the flows hand over; null: what they cannot answer nobody answers.
+  PacketIo* packets = nullptr;
   // Where Network and Netdev resources are; null: no controllers, OPI only.
   ResourceStore* resources = nullptr;
   // Called once the agent serves, on the loop.

@@ -1,10 +1,9 @@
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "opi/network/evpn_gw/v1alpha1/evpn_gw.grpc.pb.h"
 #include "xpu-agent/access/access_policy.h"
 #include "xpu-agent/services/object_calls.h"
+#include "xpu-agent/services/object_kinds.h"
 #include "xpu-agent/services/services.h"
 #include "xpu-agent/services/vlan_ranges.h"
 
@@ -15,46 +14,26 @@ using google::protobuf::Empty;
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
 
-struct BridgePortCalls {
-  using Object = BridgePort;
-  using Message = evpn::BridgePort;
-  static constexpr const auto& kKind = kBridgePortKind;
-  static constexpr absl::string_view kField = "bridge_port";
-  static absl::StatusOr<std::string> Id(absl::string_view name) { return BridgePortId(name); }
-  static std::vector<std::string*> Names(Message* m) {
-    std::vector<std::string*> names = {m->mutable_name()};
-    for (std::string& bridge : *m->mutable_spec()->mutable_logical_bridges()) names.push_back(&bridge);
-    return names;
-  }
+// Who may, before whether it can be done.
+struct GuardedBridgePorts : BridgePortObjects {
   absl::Status Create(AgentState& state, const std::string& id, const PortSpec& spec,
                       const Asker& asker) const {
-    XPU_RETURN_IF_ERROR(access.MayMakePort(access.CallerOf(asker.context), state, id, asker.claim,
-                                           spec.logical_bridges, "CreateBridgePort"));
-    return CreatePort(state, id, Resolved(state, id, spec), asker.claim, asker.lookup);
-  }
-  absl::Status Update(AgentState& state, const std::string& id, const PortSpec& spec,
-                      const Asker& asker) const {
-    return UpdatePort(state, id, Resolved(state, id, spec), asker.claim);
+    XPU_RETURN_IF_ERROR(access->MayMakePort(access->CallerOf(*asker.context), state, id, asker.claim,
+                                            spec.logical_bridges, "CreateBridgePort"));
+    return BridgePortObjects::Create(state, id, spec, asker);
   }
   absl::Status Delete(AgentState& state, const std::string& id, const Asker& asker) const {
     XPU_RETURN_IF_ERROR(
-        access.MayUsePort(access.CallerOf(asker.context), state, id, asker.claim, "DeleteBridgePort"));
-    return DeletePort(state, id, asker.claim);
+        access->MayUsePort(access->CallerOf(*asker.context), state, id, asker.claim, "DeleteBridgePort"));
+    return BridgePortObjects::Delete(state, id, asker);
   }
-
-  PortSpec Resolved(const AgentState& state, const std::string& id, PortSpec spec) const {
-    ResolveVlans(
-        state, id, [this](uint16_t vlan) { return host_vlans.Contains(vlan); }, &spec);
-    return spec;
-  }
-  VlanRanges host_vlans;
-  AccessPolicy& access;
+  AccessPolicy* access = nullptr;
 };
 
 class BridgePortServiceImpl final : public evpn::BridgePortService::CallbackService {
  public:
   BridgePortServiceImpl(ModelOwner& owner, const VlanRanges& host_vlans, AccessPolicy& access)
-      : calls_(owner, {host_vlans, access}) {}
+      : calls_(owner, GuardedBridgePorts{{.host_vlans = host_vlans}, &access}) {}
 
   ServerUnaryReactor* CreateBridgePort(CallbackServerContext* context,
                                        const evpn::CreateBridgePortRequest* request,
@@ -82,7 +61,7 @@ class BridgePortServiceImpl final : public evpn::BridgePortService::CallbackServ
   }
 
  private:
-  ObjectCalls<BridgePortCalls> calls_;
+  ObjectCalls<GuardedBridgePorts> calls_;
 };
 
 }  // namespace

@@ -1,9 +1,8 @@
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "opi/network/evpn_gw/v1alpha1/evpn_gw.grpc.pb.h"
 #include "xpu-agent/services/object_calls.h"
+#include "xpu-agent/services/object_kinds.h"
 #include "xpu-agent/services/services.h"
 
 namespace xpu {
@@ -12,24 +11,6 @@ namespace {
 using google::protobuf::Empty;
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
-
-struct LogicalBridgeCalls {
-  using Object = LogicalBridge;
-  using Message = evpn::LogicalBridge;
-  static constexpr const auto& kKind = kLogicalBridgeKind;
-  static constexpr absl::string_view kField = "logical_bridge";
-  static absl::StatusOr<std::string> Id(absl::string_view name) { return LogicalBridgeId(name); }
-  static std::vector<std::string*> Names(Message* m) { return {m->mutable_name()}; }
-  absl::Status Create(AgentState& state, const std::string& id, const BridgeSpec& spec, const Asker&) const {
-    return CreateBridge(state, id, spec);
-  }
-  absl::Status Update(AgentState& state, const std::string& id, const BridgeSpec& spec, const Asker&) const {
-    return UpdateBridge(state, id, spec);
-  }
-  absl::Status Delete(AgentState& state, const std::string& id, const Asker&) const {
-    return DeleteBridge(state, id);
-  }
-};
 
 class LogicalBridgeServiceImpl final : public evpn::LogicalBridgeService::CallbackService {
  public:
@@ -62,7 +43,7 @@ class LogicalBridgeServiceImpl final : public evpn::LogicalBridgeService::Callba
   }
 
  private:
-  ObjectCalls<LogicalBridgeCalls> calls_;
+  ObjectCalls<LogicalBridgeObjects> calls_;
 };
 
 }  // namespace

@@ -17,98 +17,67 @@
 #include "xpu-agent/core/kinds.h"
 #include "xpu-agent/core/model_owner.h"
 #include "xpu-agent/services/call.h"
+#include "xpu-agent/services/object_changes.h"
+#include "xpu-agent/services/object_kinds.h"
 #include "xpu-agent/services/opi_convert.h"
 #include "xpu-agent/services/paging.h"
-#include "xpu-agent/services/update_mask.h"
 
 namespace xpu {
 
-// What a change of an object is asked with, beside the object.
-struct Asker {
-  // Of metadata "xpu-claim"; 0: none.
-  int64_t claim = 0;
-  const RepresentorLookup& lookup;
-  const grpc::CallbackServerContext& context;
-};
-
-// The five calls of one kind of OPI object, which differ by `Traits` alone:
-//   Object, Message     of the model and of OPI
-//   kKind               in xpu-agent/core/kinds.h
-//   kField              how requests call the object
-//   Id(name)            the id in a name of any dialect
-//   Names(message*)     the fields that hold names, its own first
-//   Create, Update(state, id, spec, asker), Delete(state, id, asker)
-// All but these three are static.
+// The five calls of one kind of OPI object, of those in object_kinds.h.
 //
-// Names in an answer are written in the dialect of the request: that of its object's name, or, if it has none,
-// of its first reference. A request with neither, one with ids alone, and a list are answered in the API's own.
-template <typename Traits>
+// Names in an answer are written in the dialect of the request: that of its object's name, or, if it has
+// none, of its first reference. A request with neither, one with ids alone, and a list are answered in the
+// API's own.
+template <typename Kind>
 class ObjectCalls {
  public:
-  using Object = typename Traits::Object;
-  using Message = typename Traits::Message;
+  using Object = typename Kind::Object;
+  using Message = typename Kind::Message;
 
-  explicit ObjectCalls(ModelOwner& owner, Traits traits = Traits())
-      : owner_(owner), traits_(std::move(traits)) {}
+  explicit ObjectCalls(ModelOwner& owner, Kind kind = Kind()) : owner_(owner), kind_(std::move(kind)) {}
 
-  // `id` may be empty; some clients put it into the name. With neither, one is made up.
-  grpc::ServerUnaryReactor* Create(grpc::CallbackServerContext* context, std::string id, const Message& asked,
-                                   Message* answer) {
-    if (id.empty() && !asked.name().empty()) {
-      absl::StatusOr<std::string> named = Traits::Id(asked.name());
-      if (!named.ok()) return Refuse(context, Annotate(named.status(), NameField()));
-      id = *std::move(named);
-    }
-    if (id.empty()) id = RandomId();
+  // With no id anywhere one is made up.
+  grpc::ServerUnaryReactor* Create(grpc::CallbackServerContext* context, const std::string& asked_id,
+                                   const Message& asked, Message* answer) {
+    absl::StatusOr<std::string> id = AskedId<Kind>(asked_id, asked);
+    if (!id.ok()) return Refuse(context, id.status());
+    if (id->empty()) id = RandomId();
     auto spec = ParseSpec(asked.spec());
     if (!spec.ok()) return Refuse(context, spec.status());
-    return Change(context, id, DialectOfRequest(asked), answer,
-                  [this, id, spec = *std::move(spec)](AgentState& draft, const Asker& asker) {
-                    return traits_.Create(draft, id, spec, asker);
+    return Change(context, *id, DialectOfRequest(asked), answer,
+                  [this, id = *id, spec = *std::move(spec)](AgentState& draft, const Asker& asker) {
+                    return kind_.Create(draft, id, spec, asker);
                   });
   }
 
-  // An object that is not there is made of the whole spec, whatever the mask says, if `allow_missing`
-  // (AIP-134). `asked` and `mask` live until the answer.
+  // `asked` and `mask` live until the answer.
   grpc::ServerUnaryReactor* Update(grpc::CallbackServerContext* context, const Message& asked,
                                    const google::protobuf::FieldMask& mask, bool allow_missing,
                                    Message* answer) {
-    absl::StatusOr<std::string> id = Traits::Id(asked.name());
-    if (!id.ok()) return Refuse(context, Annotate(id.status(), NameField()));
+    absl::StatusOr<std::string> id = Kind::Id(asked.name());
+    if (!id.ok()) return Refuse(context, Annotate(id.status(), absl::StrCat(Kind::kField, ".name")));
     return Change(context, *id, DialectOfRequest(asked), answer,
-                  [this, id = *id, &asked, &mask, allow_missing](AgentState& draft,
-                                                                 const Asker& asker) -> absl::Status {
-                    const auto& objects = draft.model.*Traits::kKind.objects;
-                    const auto it = objects.find(id);
-                    Message updated;
-                    if (it != objects.end()) *updated.mutable_spec() = ShowSpec(it->second);
-                    XPU_RETURN_IF_ERROR(ApplyUpdateMask(mask, asked, &updated));
-                    if (it == objects.end()) {
-                      if (!allow_missing) return NotThere(id);
-                      XPU_ASSIGN_OR_RETURN(auto spec, ParseSpec(asked.spec()));
-                      return traits_.Create(draft, id, spec, asker);
-                    }
-                    XPU_ASSIGN_OR_RETURN(auto spec, ParseSpec(updated.spec()));
-                    return traits_.Update(draft, id, spec, asker);
+                  [this, id = *id, &asked, &mask, allow_missing](AgentState& draft, const Asker& asker) {
+                    return UpdateObject(kind_, draft, id, asked, mask, allow_missing, asker);
                   });
   }
 
   grpc::ServerUnaryReactor* Delete(grpc::CallbackServerContext* context, const std::string& name,
                                    bool allow_missing) {
-    absl::StatusOr<std::string> id = Traits::Id(name);
+    absl::StatusOr<std::string> id = Kind::Id(name);
     if (!id.ok()) return Refuse(context, Annotate(id.status(), "name"));
     return Submit(
         context, *id,
         [this, id = *id, allow_missing](AgentState& draft, const Asker& asker) {
-          absl::Status status = traits_.Delete(draft, id, asker);
-          return allow_missing && absl::IsNotFound(status) ? absl::OkStatus() : status;
+          return DeleteObject(kind_, draft, id, allow_missing, asker);
         },
         [](const ModelView&) { return grpc::Status::OK; });
   }
 
   grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context, const std::string& name,
                                 Message* answer) {
-    absl::StatusOr<std::string> id = Traits::Id(name);
+    absl::StatusOr<std::string> id = Kind::Id(name);
     if (!id.ok()) return Refuse(context, Annotate(id.status(), "name"));
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     owner_.Read([id = *id, dialect = DialectOf(name), reactor, answer](const ModelView& view) {
@@ -122,12 +91,12 @@ class ObjectCalls {
   grpc::ServerUnaryReactor* List(grpc::CallbackServerContext* context, const Request& request,
                                  Response* answer, Message* (Response::*add)()) {
     absl::StatusOr<PageRequest> page =
-        ParsePage(Traits::kKind.name(""), request.page_size(), request.page_token());
+        ParsePage(Kind::kKind.name(""), request.page_size(), request.page_token());
     if (!page.ok()) return Refuse(context, page.status());
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     owner_.Read([page = *page, reactor, answer, add](const ModelView& view) {
       answer->set_next_page_token(
-          ListPage(Traits::kKind.name(""), view.state().model.*Traits::kKind.objects, page,
+          ListPage(Kind::kKind.name(""), view.state().model.*Kind::kKind.objects, page,
                    [&](const Object& object) { *(answer->*add)() = Show(object, view); }));
       reactor->Finish(grpc::Status::OK);
     });
@@ -138,14 +107,9 @@ class ObjectCalls {
   using ChangeState = std::function<absl::Status(AgentState& draft, const Asker& asker)>;
   using AnswerCall = std::function<grpc::Status(const ModelView& view)>;
 
-  static std::string NameField() { return absl::StrCat(Traits::kField, ".name"); }
-  static absl::Status NotThere(const std::string& id) {
-    return absl::NotFoundError(absl::StrCat("there is no ", Traits::kKind.name(id)));
-  }
-
   static NameDialect DialectOfRequest(const Message& asked) {
     Message copy = asked;
-    for (const std::string* name : Traits::Names(&copy)) {
+    for (const std::string* name : Kind::Names(&copy)) {
       if (!name->empty()) return DialectOf(*name);
     }
     return NameDialect::kApi;
@@ -154,11 +118,11 @@ class ObjectCalls {
   // The object in `view`, or why it is not there.
   static grpc::Status Fill(const ModelView& view, const std::string& id, NameDialect dialect,
                            Message* answer) {
-    const auto& objects = view.state().model.*Traits::kKind.objects;
+    const auto& objects = view.state().model.*Kind::kKind.objects;
     const auto it = objects.find(id);
-    if (it == objects.end()) return ToGrpc(NotThere(id));
+    if (it == objects.end()) return ToGrpc(NoSuchObject<Kind>(id));
     *answer = Show(it->second, view);
-    for (std::string* name : Traits::Names(answer)) *name = InDialect(*name, dialect);
+    for (std::string* name : Kind::Names(answer)) *name = InDialect(*name, dialect);
     return grpc::Status::OK;
   }
 
@@ -178,9 +142,9 @@ class ObjectCalls {
         {.change =
              [change = std::move(change), claim = *claim, context](AgentState& draft,
                                                                    const RepresentorLookup& lookup) {
-               return change(draft, {.claim = claim, .lookup = lookup, .context = *context});
+               return change(draft, {.claim = claim, .lookup = lookup, .context = context});
              },
-         .objects = {Traits::kKind.name(id)},
+         .objects = {Kind::kKind.name(id)},
          .patience = PatienceOf(*context),
          .done =
              [reactor, answer = std::move(answer)](const absl::Status& status, const ModelView& view) {
@@ -190,7 +154,7 @@ class ObjectCalls {
   }
 
   ModelOwner& owner_;
-  const Traits traits_;
+  const Kind kind_;
 };
 
 }  // namespace xpu

@@ -33,6 +33,20 @@ absl::StatusOr<Spec> Checked(const Spec& spec, FieldErrors* errors) {
   return spec;
 }
 
+// Tunnels end where the card's configuration says, whatever an object says.
+template <typename Status>
+void ShowVtep(const std::optional<InterfaceAddress>& vtep, const ModelView& view, Status* status) {
+  if (!vtep.has_value()) return;
+  const std::optional<Tunnel>& tunnel = view.state().model.tunnel;
+  if (!tunnel.has_value()) {
+    *status->add_components() =
+        ShowMissing("vtep", "this card has no tunnels to others; start its xpu-agent with --vtep");
+  } else if (tunnel->local != vtep->address) {
+    *status->add_components() =
+        ShowMissing("vtep", absl::StrCat("tunnels of this card end at ", tunnel->local.ToString()));
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<VrfSpec> ParseSpec(const evpn::VrfSpec& spec) {
@@ -148,6 +162,7 @@ evpn::LogicalBridge Show(const LogicalBridge& bridge, const ModelView& view) {
   shown.mutable_status()->set_oper_status(state.kind == ObjectState::kConfirmed ? evpn::LB_OPER_STATUS_UP
                                                                                 : evpn::LB_OPER_STATUS_DOWN);
   *shown.mutable_status()->add_components() = ShowSwitch(state);
+  ShowVtep(bridge.vtep, view, shown.mutable_status());
   return shown;
 }
 
@@ -182,6 +197,15 @@ evpn::Vrf Show(const Vrf& vrf, const ModelView& view) {
   shown.mutable_status()->set_oper_status(state.kind == ObjectState::kConfirmed ? evpn::VRF_OPER_STATUS_UP
                                                                                 : evpn::VRF_OPER_STATUS_DOWN);
   *shown.mutable_status()->add_components() = ShowSwitch(state);
+  ShowVtep(vrf.vtep, view, shown.mutable_status());
+  if (vrf.vni.has_value()) {
+    *shown.mutable_status()->add_components() = ShowMissing(
+        "vni", "this card routes by itself and sends on in the bridge of the destination, by that one's VNI");
+  }
+  if (vrf.loopback.has_value()) {
+    *shown.mutable_status()->add_components() =
+        ShowMissing("loopback", "no interface of this card has it, and nothing answers for it");
+  }
   return shown;
 }
 

@@ -4,7 +4,6 @@
 #include <memory>
 #include <string>
 #include <vector>
-#include <string>
 
 #include "absl/status/status.h"
 

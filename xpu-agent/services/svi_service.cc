@@ -1,9 +1,8 @@
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "opi/network/evpn_gw/v1alpha1/evpn_gw.grpc.pb.h"
 #include "xpu-agent/services/object_calls.h"
+#include "xpu-agent/services/object_kinds.h"
 #include "xpu-agent/services/services.h"
 
 namespace xpu {
@@ -12,26 +11,6 @@ namespace {
 using google::protobuf::Empty;
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
-
-struct SviCalls {
-  using Object = Svi;
-  using Message = evpn::Svi;
-  static constexpr const auto& kKind = kSviKind;
-  static constexpr absl::string_view kField = "svi";
-  static absl::StatusOr<std::string> Id(absl::string_view name) { return SviId(name); }
-  static std::vector<std::string*> Names(Message* m) {
-    return {m->mutable_name(), m->mutable_spec()->mutable_vrf(), m->mutable_spec()->mutable_logical_bridge()};
-  }
-  absl::Status Create(AgentState& state, const std::string& id, const SviSpec& spec, const Asker&) const {
-    return CreateSvi(state, id, spec);
-  }
-  absl::Status Update(AgentState& state, const std::string& id, const SviSpec& spec, const Asker&) const {
-    return UpdateSvi(state, id, spec);
-  }
-  absl::Status Delete(AgentState& state, const std::string& id, const Asker&) const {
-    return DeleteSvi(state, id);
-  }
-};
 
 class SviServiceImpl final : public evpn::SviService::CallbackService {
  public:
@@ -59,7 +38,7 @@ class SviServiceImpl final : public evpn::SviService::CallbackService {
   }
 
  private:
-  ObjectCalls<SviCalls> calls_;
+  ObjectCalls<SviObjects> calls_;
 };
 
 }  // namespace

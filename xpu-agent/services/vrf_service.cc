@@ -1,9 +1,8 @@
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "opi/network/evpn_gw/v1alpha1/evpn_gw.grpc.pb.h"
 #include "xpu-agent/services/object_calls.h"
+#include "xpu-agent/services/object_kinds.h"
 #include "xpu-agent/services/services.h"
 
 namespace xpu {
@@ -12,24 +11,6 @@ namespace {
 using google::protobuf::Empty;
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
-
-struct VrfCalls {
-  using Object = Vrf;
-  using Message = evpn::Vrf;
-  static constexpr const auto& kKind = kVrfKind;
-  static constexpr absl::string_view kField = "vrf";
-  static absl::StatusOr<std::string> Id(absl::string_view name) { return VrfId(name); }
-  static std::vector<std::string*> Names(Message* m) { return {m->mutable_name()}; }
-  absl::Status Create(AgentState& state, const std::string& id, const VrfSpec& spec, const Asker&) const {
-    return CreateVrf(state, id, spec);
-  }
-  absl::Status Update(AgentState& state, const std::string& id, const VrfSpec& spec, const Asker&) const {
-    return UpdateVrf(state, id, spec);
-  }
-  absl::Status Delete(AgentState& state, const std::string& id, const Asker&) const {
-    return DeleteVrf(state, id);
-  }
-};
 
 class VrfServiceImpl final : public evpn::VrfService::CallbackService {
  public:
@@ -57,7 +38,7 @@ class VrfServiceImpl final : public evpn::VrfService::CallbackService {
   }
 
  private:
-  ObjectCalls<VrfCalls> calls_;
+  ObjectCalls<VrfObjects> calls_;
 };
 
 }  // namespace

@@ -127,7 +127,7 @@ TEST_F(AgentOpi, UpdateWithoutAMaskChangesWhatIsSet) {
   request.mutable_logical_bridge()->mutable_spec()->set_vni(77);
   auto updated = UpdateBridge(request);
   ASSERT_EQ(updated.status(), absl::OkStatus());
-  EXPECT_EQ(updated->name(), "logicalBridges/blue");
+  EXPECT_EQ(updated->name(), "//network.opiproject.org/bridges/blue");
   EXPECT_EQ(updated->spec().vlan_id(), 10u);
   EXPECT_EQ(updated->spec().vni(), 77u);
 }
@@ -146,7 +146,7 @@ TEST_F(AgentOpi, AMaskWithAnUnknownFieldIsRefused) {
   ASSERT_TRUE(agent_.client().CreateLogicalBridge("blue", BridgeSpecOf(10)).ok());
   evpn::UpdateLogicalBridgeRequest request;
   request.mutable_logical_bridge()->set_name("logicalBridges/blue");
-  for (const char* path : {"status", "spec.colour", "name", "spec.vtep_ip_prefix.len"}) {
+  for (const char* path : {"colour", "spec.colour", "spec.vni.x", "spec.vtep_ip_prefix.length"}) {
     request.mutable_update_mask()->clear_paths();
     request.mutable_update_mask()->add_paths(path);
     absl::Status status = UpdateBridge(request).status();
@@ -196,6 +196,120 @@ TEST_F(AgentOpi, AnIdMayBeLeftOutOrStandInTheName) {
   EXPECT_NE(first->name(), second->name());
   // No function has such a name: it is kept, and said to be down.
   EXPECT_EQ(first->status().oper_status(), evpn::BP_OPER_STATUS_DOWN);
+}
+
+TEST_F(AgentOpi, AnswersInTheDialectOfTheRequest) {
+  ASSERT_TRUE(agent_.client().CreateLogicalBridge("blue", BridgeSpecOf(10)).ok());
+  evpn::CreateBridgePortRequest request;
+  request.set_bridge_port_id("host0-2");
+  *request.mutable_bridge_port()->mutable_spec() = PortSpecOf(1);
+  request.mutable_bridge_port()->mutable_spec()->add_logical_bridges("//network.opiproject.org/bridges/blue");
+  auto by_reference = CreatePort(request);
+  ASSERT_EQ(by_reference.status(), absl::OkStatus());
+  EXPECT_EQ(by_reference->name(), "//network.opiproject.org/ports/host0-2");
+  EXPECT_EQ(by_reference->spec().logical_bridges(0), "//network.opiproject.org/bridges/blue");
+  request.mutable_bridge_port()->set_name("bridgePorts/host0-2");
+  auto by_name = CreatePort(request);
+  ASSERT_EQ(by_name.status(), absl::OkStatus());
+  EXPECT_EQ(by_name->name(), "bridgePorts/host0-2");
+  EXPECT_EQ(by_name->spec().logical_bridges(0), "logicalBridges/blue");
+  auto got = agent_.client().GetBridgePort("//network.opiproject.org/ports/host0-2");
+  ASSERT_EQ(got.status(), absl::OkStatus());
+  EXPECT_EQ(got->name(), "//network.opiproject.org/ports/host0-2");
+  EXPECT_EQ(agent_.client().GetBridgePort("host0-2")->name(), "bridgePorts/host0-2");
+}
+
+// OpenShift's dpu-operator: the id in the name, no id, and a VLAN for a bridge.
+TEST_F(AgentOpi, APortMayNameAVlanAsDpuOperatorDoes) {
+  evpn::CreateBridgePortRequest request;
+  request.mutable_bridge_port()->set_name("host0-1");
+  *request.mutable_bridge_port()->mutable_spec() = PortSpecOf(1);
+  request.mutable_bridge_port()->mutable_spec()->add_logical_bridges("0");
+  auto made = CreatePort(request);
+  ASSERT_EQ(made.status(), absl::OkStatus());
+  EXPECT_EQ(made->name(), "bridgePorts/host0-1");
+  EXPECT_THAT(made->spec().logical_bridges(), ::testing::ElementsAre("0"));
+  EXPECT_EQ(made->status().oper_status(), evpn::BP_OPER_STATUS_UP);
+  EXPECT_EQ(CreatePort(request).status(), absl::OkStatus()) << "the same again";
+  // Its network has this port's flows.
+  EXPECT_NE(agent_.the_switch().all_flows().size(), 0u);
+  EXPECT_EQ(agent_.client().DeleteBridgePort("host0-1", 0), absl::OkStatus());
+  EXPECT_EQ(agent_.client().GetBridgePort("host0-1").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(AgentOpi, AVlanIsTheBridgeOfThatVlanUnlessItHasAVni) {
+  evpn::LogicalBridgeSpec local;
+  local.set_vlan_id(20);
+  ASSERT_TRUE(agent_.client().CreateLogicalBridge("local", local).ok());
+  ASSERT_TRUE(agent_.client().CreateLogicalBridge("tenant", BridgeSpecOf(21)).ok());
+  evpn::CreateBridgePortRequest request;
+  request.mutable_bridge_port()->set_name("host0-1");
+  *request.mutable_bridge_port()->mutable_spec() = PortSpecOf(1);
+  request.mutable_bridge_port()->mutable_spec()->add_logical_bridges("20");
+  auto in_local = CreatePort(request);
+  ASSERT_EQ(in_local.status(), absl::OkStatus());
+  EXPECT_THAT(in_local->spec().logical_bridges(), ::testing::ElementsAre("logicalBridges/local"));
+  request.mutable_bridge_port()->set_name("host0-2");
+  *request.mutable_bridge_port()->mutable_spec() = PortSpecOf(2);
+  request.mutable_bridge_port()->mutable_spec()->add_logical_bridges("21");
+  EXPECT_EQ(CreatePort(request).status().code(), absl::StatusCode::kFailedPrecondition)
+      << "somebody else's network must not be found by a number that it has on this card only";
+}
+
+TEST_F(AgentOpi, ComponentsTellWhatIsAskedForAndNotDone) {
+  evpn::VrfSpec spec;
+  spec.set_vni(5000);
+  for (auto* address : {spec.mutable_loopback_ip_prefix(), spec.mutable_vtep_ip_prefix()}) {
+    address->set_len(32);
+    address->mutable_addr()->set_v4_addr(0xc63364fe);
+  }
+  const auto vrf = agent_.client().CreateVrf("tenant", spec);
+  ASSERT_EQ(vrf.status(), absl::OkStatus());
+  EXPECT_EQ(vrf->status().oper_status(), evpn::VRF_OPER_STATUS_UP);
+  std::set<std::string> missing;
+  for (const evpn::Component& component : vrf->status().components()) {
+    if (component.status() == evpn::COMP_STATUS_SUCCESS) continue;
+    missing.insert(component.name());
+    EXPECT_NE(component.details(), "") << component.name();
+  }
+  EXPECT_THAT(missing, ::testing::ElementsAre("loopback", "vni", "vtep"));
+  const auto plain = agent_.client().CreateVrf("plain", {});
+  ASSERT_EQ(plain.status(), absl::OkStatus());
+  ASSERT_EQ(plain->status().components_size(), 1);
+  EXPECT_EQ(plain->status().components(0).name(), "switch");
+  EXPECT_EQ(plain->status().components(0).status(), evpn::COMP_STATUS_SUCCESS);
+}
+
+TEST_F(AgentOpi, AnObjectThatTheSwitchHasNotConfirmedIsDownAndSaysWhy) {
+  agent_.the_switch().Disconnect();
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(500));
+  evpn::CreateLogicalBridgeRequest request;
+  request.set_logical_bridge_id("blue");
+  *request.mutable_logical_bridge()->mutable_spec() = BridgeSpecOf(10);
+  evpn::LogicalBridge answer;
+  EXPECT_EQ(bridges_->CreateLogicalBridge(&context, request, &answer).error_code(),
+            grpc::StatusCode::UNAVAILABLE);
+  auto bridge = agent_.client().GetLogicalBridge("logicalBridges/blue");
+  ASSERT_EQ(bridge.status(), absl::OkStatus()) << "it stays wanted";
+  EXPECT_EQ(bridge->status().oper_status(), evpn::LB_OPER_STATUS_DOWN);
+  EXPECT_EQ(bridge->status().components(0).status(), evpn::COMP_STATUS_PENDING);
+  EXPECT_NE(bridge->status().components(0).details(), "");
+  agent_.the_switch().Connect(/*keep_flows=*/true);
+  EXPECT_EQ(agent_.client().CreateLogicalBridge("blue", BridgeSpecOf(10))->status().oper_status(),
+            evpn::LB_OPER_STATUS_UP);
+}
+
+TEST_F(AgentOpi, AllWrongFieldsAreNamedAtOnce) {
+  evpn::CreateBridgePortRequest request;
+  request.mutable_bridge_port()->mutable_spec()->set_mac_address("short");
+  request.mutable_bridge_port()->mutable_spec()->add_logical_bridges("a/b");
+  const absl::Status status = CreatePort(request).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  for (const char* field : {"bridge_port.spec.mac_address: ", "bridge_port.spec.ptype: ",
+                            "bridge_port.spec.logical_bridges[0]: "}) {
+    EXPECT_THAT(std::string(status.message()), HasSubstr(field));
+  }
 }
 
 TEST_F(AgentOpi, AMalformedClaimIsRefused) {

@@ -19,13 +19,20 @@ void Settle(AgentOnFakes& agent) {
   ASSERT_EQ(agent.client().DeleteLogicalBridge("logicalBridges/settle"), absl::OkStatus());
 }
 
+MATCHER(SameMessage, "") {
+  return std::get<0>(arg).SerializeAsString() == std::get<1>(arg).SerializeAsString();
+}
+
 TEST(AgentRestart, ChangesNothingOnAnUnchangedSwitch) {
   AgentOnFakes agent;
   MakeNetwork(agent.client(), "blue", 10);
   for (int i = 0; i < 4; ++i) {
     ASSERT_TRUE(agent.client().BindPort(BindOf("host0-" + std::to_string(i), "blue", 1 + i, 1)).ok());
   }
+  MakeDomain(agent.client(), "blue");
   auto before = agent.client().ListPortBindings().value();
+  const auto svis = agent.client().ListSvis().value();
+  const auto vrfs = agent.client().ListVrfs().value();
   const FlowTable flows = agent.the_switch().all_flows();
   agent.Stop();
   const int flow_mods = agent.the_switch().flow_mods();
@@ -41,6 +48,19 @@ TEST(AgentRestart, ChangesNothingOnAnUnchangedSwitch) {
   for (size_t i = 0; i < after.size(); ++i) {
     EXPECT_EQ(after[i].SerializeAsString(), before[i].SerializeAsString());
   }
+  EXPECT_THAT(agent.client().ListSvis().value(), ::testing::Pointwise(SameMessage(), svis));
+  EXPECT_THAT(agent.client().ListVrfs().value(), ::testing::Pointwise(SameMessage(), vrfs));
+}
+
+TEST(AgentRestart, VrfKeysAreNotUsedAgain) {
+  AgentOnFakes agent;
+  ASSERT_TRUE(agent.client().CreateVrf("first", {}).ok());
+  ASSERT_EQ(agent.client().DeleteVrf("vrfs/first"), absl::OkStatus());
+  agent.Stop();
+  agent.Start();
+  agent.AwaitConnected();
+  ASSERT_TRUE(agent.client().CreateVrf("second", {}).ok());
+  EXPECT_EQ(agent.store().Load()->model.vrfs.at("second").vrf_key, 2u);
 }
 
 TEST(AgentRestart, RealisesWhatWasWrittenButNotDone) {

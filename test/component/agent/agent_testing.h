@@ -56,4 +56,17 @@ inline void MakeNetwork(OpiClient& opi, const std::string& id, uint32_t vlan,
   ASSERT_EQ(opi.SetSubnets(subnets).status(), absl::OkStatus());
 }
 
+// VRF "tenant" with a gateway for the bridge, 10.0.0.254.
+inline void MakeDomain(OpiClient& opi, const std::string& bridge) {
+  evpn::VrfSpec vrf;
+  vrf.set_vni(5000);
+  ASSERT_EQ(opi.CreateVrf("tenant", vrf).status(), absl::OkStatus());
+  evpn::SviSpec svi;
+  svi.set_vrf("vrfs/tenant");
+  svi.set_logical_bridge("logicalBridges/" + bridge);
+  svi.add_gw_ip_prefix()->set_len(24);
+  svi.mutable_gw_ip_prefix(0)->mutable_addr()->set_v4_addr(0x0a0000fe);
+  ASSERT_EQ(opi.CreateSvi(bridge, svi).status(), absl::OkStatus());
+}
+
 }  // namespace xpu
