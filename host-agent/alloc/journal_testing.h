@@ -1,6 +1,6 @@
 #pragma once
 
-// Places for journals in tests.
+// Places for journals in tests, and rows to be in them.
 
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+
+#include "host-agent/alloc/journal.h"
 
 namespace xpu {
 
@@ -59,5 +61,50 @@ class SmallDisk {
   std::string path_;
   bool mounted_;
 };
+
+inline FunctionId Function(int n) {
+  return PciAddress{0, 3, static_cast<uint8_t>(n / 8), static_cast<uint8_t>(n % 8)};
+}
+
+// Something in every field.
+inline ClaimRow FullRow(const FunctionId& function) {
+  ClaimRow row;
+  row.function = function;
+  row.state = ClaimState::kAttached;
+  row.card = "card0";
+  row.port = "host0-3";
+  row.host_ifname = "p0v3";
+  row.host_mac = *MacAddress::Parse("02:00:00:00:00:03");
+  row.host_mtu = 1500;
+  row.known_by_alias = true;
+  row.mac = *MacAddress::Parse("02:00:00:00:00:99");
+  row.vfio = true;
+  row.settings_before = {.mac = MacAddress::Parse("02:00:00:00:00:07").value(),
+                         .vlan = VfSettings::Vlan{.id = 4094, .qos = 7, .protocol = 0x88a8},
+                         .spoof_check = true,
+                         .trust = false,
+                         .link_state = VfSettings::LinkState::kDisable,
+                         .min_tx_rate = 100,
+                         .max_tx_rate = 4'000'000'000};
+  row.attachment = Attachment{.container_id = "container",
+                              .ifname = "net1",
+                              .netns = "/run/netns/it's \"x\"",
+                              .pod_namespace = "ns",
+                              .pod_name = "pod",
+                              .cni_network = "blue-net",
+                              .network_namespace = "tenant",
+                              .network = "blue",
+                              .vlan = 0};
+  row.ipam = IpamCall{.type = "host-local",
+                      .path = "/opt/cni/bin",
+                      .args = "K8S_POD_NAME=pod;IgnoreUnknown=1",
+                      .config = R"({"ipam": {"type": "host-local"}})"};
+  row.confirmed = true;
+  row.addresses = {*InterfaceAddress::Parse("10.0.0.5/24"), *InterfaceAddress::Parse("2001:db8::5/64")};
+  row.gateways = {*IpAddress::Parse("10.0.0.1"), *IpAddress::Parse("2001:db8::1")};
+  row.mtu = 9000;
+  row.result = R"({"cniVersion": "1.1.0"})";
+  return row;
+}
 
 }  // namespace xpu
