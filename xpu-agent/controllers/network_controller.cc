@@ -41,7 +41,8 @@ Resource& CardEntry(Resource* object, const std::string& card) {
 NetworkController::NetworkController(std::string card, Deps deps)
     : card_(std::move(card)),
       finalizer_(absl::StrCat("xpu.opiproject.org/", card_, "-network")),
-      deps_(std::move(deps)) {}
+      deps_(std::move(deps)),
+      gateway_(deps_.opi) {}
 
 std::string NetworkController::BridgeId(const ResourceName& name) {
   return absl::StrCat(name.ns, ".", name.name);
@@ -85,20 +86,32 @@ absl::Status NetworkController::Realize(const ResourceName& name, Resource objec
   object = *std::move(held);
 
   absl::Status outcome;
+  absl::Status gateway;
+  api::v1alpha1::NetworkSpec spec;
   if (absl::StatusOr<Network> network = api::Decode<Network>(object); !network.ok()) {
     outcome = network.status();
   } else {
-    outcome = EnsureBridge(name, static_cast<uint32_t>(network->spec().vni()));
+    spec = network->spec();
+    outcome = EnsureBridge(name, static_cast<uint32_t>(spec.vni()));
     if (outcome.ok()) {
       agent::v1::Subnets subnets;
       subnets.set_logical_bridge(LogicalBridgeName(BridgeId(name)));
       for (const std::string& prefix : network->spec().prefixes()) subnets.add_prefixes(prefix);
       for (const std::string& gateway : network->spec().gateways()) subnets.add_gateways(gateway);
       subnets.set_mtu(static_cast<uint32_t>(network->spec().mtu()));
-      outcome = deps_.opi->SetSubnets(subnets).status();
+      if (network->spec().has_dns()) {
+        const api::v1alpha1::NetworkDns& dns = network->spec().dns();
+        *subnets.mutable_dns()->mutable_servers() = dns.servers();
+        subnets.mutable_dns()->set_domain(dns.domain());
+        *subnets.mutable_dns()->mutable_search() = dns.search();
+      }
+      if (deps_.before_prefixes) outcome = deps_.before_prefixes(name);
+      if (outcome.ok()) outcome = deps_.opi->SetSubnets(subnets).status();
     }
   }
   if (outcome.ok()) {
+    // Ports reach each other without it.
+    gateway = gateway_.Ensure(name, spec);
     const int64_t generation = GenerationOf(object);
     bool news = false;
     {
@@ -107,6 +120,7 @@ absl::Status NetworkController::Realize(const ResourceName& name, Resource objec
     }
     if (news) deps_.bridge_ready(name);
   }
+  if (!gateway.ok()) outcome = Annotate(gateway, "gateway");
   return WriteOutcome(object, outcome);
 }
 
@@ -137,24 +151,31 @@ absl::StatusOr<uint32_t> NetworkController::FreeVlan() {
 
 absl::Status NetworkController::DeleteBridge(const ResourceName& name) {
   const std::string bridge = LogicalBridgeName(BridgeId(name));
-  const absl::Status deleted = deps_.opi->DeleteLogicalBridge(bridge);
-  if (deleted.ok()) {
+  absl::Status deleted = deps_.opi->DeleteLogicalBridge(bridge);
+  if (absl::IsFailedPrecondition(deleted)) {
+    // The gateway goes last: ports that are still there use it.
+    XPU_RETURN_IF_ERROR(CheckNoPorts(bridge));
+    XPU_RETURN_IF_ERROR(gateway_.Remove(name));
+    deleted = deps_.opi->DeleteLogicalBridge(bridge);
+  }
+  XPU_RETURN_IF_ERROR(deleted);
+  {
     absl::MutexLock lock(&mu_);
     bridges_.erase(name);
-    return deleted;
   }
-  if (!absl::IsFailedPrecondition(deleted)) return deleted;
-  const absl::StatusOr<std::vector<evpn::BridgePort>> ports = deps_.opi->ListBridgePorts();
-  if (!ports.ok()) return deleted;
+  return gateway_.DeleteUnusedVrfs();
+}
+
+absl::Status NetworkController::CheckNoPorts(const std::string& bridge) {
+  XPU_ASSIGN_OR_RETURN(const std::vector<evpn::BridgePort> ports, deps_.opi->ListBridgePorts());
   std::vector<std::string> users;
-  for (const evpn::BridgePort& port : *ports) {
+  for (const evpn::BridgePort& port : ports) {
     const auto& bridges = port.spec().logical_bridges();
     if (std::find(bridges.begin(), bridges.end(), bridge) == bridges.end()) continue;
     const absl::StatusOr<std::string> id = BridgePortId(port.name());
     users.push_back(id.ok() ? *id : port.name());
   }
-  // The ports may have left meanwhile; then the next try succeeds.
-  if (users.empty()) return deleted;
+  if (users.empty()) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat("ports are still in it: ", absl::StrJoin(users, ", "),
                                                     "; it goes when their pods are gone"));
 }

@@ -12,13 +12,15 @@
 #include "absl/synchronization/mutex.h"
 #include "common/base/clock.h"
 #include "common/kube/resource_store.h"
+#include "xpu-agent/controllers/network_gateway.h"
 
 namespace xpu {
 
 class OpiClient;
 
-// Network resource → LogicalBridge and its subnets on one card. Reconcile() is called for one name at a time;
-// the rest from any thread.
+// Network resource → LogicalBridge, its subnets and its gateway on one card. A gateway that cannot be does
+// not keep the network from being there, and the condition says why. Reconcile() is called for one name at a
+// time; the rest from any thread.
 class NetworkController {
  public:
   struct Deps {
@@ -27,6 +29,9 @@ class NetworkController {
     Clock* clock = nullptr;
     // The object as the informer knows it.
     std::function<std::optional<Resource>(const ResourceName&)> get;
+    // The network's bridge is there and is to get its prefixes next: from then on it gives addresses.
+    // Optional.
+    std::function<absl::Status(const ResourceName& network)> before_prefixes;
     // The network's bridge is there, or its subnets have changed: ports may be bound now.
     std::function<void(const ResourceName& network)> bridge_ready;
   };
@@ -49,14 +54,16 @@ class NetworkController {
   absl::Status Remove(const ResourceName& name, const Resource& object);
   absl::Status EnsureBridge(const ResourceName& name, uint32_t vni);
   absl::StatusOr<uint32_t> FreeVlan();
-  // OK when it is gone; FailedPrecondition names the ports that are in it.
+  // OK when it is gone, with its gateway; FailedPrecondition names the ports that are in it.
   absl::Status DeleteBridge(const ResourceName& name);
+  absl::Status CheckNoPorts(const std::string& bridge);
   absl::Status WriteOutcome(const Resource& object, const absl::Status& outcome);
   void SetReady(Resource* object, const absl::Status& outcome) const;
 
   const std::string card_;
   const std::string finalizer_;
   const Deps deps_;
+  NetworkGateway gateway_;
   mutable absl::Mutex mu_;
   std::set<ResourceName> vanished_ ABSL_GUARDED_BY(mu_);
   // The generation that the bridge's subnets were set for.

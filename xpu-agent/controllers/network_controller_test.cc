@@ -19,6 +19,19 @@ class NetworkControllerTest : public ControllersTest {
     spec.set_vni(vni);
     return opi.CreateLogicalBridge(id, spec).status();
   }
+  evpn::Svi SviOf(const std::string& network) {
+    const auto svi = opi_.GetSvi("svis/default." + network);
+    EXPECT_TRUE(svi.ok()) << svi.status();
+    return svi.ok() ? *svi : evpn::Svi();
+  }
+  void CreateRouted(const std::string& name, int vni, const std::string& vrf,
+                    const std::vector<std::string>& prefixes, const std::vector<std::string>& gateways) {
+    Resource object = MakeResource(Networks(), Name(name));
+    object["spec"] = {{"vni", vni}, {"prefixes", prefixes}, {"gateways", gateways}, {"mtu", 1500}};
+    if (!vrf.empty()) object["spec"]["vrf"] = vrf;
+    const auto created = store_.Create(Networks(), object);
+    ASSERT_TRUE(created.ok()) << created.status();
+  }
   static Resource CardEntry(const Resource& network, const std::string& card) {
     for (const Resource& entry : At(network, "/status/cards")) {
       if (At(entry, "/card") == card) return entry;
@@ -179,6 +192,90 @@ TEST_F(NetworkControllerTest, OneCardThatFailsKeepsTheNetworkFromBeingReady) {
   ASSERT_TRUE(other_opi.DeleteLogicalBridge("logicalBridges/in-the-way").ok());
   WaitForReady(Networks(), "blue");
   other.reset();
+}
+
+TEST_F(NetworkControllerTest, GatewaysOfANetworkAreADomainOfItsOwn) {
+  Start();
+  CreateRouted("blue", 100, "", {"10.0.0.0/24", "fd00::/64"}, {"10.0.0.254", "fd00::ff"});
+  WaitForReady(Networks(), "blue");
+  const evpn::Svi svi = SviOf("blue");
+  EXPECT_EQ(svi.spec().vrf(), "vrfs/network.default.blue");
+  EXPECT_EQ(svi.spec().logical_bridge(), "logicalBridges/default.blue");
+  ASSERT_EQ(svi.spec().gw_ip_prefix_size(), 2);
+  EXPECT_EQ(svi.spec().gw_ip_prefix(0).addr().v4_addr(), 0x0a0000feu);
+  EXPECT_EQ(svi.spec().gw_ip_prefix(0).len(), 24);
+  EXPECT_EQ(svi.spec().gw_ip_prefix(1).len(), 64);
+}
+
+TEST_F(NetworkControllerTest, NetworksThatNameTheSameDomainShareIt) {
+  Start();
+  CreateRouted("blue", 100, "shop", {"10.0.0.0/24"}, {"10.0.0.254"});
+  CreateRouted("red", 200, "shop", {"10.1.0.0/24"}, {"10.1.0.254"});
+  WaitForReady(Networks(), "blue");
+  WaitForReady(Networks(), "red");
+  EXPECT_EQ(SviOf("blue").spec().vrf(), "vrfs/vrf.default.shop");
+  EXPECT_EQ(SviOf("red").spec().vrf(), "vrfs/vrf.default.shop");
+  ASSERT_TRUE(store_.Delete(Networks(), Name("red")).ok());
+  WaitForGone(Networks(), "red");
+  EXPECT_EQ(opi_.ListVrfs()->size(), 1u) << "blue is still in it";
+  ASSERT_TRUE(store_.Delete(Networks(), Name("blue")).ok());
+  WaitForGone(Networks(), "blue");
+  EXPECT_TRUE(opi_.ListVrfs()->empty());
+  EXPECT_TRUE(opi_.ListSvis()->empty());
+}
+
+TEST_F(NetworkControllerTest, ANetworkThatMovesToAnotherDomainLeavesNothingBehind) {
+  ASSERT_TRUE(opi_.CreateVrf("someone-elses", evpn::VrfSpec()).ok());
+  ASSERT_TRUE(opi_.CreateVrf("vrf.default.left-behind", evpn::VrfSpec()).ok());
+  Start();
+  CreateRouted("blue", 100, "", {"10.0.0.0/24"}, {"10.0.0.254"});
+  WaitForReady(Networks(), "blue");
+  PatchSpec(Networks(), "blue", {{"vrf", "shop"}});
+  WaitForReady(Networks(), "blue");
+  EXPECT_EQ(SviOf("blue").spec().vrf(), "vrfs/vrf.default.shop");
+  std::vector<std::string> vrfs;
+  const std::vector<evpn::Vrf> left = opi_.ListVrfs().value();
+  for (const evpn::Vrf& vrf : left) vrfs.push_back(vrf.name());
+  EXPECT_THAT(vrfs, testing::UnorderedElementsAre("vrfs/vrf.default.shop", "vrfs/someone-elses"));
+}
+
+TEST_F(NetworkControllerTest, TheGatewayGoesWithItsAddresses) {
+  Start();
+  CreateRouted("blue", 100, "", {"10.0.0.0/24"}, {"10.0.0.254"});
+  WaitForReady(Networks(), "blue");
+  PatchSpec(Networks(), "blue", {{"gateways", Resource::array({"10.0.0.253"})}});
+  WaitForReady(Networks(), "blue");
+  EXPECT_EQ(SviOf("blue").spec().gw_ip_prefix(0).addr().v4_addr(), 0x0a0000fdu);
+  PatchSpec(Networks(), "blue", {{"gateways", Resource::array()}});
+  WaitForReady(Networks(), "blue");
+  EXPECT_TRUE(opi_.ListSvis()->empty());
+  EXPECT_TRUE(opi_.ListVrfs()->empty());
+}
+
+TEST_F(NetworkControllerTest, SaysThatTheGatewayIsNotInPlaceWhileTheBridgeIs) {
+  Start();
+  CreateRouted("blue", 100, "shop", {"10.0.0.0/24"}, {"10.0.0.254"});
+  WaitForReady(Networks(), "blue");
+  CreateRouted("red", 200, "shop", {"10.0.0.0/16"}, {"10.0.1.254"});
+  const Resource network = WaitForReady(Networks(), "red", "Conflict");
+  EXPECT_THAT(GetCondition(network, "Ready").message, HasSubstr("gateway: "));
+  EXPECT_TRUE(BindDirectly(0, "red").ok()) << "ports reach each other without it";
+  PatchSpec(Networks(), "red", {{"vrf", "other"}});
+  WaitForReady(Networks(), "red");
+}
+
+TEST_F(NetworkControllerTest, TheGatewayStaysForAsLongAsPortsUseIt) {
+  Start();
+  CreateRouted("blue", 100, "", {"10.0.0.0/24"}, {"10.0.0.254"});
+  WaitForReady(Networks(), "blue");
+  ASSERT_TRUE(BindDirectly(3, "blue").ok());
+  ASSERT_TRUE(store_.Delete(Networks(), Name("blue")).ok());
+  WaitForReady(Networks(), "blue", "InUse");
+  EXPECT_EQ(SviOf("blue").spec().vrf(), "vrfs/network.default.blue");
+  ASSERT_TRUE(ReleaseDirectly(3).ok());
+  WaitForGone(Networks(), "blue");
+  EXPECT_TRUE(opi_.ListSvis()->empty());
+  EXPECT_TRUE(opi_.ListLogicalBridges()->empty());
 }
 
 TEST_F(NetworkControllerTest, OneBadNetworkDoesNotStopTheRest) {
