@@ -77,7 +77,7 @@ std::string UdpFrame(const Udp& udp) {
   };
   const std::string bare = datagram(0);
   const uint16_t checksum = Checksum(PseudoHeader(src, dst, IPPROTO_UDP, bare.size()) + bare);
-  return IpFrame(udp.eth_dst, udp.eth_src, src, dst, IPPROTO_UDP, 64, datagram(checksum));
+  return IpFrame(udp.eth_dst, udp.eth_src, src, dst, IPPROTO_UDP, udp.hop_limit, datagram(checksum));
 }
 
 std::string IcmpFrame(const Icmp& icmp) {

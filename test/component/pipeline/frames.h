@@ -44,6 +44,7 @@ struct Udp {
   uint16_t src_port = 4000;
   uint16_t dst_port = 4001;
   std::string payload;
+  uint8_t hop_limit = 64;
 };
 std::string UdpFrame(const Udp& udp);
 

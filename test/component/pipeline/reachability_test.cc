@@ -1,5 +1,4 @@
 // Pods that use their kernels, as they do in life.
-#include <arpa/inet.h>
 #include <linux/if_addr.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -8,10 +7,10 @@
 
 #include <cstring>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "test/component/pipeline/lab.h"
+#include "test/component/pipeline/tcp.h"
 
 namespace xpu::testing {
 namespace {
@@ -30,41 +29,7 @@ class ReachabilityTest : public PipelineTest {
     const auto answer = pod(from).netns().Run({"ping", "-c1", "-W5", address});
     EXPECT_TRUE(answer.ok()) << from << " to " << address << ": " << answer.status();
   }
-  // Says a word over TCP from one pod to an address of another and gives back what was heard.
-  std::string OverTcp(const std::string& from, const std::string& to, const std::string& address);
 };
-
-// A TCP socket of the pod, with a deadline of 5 s on each call.
-UniqueFd TcpSocket(Pod& pod) {
-  UniqueFd fd;
-  pod.netns().Call([&] { fd.Reset(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)); });
-  const timeval deadline{.tv_sec = 5};
-  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
-  setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &deadline, sizeof deadline);
-  return fd;
-}
-
-std::string ReachabilityTest::OverTcp(const std::string& from, const std::string& to,
-                                      const std::string& address) {
-  sockaddr_in6 where{.sin6_family = AF_INET6, .sin6_port = htons(5000)};
-  const UniqueFd listener = TcpSocket(pod(to));
-  if (bind(listener.get(), reinterpret_cast<sockaddr*>(&where), sizeof where) != 0 ||
-      listen(listener.get(), 1) != 0) {
-    return std::string("listen: ") + std::strerror(errno);
-  }
-  // IPv4 as a mapped address.
-  inet_pton(AF_INET6, absl::StrContains(address, ':') ? address.c_str() : ("::ffff:" + address).c_str(),
-            &where.sin6_addr);
-  const UniqueFd client = TcpSocket(pod(from));
-  if (connect(client.get(), reinterpret_cast<sockaddr*>(&where), sizeof where) != 0 ||
-      send(client.get(), "hello", 5, 0) != 5) {
-    return std::string("connect: ") + std::strerror(errno);
-  }
-  const UniqueFd server(accept(listener.get(), nullptr, nullptr));
-  char buffer[16];
-  const ssize_t n = recv(server.get(), buffer, sizeof buffer, 0);
-  return n < 0 ? std::string("recv: ") + std::strerror(errno) : std::string(buffer, n);
-}
 
 // What the pod's kernel says of its IPv6 addresses from now on (rtnetlink(7)).
 UniqueFd AddressEvents(Pod& pod) {
@@ -107,8 +72,8 @@ TEST_F(ReachabilityTest, PodsOfOneNetworkReachEachOther) {
   Ping("a", Ip6Of("b"));
   Ping("c", Ip6Of("a"));
   Ping("a", LinkLocalOf("c") + "%eth0");
-  EXPECT_EQ(OverTcp("a", "b", Ip4Of("b")), "hello");
-  EXPECT_EQ(OverTcp("b", "a", Ip6Of("a")), "hello");
+  EXPECT_EQ(OverTcp(pod("a"), pod("b"), Ip4Of("b")), "hello");
+  EXPECT_EQ(OverTcp(pod("b"), pod("a"), Ip6Of("a")), "hello");
 }
 
 TEST_F(ReachabilityTest, TheSameAddressIsAnotherPodInAnotherNetwork) {
