@@ -92,6 +92,26 @@ class Demo {
                          [&]() -> absl::StatusOr<bool> { return d.v4 == second.address; });
   }
 
+  absl::Status Routing() {
+    report_.Heading("Networks of one routing domain");
+    XPU_RETURN_IF_ERROR(Apply("routed.yaml", "apply the networks web and store, in the domain shop"));
+    XPU_RETURN_IF_ERROR(Attach({.name = "e", .network = "web", .addresses = {"10.10.0.88", "fd00:10::88"}}));
+    XPU_RETURN_IF_ERROR(Attach({.name = "f", .network = "store"}));
+    const Pod &a = pods_.at("a"), &e = pods_.at("e"), &f = pods_.at("f");
+    XPU_RETURN_IF_ERROR(PingBoth("e reaches f, in the other network", true, e, f));
+    for (const IpAddress& to : {*e.v4, *e.v6}) {
+      XPU_RETURN_IF_ERROR(report_.Check(absl::StrCat("f sends a megabyte to e over TCP, ", to.ToString()),
+                                        true, [&] { return TcpTransfer(f.netns, e.netns, to); }));
+    }
+    for (const char* text : {"10.10.0.254", "fd00:10::ff", "10.11.0.254", "fd00:11::ff"}) {
+      XPU_ASSIGN_OR_RETURN(const IpAddress gateway, IpAddress::Parse(text));
+      XPU_RETURN_IF_ERROR(report_.Check(absl::StrCat("the gateway ", text, " answers e"), true,
+                                        [&] { return Ping(e.netns, gateway); }));
+    }
+    // An address that nobody has in blue, which has the same prefix as web.
+    return PingBoth("a, in another domain with the same prefix, does not reach e", false, a, e);
+  }
+
   absl::Status Detach() {
     report_.Heading("Everything goes back");
     while (!pods_.empty()) {
@@ -172,6 +192,7 @@ absl::Status RunDemo(Sandbox& sandbox, const std::string& examples, bool keep, D
   XPU_RETURN_IF_ERROR(demo.Reachability());
   XPU_RETURN_IF_ERROR(demo.Cheating());
   XPU_RETURN_IF_ERROR(demo.Change());
+  XPU_RETURN_IF_ERROR(demo.Routing());
   return keep ? absl::OkStatus() : demo.Detach();
 }
 
