@@ -3,8 +3,11 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "common/loop_rpc/typed_method.h"
 #include "host-agent/cni/cni_error.h"
 #include "host-agent/service/cni_log.h"
+#include "xpu/hostagent/v1/host_agent.pb.h"
 
 namespace xpu {
 namespace {
@@ -20,60 +23,50 @@ CniHandler::Request ToRequest(const pb::CniRequest& request) {
           .config = request.config()};
 }
 
-// What answers a call: its outcome, and then the end of the call.
-CniHandler::Done Answer(const char* command, const pb::CniRequest* request, pb::CniResponse* response,
-                        grpc::ServerUnaryReactor* reactor) {
-  return [command, request, response, reactor](absl::StatusOr<std::string> result) {
-    LogCniCall(command, ToRequest(*request), result);
-    if (result.ok()) {
-      response->set_result(*std::move(result));
-    } else {
-      const CniFailure failure = ToCniFailure(result.status());
-      pb::CniError& error = *response->mutable_error();
-      error.set_code(static_cast<uint32_t>(failure.code));
-      error.set_msg(failure.msg);
-      error.set_details(failure.details);
-      error.set_cni_version(CniVersionForErrors(request->config()));
-    }
-    reactor->Finish(grpc::Status::OK);
-  };
+pb::CniResponse ToResponse(const CniHandler::Request& request, absl::StatusOr<std::string> result) {
+  pb::CniResponse response;
+  if (result.ok()) {
+    response.set_result(*std::move(result));
+    return response;
+  }
+  const CniFailure failure = ToCniFailure(result.status());
+  pb::CniError& error = *response.mutable_error();
+  error.set_code(static_cast<uint32_t>(failure.code));
+  error.set_msg(failure.msg);
+  error.set_details(failure.details);
+  error.set_cni_version(CniVersionForErrors(request.config));
+  return response;
+}
+
+using Verb = void (CniHandler::*)(const CniHandler::Request& request, CniHandler::Done done);
+
+// `command` is what the specification calls it.
+LoopRpcServer::Method MethodFor(CniHandler& handler, const char* command, Verb verb,
+                                const LoopInbox::Post& post) {
+  return UnaryMethod<pb::CniRequest, pb::CniResponse>(
+      post, [&handler, command, verb](const pb::CniRequest& message, RpcReply<pb::CniResponse> reply) {
+        CniHandler::Request request = ToRequest(message);
+        (handler.*verb)(request,
+                        [command, request, reply = std::move(reply)](absl::StatusOr<std::string> result) {
+                          LogCniCall(command, request, result);
+                          reply(ToResponse(request, std::move(result)));
+                        });
+      });
 }
 
 }  // namespace
 
-grpc::ServerUnaryReactor* CniServiceImpl::Add(grpc::CallbackServerContext* context,
-                                              const pb::CniRequest* request, pb::CniResponse* response) {
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  handler_.Add(ToRequest(*request), Answer("ADD", request, response, reactor));
-  return reactor;
-}
-
-grpc::ServerUnaryReactor* CniServiceImpl::Del(grpc::CallbackServerContext* context,
-                                              const pb::CniRequest* request, pb::CniResponse* response) {
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  handler_.Del(ToRequest(*request), Answer("DEL", request, response, reactor));
-  return reactor;
-}
-
-grpc::ServerUnaryReactor* CniServiceImpl::Check(grpc::CallbackServerContext* context,
-                                                const pb::CniRequest* request, pb::CniResponse* response) {
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  handler_.Check(ToRequest(*request), Answer("CHECK", request, response, reactor));
-  return reactor;
-}
-
-grpc::ServerUnaryReactor* CniServiceImpl::Gc(grpc::CallbackServerContext* context,
-                                             const pb::CniRequest* request, pb::CniResponse* response) {
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  handler_.Gc(ToRequest(*request), Answer("GC", request, response, reactor));
-  return reactor;
-}
-
-grpc::ServerUnaryReactor* CniServiceImpl::Status(grpc::CallbackServerContext* context,
-                                                 const pb::CniRequest* request, pb::CniResponse* response) {
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  handler_.Status(ToRequest(*request), Answer("STATUS", request, response, reactor));
-  return reactor;
+LoopRpcServer::Methods CniServiceMethods(CniHandler& handler, const LoopInbox::Post& post) {
+  LoopRpcServer::Methods methods;
+  const auto add = [&](const char* name, const char* command, Verb verb) {
+    methods[absl::StrCat("/xpu.hostagent.v1.CniService/", name)] = MethodFor(handler, command, verb, post);
+  };
+  add("Add", "ADD", &CniHandler::Add);
+  add("Del", "DEL", &CniHandler::Del);
+  add("Check", "CHECK", &CniHandler::Check);
+  add("Gc", "GC", &CniHandler::Gc);
+  add("Status", "STATUS", &CniHandler::Status);
+  return methods;
 }
 
 }  // namespace xpu

@@ -1,19 +1,27 @@
 #include "host-agent/service/host_agent.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/base/folder_watch.h"
 #include "common/base/status_macros.h"
+#include "common/loop_rpc/loop_rpc_server.h"
 #include "common/opi/opi_client.h"
 #include "common/rpc/rpc.h"
+#include "common/sys/files.h"
+#include "common/vendor_plugin/vendor_plugin.h"
+#include "grpcpp/impl/service_type.h"
 #include "host-agent/alloc/allocator.h"
 #include "host-agent/attach/attacher.h"
 #include "host-agent/attach/workers.h"
 #include "host-agent/inventory/inventory.h"
+#include "host-agent/lifecycle/host_plugin.h"
 #include "host-agent/podresources/claim_auditor.h"
 #include "host-agent/podresources/pod_watch.h"
 #include "host-agent/provision/claim_gate.h"
@@ -48,6 +56,10 @@ absl::Status CheckOptions(const HostAgentOptions& options) {
                      "\": the name of this host has 1 to 63 lower-case letters, digits, '-' and '.', as "
                      "Kubernetes names nodes"));
   }
+  if (!absl::StartsWith(options.listen, "unix:/")) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("listen \"", options.listen, "\": the agent serves this machine alone, on unix:/path"));
+  }
   return CheckCards(options.cards);
 }
 
@@ -62,10 +74,12 @@ class HostAgent {
         inventory_(
             options.cards, deps.bus, [this](const FunctionId& f) { return HealthOf(f); },
             [this] { return allocator_->Count(); }),
-        executor_(std::make_unique<KeyedExecutor>(kMaxThreads)) {}
+        executor_(std::make_unique<KeyedExecutor>(kMaxThreads)),
+        inbox_(deps.loop) {}
 
   ~HostAgent() {
     // Nobody asks any more, then nobody gives work, then what was given is done.
+    plugin_server_.reset();
     server_.reset();
     checkpoint_.reset();
     if (pods_ != nullptr) pods_->Stop();
@@ -129,15 +143,12 @@ class HostAgent {
                                                           .attacher = *attacher_,
                                                           .executor = *executor_,
                                                           .ipam = deps_.ipam});
-    host_agent_service_ =
-        std::make_unique<HostAgentServiceImpl>(inventory_, *allocator_, *allocate_, *provisioner_);
-    cni_service_ = std::make_unique<CniServiceImpl>(*cni_);
-    XPU_ASSIGN_OR_RETURN(
-        server_, RpcServer::Start({options_.listen}, {host_agent_service_.get(), cni_service_.get()}));
+    XPU_RETURN_IF_ERROR(Serve());
     if (!options_.dpu_operator_socket.empty()) {
       XPU_ASSIGN_OR_RETURN(dpu_operator_,
                            DpuOperatorEndpoint::Start(deps_.loop, *cni_, options_.dpu_operator_socket));
     }
+    if (!options_.vendor_plugin_socket.empty()) XPU_RETURN_IF_ERROR(ServeVendorPlugin());
     spdlog::info("serving {} functions of {} cards on {}, with {} claims in the journal",
                  inventory_.List().size(), sessions_.size(), options_.listen, allocator_->Rows().size());
     return absl::OkStatus();
@@ -153,6 +164,42 @@ class HostAgent {
     if (deps_.pod_namespaces) sources.pod_namespaces = deps_.pod_namespaces();
     XPU_RETURN_IF_ERROR(AddLostClaims(sources, deps_.journal));
     return deps_.journal_complete();
+  }
+
+  // By gRPC's own library, which only who asks for this pays for.
+  absl::Status ServeVendorPlugin() {
+    HostPlugin::Parts parts{
+        .functions = [this] { return inventory_.List(); },
+        .rows = [this] { return allocator_->Rows(); },
+        .set_vfs = [this](const PciAddress& pf, int count,
+                          std::function<void(absl::StatusOr<int>)> done) {
+          provisioner_->SetVfs(pf, count, std::move(done));
+        }};
+    for (const CardConfig& card : options_.cards) parts.physical_functions.push_back(card.pf);
+    if (!options_.dpu_operator_endpoint.empty()) {
+      XPU_ASSIGN_OR_RETURN(parts.endpoint, PluginEndpoint::Parse(options_.dpu_operator_endpoint));
+    }
+    plugin_ = std::make_unique<HostPlugin>(std::move(parts));
+    plugin_services_ = MakeVendorPluginServices(*plugin_, options_.node);
+    std::vector<grpc::Service*> services;
+    for (const auto& service : plugin_services_) services.push_back(service.get());
+    XPU_RETURN_IF_ERROR(
+        MakeDirectories(std::filesystem::path(options_.vendor_plugin_socket).parent_path()));
+    XPU_ASSIGN_OR_RETURN(plugin_server_,
+                         RpcServer::Start({"unix:" + options_.vendor_plugin_socket}, services, TlsFiles()));
+    return absl::OkStatus();
+  }
+
+  absl::Status Serve() {
+    LoopRpcServer::Methods methods = HostAgentServiceMethods({.inventory = inventory_,
+                                                              .allocator = *allocator_,
+                                                              .allocate = *allocate_,
+                                                              .provisioner = *provisioner_},
+                                                             inbox_.post());
+    methods.merge(CniServiceMethods(*cni_, inbox_.post()));
+    const std::string socket(absl::StripPrefix(options_.listen, "unix:"));
+    XPU_ASSIGN_OR_RETURN(server_, LoopRpcServer::Start(deps_.loop, socket, std::move(methods)));
+    return absl::OkStatus();
   }
 
   void StartPodWatch() {
@@ -279,15 +326,18 @@ class HostAgent {
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<KeyedExecutor> executor_;
   std::unique_ptr<Provisioner> provisioner_;
+  std::unique_ptr<HostPlugin> plugin_;
+  std::vector<std::unique_ptr<grpc::Service>> plugin_services_;
+  std::unique_ptr<RpcServer> plugin_server_;
   // Outlives the executor, whose work asks it. Null without a kubelet to ask.
   std::unique_ptr<PodWatch> pods_;
   std::unique_ptr<FolderWatch> checkpoint_;
   std::unique_ptr<AllocateHandler> allocate_;
   std::unique_ptr<CniHandler> cni_;
-  std::unique_ptr<HostAgentServiceImpl> host_agent_service_;
-  std::unique_ptr<CniServiceImpl> cni_service_;
   std::unique_ptr<DpuOperatorEndpoint> dpu_operator_;
-  std::unique_ptr<RpcServer> server_;
+  std::unique_ptr<LoopRpcServer> server_;
+  // Brings the answers that workers give.
+  LoopInbox inbox_;
 };
 
 }  // namespace

@@ -28,10 +28,14 @@ struct HostAgentOptions {
   // Name of this host (node), as in Netdev.spec.host: a label of RFC 1123.
   std::string node;
   std::vector<CardConfig> cards;
-  // Where to serve, as RpcServer takes it.
+  // Where to serve: "unix:/path".
   std::string listen;
   // Path of a socket on which openshift/dpu-operator's CNI plugin is served too; empty: it is not.
   std::string dpu_operator_socket;
+  // Path of a socket on which its daemon is served too, as the host's side of its vendor plugin; empty: it is not.
+  std::string vendor_plugin_socket;
+  // "IP:PORT" at which that daemon is told to find the one on the card; empty: Init is refused.
+  std::string dpu_operator_endpoint;
   // Folder in which the kubelet writes its checkpoint; empty, or not there: its writes are not followed.
   std::string kubelet_devices;
   // Delays before something is tried again: at a card, and at the API server.

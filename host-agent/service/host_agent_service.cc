@@ -2,14 +2,15 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/synchronization/mutex.h"
-#include "common/rpc/rpc.h"
+#include "common/loop_rpc/typed_method.h"
+#include "xpu/hostagent/v1/host_agent.pb.h"
 
 namespace xpu {
 namespace {
@@ -42,57 +43,40 @@ pb::WatchFunctionsResponse ToResponse(const InventoryList& list) {
   return response;
 }
 
-// One watcher. Of lists that come while one is being sent, the last is sent next. Deletes itself when gRPC is
-// done with it.
-class WatchReactor final : public grpc::ServerWriteReactor<pb::WatchFunctionsResponse> {
+// One watcher. Of lists that come while one is being sent, the last is sent next. Lives on the loop; the call
+// keeps it.
+class Watcher : public std::enable_shared_from_this<Watcher> {
  public:
-  explicit WatchReactor(Inventory& inventory)
-      : subscription_(inventory.Subscribe([this](const InventoryList& list) { Send(list); })) {}
-
-  void OnWriteDone(bool ok) override {
-    {
-      absl::MutexLock lock(&mu_);
-      writing_ = false;
-      // If the write failed the call is cancelled, which OnCancel is told.
-      if (!ok || finished_ || !has_next_) return;
-      StartNext();
-    }
-    StartWrite(&sending_);
+  static void Start(Inventory& inventory, const LoopCall& call, const LoopInbox::Post& post) {
+    const auto watcher = std::make_shared<Watcher>(call);
+    call.OnDrained([raw = watcher.get()] {
+      raw->writing_ = false;
+      raw->WriteNext();
+    });
+    call.OnEnd([watcher] { watcher->subscription_ = nullptr; });
+    // Told on whatever thread changes the inventory.
+    watcher->subscription_ =
+        inventory.Subscribe([post, weak = std::weak_ptr<Watcher>(watcher)](const InventoryList& list) {
+          post([weak, list] {
+            const auto self = weak.lock();
+            if (self == nullptr) return;
+            self->next_ = list;
+            self->WriteNext();
+          });
+        });
   }
-  void OnCancel() override {
-    {
-      absl::MutexLock lock(&mu_);
-      if (std::exchange(finished_, true)) return;
-    }
-    Finish(grpc::Status(grpc::StatusCode::CANCELLED, "the watcher has gone or the agent stops"));
-  }
-  void OnDone() override { delete this; }
+  explicit Watcher(const LoopCall& call) : call_(call) {}
 
  private:
-  void Send(const InventoryList& list) {
-    {
-      absl::MutexLock lock(&mu_);
-      next_ = ToResponse(list);
-      has_next_ = true;
-      if (writing_ || finished_) return;
-      StartNext();
-    }
-    StartWrite(&sending_);
-  }
-  void StartNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    sending_ = std::move(next_);
-    has_next_ = false;
+  void WriteNext() {
+    if (writing_ || !next_) return;
     writing_ = true;
+    call_.Write(ToResponse(*std::exchange(next_, std::nullopt)).SerializeAsString());
   }
 
-  absl::Mutex mu_;
-  pb::WatchFunctionsResponse next_ ABSL_GUARDED_BY(mu_);
-  bool has_next_ ABSL_GUARDED_BY(mu_) = false;
-  bool writing_ ABSL_GUARDED_BY(mu_) = false;
-  bool finished_ ABSL_GUARDED_BY(mu_) = false;
-  // gRPC's while writing_.
-  pb::WatchFunctionsResponse sending_;
-  // Last: it ends first, and then nothing is sent any more.
+  const LoopCall call_;
+  std::optional<InventoryList> next_;
+  bool writing_ = false;
   std::unique_ptr<Inventory::Subscription> subscription_;
 };
 
@@ -126,45 +110,57 @@ pb::PhysicalFunction ToPhysicalFunction(const PfState& state) {
   return out;
 }
 
+pb::AllocateResponse ToResponse(const std::map<std::string, std::string>& environment) {
+  pb::AllocateResponse response;
+  response.mutable_envs()->insert(environment.begin(), environment.end());
+  return response;
+}
+
 }  // namespace
 
-grpc::ServerWriteReactor<pb::WatchFunctionsResponse>* HostAgentServiceImpl::WatchFunctions(
-    grpc::CallbackServerContext*, const pb::WatchFunctionsRequest*) {
-  return new WatchReactor(inventory_);
-}
-
-grpc::ServerUnaryReactor* HostAgentServiceImpl::Allocate(grpc::CallbackServerContext* context,
-                                                         const pb::AllocateRequest* request,
-                                                         pb::AllocateResponse* response) {
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  allocate_.Allocate({request->functions().begin(), request->functions().end()},
-                     [reactor, response](absl::StatusOr<std::map<std::string, std::string>> environment) {
-                       if (environment.ok()) {
-                         response->mutable_envs()->insert(environment->begin(), environment->end());
-                       }
-                       reactor->Finish(ToGrpc(environment.status()));
-                     });
-  return reactor;
-}
-
-grpc::ServerUnaryReactor* HostAgentServiceImpl::ListClaims(grpc::CallbackServerContext* context,
-                                                           const pb::ListClaimsRequest*,
-                                                           pb::ListClaimsResponse* response) {
-  for (const ClaimRow& row : allocator_.Rows()) *response->add_claims() = ToClaim(row);
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
-}
-
-grpc::ServerUnaryReactor* HostAgentServiceImpl::ListPhysicalFunctions(
-    grpc::CallbackServerContext* context, const pb::ListPhysicalFunctionsRequest*,
-    pb::ListPhysicalFunctionsResponse* response) {
-  for (const PfState& state : provisioner_.States()) {
-    *response->add_physical_functions() = ToPhysicalFunction(state);
-  }
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
+LoopRpcServer::Methods HostAgentServiceMethods(const HostAgentServiceParts& parts,
+                                               const LoopInbox::Post& post) {
+  const auto path = [](const char* name) {
+    return absl::StrCat("/xpu.hostagent.v1.HostAgentService/", name);
+  };
+  return {
+      {path("WatchFunctions"),
+       [&inventory = parts.inventory, post](const LoopCall& call, const std::string&) {
+         Watcher::Start(inventory, call, post);
+       }},
+      {path("Allocate"),
+       UnaryMethod<pb::AllocateRequest, pb::AllocateResponse>(
+           post,
+           [&allocate = parts.allocate](const pb::AllocateRequest& request,
+                                        RpcReply<pb::AllocateResponse> reply) {
+             allocate.Allocate({request.functions().begin(), request.functions().end()},
+                               [reply = std::move(reply)](
+                                   const absl::StatusOr<std::map<std::string, std::string>>& environment) {
+                                 if (!environment.ok()) return reply(environment.status());
+                                 reply(ToResponse(*environment));
+                               });
+           })},
+      {path("ListClaims"), UnaryMethod<pb::ListClaimsRequest, pb::ListClaimsResponse>(
+                               post,
+                               [&allocator = parts.allocator](const pb::ListClaimsRequest&,
+                                                              const RpcReply<pb::ListClaimsResponse>& reply) {
+                                 pb::ListClaimsResponse response;
+                                 for (const ClaimRow& row : allocator.Rows())
+                                   *response.add_claims() = ToClaim(row);
+                                 reply(std::move(response));
+                               })},
+      {path("ListPhysicalFunctions"),
+       UnaryMethod<pb::ListPhysicalFunctionsRequest, pb::ListPhysicalFunctionsResponse>(
+           post,
+           [&provisioner = parts.provisioner](const pb::ListPhysicalFunctionsRequest&,
+                                              const RpcReply<pb::ListPhysicalFunctionsResponse>& reply) {
+             pb::ListPhysicalFunctionsResponse response;
+             for (const PfState& state : provisioner.States()) {
+               *response.add_physical_functions() = ToPhysicalFunction(state);
+             }
+             reply(std::move(response));
+           })},
+  };
 }
 
 }  // namespace xpu

@@ -331,12 +331,17 @@ TEST(RunHostAgent, RefusesOptionsThatCannotBe) {
               absl::StatusCode::kInvalidArgument);
   }
   const HostAgentOptions twice{.node = "a",
-                               .cards = {{"c", world.pf(), "unix:/x"}, {"d", world.pf(), "unix:/y"}}};
+                               .cards = {{"c", world.pf(), "unix:/x"}, {"d", world.pf(), "unix:/y"}},
+                               .listen = "unix:/x"};
   EXPECT_EQ(RunHostAgent(twice, deps).code(), absl::StatusCode::kInvalidArgument);
-  const HostAgentOptions endpoint{.node = "a", .cards = {{"c", world.pf(), "nonsense"}}};
+  const HostAgentOptions endpoint{.node = "a", .cards = {{"c", world.pf(), "nonsense"}}, .listen = "unix:/x"};
   EXPECT_THAT(std::string(RunHostAgent(endpoint, deps).message()), HasSubstr("nonsense"));
   const HostAgentOptions socket{.node = "a", .listen = "unix:/nowhere/at/all.sock"};
   EXPECT_FALSE(RunHostAgent(socket, deps).ok());
+  for (const char* listen : {"", "unix:relative", "127.0.0.1:1"}) {
+    EXPECT_THAT(std::string(RunHostAgent({.node = "a", .listen = listen}, deps).message()),
+                HasSubstr("unix:/path"));
+  }
 }
 
 }  // namespace

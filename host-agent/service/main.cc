@@ -1,7 +1,10 @@
 // xpu-host-agent: owns the functions of this host's cards, gives them to pods and takes them back.
 
+#include <malloc.h>
+
 #include <csignal>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +23,7 @@
 #include "common/sys/net_namespaces_real.h"
 #include "common/sys/netlink_real.h"
 #include "common/sys/sysfs_pci_bus.h"
+#include "common/vendor_plugin/vendor_plugin.h"
 #include "host-agent/alloc/sqlite_journal.h"
 #include "host-agent/ipam/exec_ipam.h"
 #include "host-agent/podresources/grpc_pod_resources.h"
@@ -40,13 +44,34 @@ struct Flags {
   std::vector<std::string> cards;
   std::string api_server;
   std::string dpu_operator_socket;
+  std::string vendor_plugin_socket;
+  std::string dpu_operator_endpoint;
   std::string pod_resources = "/var/lib/kubelet/pod-resources/kubelet.sock";
   std::string kubelet_devices = "/var/lib/kubelet/device-plugins";
   std::string log_level = "info";
 };
 
-absl::StatusOr<std::unique_ptr<xpu::OpiClient>> OpenCard(const std::string& endpoint) {
-  XPU_ASSIGN_OR_RETURN(std::unique_ptr<xpu::OpiClient> client, xpu::GrpcOpiClient::Make(endpoint));
+// Of the cards that are not on this machine, by endpoint.
+using Credentials = std::map<std::string, std::shared_ptr<xpu::TlsCredentials>>;
+
+absl::StatusOr<Credentials> LoadCredentials(const std::map<std::string, xpu::TlsFiles>& files,
+                                            xpu::EventLoop& loop) {
+  Credentials credentials;
+  for (const auto& [endpoint, tls] : files) {
+    std::shared_ptr<xpu::TlsCredentials>& loaded = credentials[endpoint];
+    XPU_ASSIGN_OR_RETURN(loaded, xpu::TlsCredentials::Load(tls));
+    XPU_RETURN_IF_ERROR(loaded->Follow(loop));
+  }
+  return credentials;
+}
+
+absl::StatusOr<std::unique_ptr<xpu::OpiClient>> OpenCard(const Credentials& credentials,
+                                                         const std::string& endpoint) {
+  xpu::GrpcOpiClient::Options options;
+  if (const auto known = credentials.find(endpoint); known != credentials.end()) {
+    options.credentials = known->second;
+  }
+  XPU_ASSIGN_OR_RETURN(std::unique_ptr<xpu::OpiClient> client, xpu::GrpcOpiClient::Make(endpoint, options));
   return client;
 }
 
@@ -56,11 +81,15 @@ absl::Status Run(const Flags& flags) {
   options.node = flags.node;
   options.listen = flags.listen;
   options.dpu_operator_socket = flags.dpu_operator_socket;
+  options.vendor_plugin_socket = flags.vendor_plugin_socket;
+  options.dpu_operator_endpoint = flags.dpu_operator_endpoint;
   options.kubelet_devices = flags.kubelet_devices;
+  std::map<std::string, xpu::TlsFiles> tls;
   if (!flags.config.empty()) {
     const absl::StatusOr<std::string> text = xpu::ReadFile(flags.config);
     if (!text.ok()) return xpu::Annotate(text.status(), "the configuration cannot be read");
     XPU_ASSIGN_OR_RETURN(options.cards, xpu::ReadHostConfig(*text, flags.config));
+    XPU_ASSIGN_OR_RETURN(tls, xpu::ReadCardCredentials(*text, flags.config));
   }
   for (const std::string& text : flags.cards) {
     XPU_ASSIGN_OR_RETURN(options.cards.emplace_back(), xpu::ParseCard(text));
@@ -70,6 +99,7 @@ absl::Status Run(const Flags& flags) {
   const auto stop = [&loop] { loop.Stop(); };
   const xpu::EventLoop::Handle on_term = loop.OnSignal(SIGTERM, stop);
   const xpu::EventLoop::Handle on_int = loop.OnSignal(SIGINT, stop);
+  XPU_ASSIGN_OR_RETURN(const Credentials credentials, LoadCredentials(tls, loop));
   xpu::SysfsPciBus bus(flags.sysfs);
   xpu::NetlinkFactoryReal netlinks;
   xpu::NetNamespacesReal namespaces;
@@ -94,6 +124,8 @@ absl::Status Run(const Flags& flags) {
     XPU_ASSIGN_OR_RETURN(store, xpu::KubeClient::Make({.server = flags.api_server}));
   }
   const auto ready = [] {
+    // What starting took is given back.
+    malloc_trim(0);
     if (const absl::Status status = xpu::NotifyReady(); !status.ok()) {
       spdlog::warn("the service manager could not be told that the agent serves: {}", status.ToString());
     }
@@ -104,7 +136,7 @@ absl::Status Run(const Flags& flags) {
                                      .namespaces = namespaces,
                                      .journal = journal,
                                      .announce = std::bind_front(&xpu::Announcer::Announce, &announcer),
-                                     .open_card = OpenCard,
+                                     .open_card = std::bind_front(&OpenCard, std::cref(credentials)),
                                      .devlink = &devlink,
                                      .ipam = &ipam,
                                      .pod_resources = pod_resources.get(),
@@ -117,6 +149,8 @@ absl::Status Run(const Flags& flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Dozens of threads that wait most of the time: a part of the heap for each would lie idle.
+  mallopt(M_ARENA_MAX, 2);
   Flags flags;
   CLI::App app{"Gives the functions of this host's cards to pods, and takes them back."};
   app.add_option("--sysfs", flags.sysfs, "Where the kernel's sysfs is")->capture_default_str();
@@ -138,6 +172,14 @@ int main(int argc, char** argv) {
       "--dpu-operator-socket", flags.dpu_operator_socket,
       absl::StrCat("Serve openshift/dpu-operator's CNI plugin too, on this socket; the plugin uses ",
                    xpu::kDpuOperatorSocket));
+  app.add_option(
+      "--vendor-plugin-socket", flags.vendor_plugin_socket,
+      absl::StrCat(
+          "Serve that project's daemon too, as the host's side of its vendor plugin, on this socket; the "
+          "daemon uses ",
+          xpu::kVendorPluginSocket));
+  app.add_option("--dpu-operator-endpoint", flags.dpu_operator_endpoint,
+                 "IP:PORT at which that daemon is told to find the one on the card");
   app.add_option("--pod-resources", flags.pod_resources,
                  "The kubelet's socket for what pods hold, by which claims of pods that are gone are found; "
                  "there need be none, and empty asks nobody")
