@@ -56,7 +56,8 @@ TEST_P(OpiClientContract, BindChoosesOneAddressOfEachFamily) {
   EXPECT_EQ(bound->bridge_port(), "bridgePorts/host0-0");
   EXPECT_EQ(bound->logical_bridge(), "logicalBridges/blue");
   EXPECT_EQ(bound->mac_address(), Mac(1));
-  EXPECT_EQ(bound->mtu(), 1500u);
+  // On a card with tunnels there is less room, as the bridge has a VNI.
+  EXPECT_THAT(bound->mtu(), ::testing::AnyOf(1500u, 1450u));
   EXPECT_EQ(bound->claim(), 1);
   EXPECT_THAT(bound->addresses(),
               ::testing::UnorderedElementsAre(::testing::MatchesRegex("10\\.0\\.0\\.[2-6]/29"),
@@ -329,10 +330,11 @@ TEST_P(OpiClientContract, RemotePortsOfABridgeCanBeToldAgainAndDoNotHoldIt) {
   request.add_remove("default/never-there");
   EXPECT_EQ(opi().UpdateRemotePorts(request), absl::OkStatus());
   EXPECT_EQ(opi().UpdateRemotePorts(request), absl::OkStatus());
+  const agent::v1::RemotePort again = port;
   request.clear_set();
   request.set_replace(true);
   EXPECT_EQ(opi().UpdateRemotePorts(request), absl::OkStatus());
-  *request.add_set() = port;
+  *request.add_set() = again;
   EXPECT_EQ(opi().DeleteLogicalBridge("logicalBridges/red"), absl::OkStatus());
   EXPECT_TRUE(absl::IsNotFound(opi().UpdateRemotePorts(request)));
 }
