@@ -1,7 +1,10 @@
 // What stands behind and beside the device plugin while Allocate is measured, each a process of its own:
-//   xpu-allocate-servers host-agent SOCKET FUNCTIONS   a host agent that has so many functions and claims at
-//   once xpu-allocate-servers echo SOCKET                   a bare gRPC server that answers Allocate with
-//   what it was asked
+//   xpu-allocate-servers host-agent SOCKET FUNCTIONS
+//       a host agent that has so many functions and claims at once
+//   xpu-allocate-servers echo SOCKET
+//       a bare gRPC server that answers Allocate with what it was asked
+//   xpu-allocate-servers relay SOCKET HOST_AGENT
+//       one that asks the host agent
 // They run until they are killed.
 
 #include <grpcpp/grpcpp.h>
@@ -13,6 +16,10 @@
 #include <string>
 
 #include "absl/strings/str_format.h"
+#include "common/base/event_loop.h"
+#include "common/base/loop_inbox.h"
+#include "common/loop_rpc/loop_rpc_server.h"
+#include "common/loop_rpc/typed_method.h"
 #include "kubelet/deviceplugin/v1beta1/api.grpc.pb.h"
 #include "test/component/device_plugin/fake_host_agent.h"
 #include "xpu/hostagent/v1/host_agent.grpc.pb.h"
@@ -77,18 +84,28 @@ int Run(grpc::Service& service, const std::string& socket) {
   return pause();
 }
 
+// Speaks as xpu-host-agent does, and claims at once.
 int RunHostAgent(const std::string& socket, int count) {
-  xpu::FakeHostAgent agent("unix:" + socket);
-  xpu::FakeHostAgent::Functions functions;
+  xpu::hostagent::v1::WatchFunctionsResponse list;
   for (int i = 0; i < count; ++i) {
     const int pf = i / 128;
-    functions.push_back(
+    *list.add_functions() =
         xpu::FakeHostAgent::Function(absl::StrFormat("0000:%02x:%02x.%d", 16 + pf, i % 128 / 8, i % 8),
-                                     absl::StrFormat("0000:%02x:00.0", 16 + pf), pf % 2));
+                                     absl::StrFormat("0000:%02x:00.0", 16 + pf), pf % 2);
   }
-  agent.Set(std::move(functions));
-  agent.Start();
-  return pause();
+  xpu::EventLoop loop;
+  const xpu::LoopInbox inbox(loop);
+  const auto server = xpu::LoopRpcServer::Start(
+      loop, socket,
+      {{"/xpu.hostagent.v1.HostAgentService/WatchFunctions",
+        [&](const xpu::LoopCall& call, const std::string&) { call.Write(list.SerializeAsString()); }},
+       {"/xpu.hostagent.v1.HostAgentService/Allocate",
+        xpu::UnaryMethod<xpu::hostagent::v1::AllocateRequest, xpu::hostagent::v1::AllocateResponse>(
+            inbox.post(),
+            [](const auto&, const auto& reply) { reply(xpu::hostagent::v1::AllocateResponse()); })}});
+  if (!server.ok()) return 1;
+  loop.Run();
+  return 0;
 }
 
 }  // namespace
