@@ -29,4 +29,10 @@ absl::StatusOr<std::vector<Figure>> BenchmarkFootprint(const BenchmarkOptions& o
 // Allocate at the device plugin beside a bare gRPC echo, and how soon a restarted kubelet knows the plugin.
 absl::StatusOr<std::vector<Figure>> BenchmarkDevicePlugin(const BenchmarkOptions& options);
 
+// Flows and ports into Open vSwitch beside its own tools.
+absl::StatusOr<std::vector<Figure>> BenchmarkFlows(const BenchmarkOptions& options);
+absl::StatusOr<std::vector<Figure>> BenchmarkPorts(const BenchmarkOptions& options);
+// How soon a change of one of many Netdevs is on the switch, and what a restart of the xPU agent costs.
+absl::StatusOr<std::vector<Figure>> BenchmarkConverge(const BenchmarkOptions& options);
+
 }  // namespace xpu::testing

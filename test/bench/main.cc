@@ -16,10 +16,15 @@ constexpr xpu::testing::Benchmark kBenchmarks[] = {
     {"cni",
      "VERSION, ADD and DEL of xpu-cni, one and 32 at once, beside Debian's plugins and the bare kernel",
      &xpu::testing::BenchmarkCni},
+    {"converge", "a change of one of 1,000 Netdevs until Open vSwitch has confirmed it, and a restart",
+     &xpu::testing::BenchmarkConverge},
     {"device-plugin", "Allocate at xpu-device-plugin beside a bare gRPC echo, and its registration anew",
      &xpu::testing::BenchmarkDevicePlugin},
+    {"flows", "100,000 flows, a hundredth of them, and one port's, into Open vSwitch beside ovs-ofctl",
+     &xpu::testing::BenchmarkFlows},
     {"footprint", "memory and wakeups of the host's agents with 256 functions beside a bare gRPC server",
      &xpu::testing::BenchmarkFootprint},
+    {"ports", "500 ports onto Open vSwitch beside ovs-vsctl", &xpu::testing::BenchmarkPorts},
 };
 
 std::string Names() {

@@ -1,0 +1,244 @@
+#include "test/bench/big_card.h"
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "common/api/api.h"
+#include "common/api/kinds.h"
+#include "common/base/event_loop.h"
+#include "common/base/status_macros.h"
+#include "common/kube/kube_client.h"
+#include "common/kube/metadata.h"
+#include "common/opi/grpc_opi_client.h"
+#include "common/sys/net_namespaces_real.h"
+#include "common/sys/netlink_real.h"
+#include "xpu-agent/agent/agent.h"
+#include "xpu-agent/core/sqlite_model_store.h"
+#include "xpu-agent/core/sysfs_representors.h"
+#include "xpu-agent/datapath/ovs/ovs_switch.h"
+#include "xpu/api/v1alpha1/netdev.pb.h"
+#include "xpu/api/v1alpha1/network.pb.h"
+
+namespace xpu::testing {
+namespace {
+
+constexpr char kCard[] = "card0";
+constexpr char kBridge[] = "br-xpu";
+constexpr char kNamespace[] = "default";
+constexpr absl::Duration kSetUp = absl::Minutes(5);
+
+const ResourceKind& Networks() { return api::KindOf<api::v1alpha1::Network>().resource; }
+const ResourceKind& Netdevs() { return api::KindOf<api::v1alpha1::Netdev>().resource; }
+const ResourceKind kNamespaces = {"", "v1", "Namespace", "namespaces"};
+
+std::string NameOf(int function) { return absl::StrCat("vf", function); }
+std::string MacOf(int function, int64_t claim) {
+  return absl::StrFormat("02:%02x:%02x:00:%02x:%02x", claim >> 8 & 255, claim & 255, function >> 8,
+                         function & 255);
+}
+
+Resource SpecOf(int function, int64_t claim) {
+  return {
+      {"host", "host-a"},
+      {"function", absl::StrFormat("0000:%02x:%02x.%d", 3 + function / 256, function / 8 % 32, function % 8)},
+      {"card", kCard},
+      {"port", absl::StrCat("host0-", function)},
+      {"claim", claim},
+      {"mac", MacOf(function, claim)},
+      {"network", "blue"}};
+}
+
+}  // namespace
+
+// Which claim of which Netdev is attached, as a watch says.
+class BigCard::Attached {
+ public:
+  explicit Attached(int functions) : claims_(static_cast<size_t>(functions)) {}
+
+  absl::Status Watch(ResourceStore& store) {
+    XPU_ASSIGN_OR_RETURN(const ResourceList list, store.List(Netdevs(), kNamespace));
+    for (const Resource& netdev : list.items) Note(netdev);
+    XPU_ASSIGN_OR_RETURN(watcher_,
+                         store.Watch(Netdevs(), kNamespace, list.resource_version, {},
+                                     {[this](const WatchEvent& event) { Note(event.object); }, nullptr}));
+    return absl::OkStatus();
+  }
+  bool Await(int function, int64_t claim, absl::Duration patience) {
+    const int64_t& attached = claims_[static_cast<size_t>(function)];
+    const auto is_there = [&] { return attached >= claim; };
+    absl::MutexLock lock(&mu_);
+    return mu_.AwaitWithTimeout(absl::Condition(&is_there), patience);
+  }
+
+ private:
+  void Note(const Resource& netdev) {
+    if (!netdev.contains("status") || netdev["status"].value("state", "") != "Attached") return;
+    const ConditionValue ready = GetCondition(netdev, "Ready");
+    if (ready.status != "True" || ready.observed_generation != GenerationOf(netdev)) return;
+    const std::string name = netdev["metadata"]["name"];
+    absl::MutexLock lock(&mu_);
+    claims_[static_cast<size_t>(std::stoi(name.substr(2)))] = netdev["spec"]["claim"];
+  }
+  absl::Mutex mu_;
+  std::vector<int64_t> claims_;
+  std::unique_ptr<ResourceStore::Watcher> watcher_;
+};
+
+BigCard::BigCard(TemporaryDirectory folder, int functions)
+    : folder_(std::move(folder)),
+      functions_(functions),
+      claims_(static_cast<size_t>(functions), 1),
+      attached_(std::make_unique<Attached>(functions)) {}
+
+BigCard::~BigCard() {
+  agent_.Kill();
+  attached_.reset();
+}
+
+absl::StatusOr<std::unique_ptr<BigCard>> BigCard::Make(const std::string& bin_dir, int functions) {
+  XPU_ASSIGN_OR_RETURN(TemporaryDirectory folder, TemporaryDirectory::Make());
+  std::unique_ptr<BigCard> card(new BigCard(std::move(folder), functions));
+  XPU_ASSIGN_OR_RETURN(card->store_, KubeClient::Make({.server = card->api_.endpoint()}));
+  XPU_ASSIGN_OR_RETURN(card->ovs_, TestOvs::Start());
+  XPU_RETURN_IF_ERROR(card->MakeFunctions());
+  XPU_RETURN_IF_ERROR(card->StartAgent(bin_dir));
+  XPU_RETURN_IF_ERROR(card->Attach());
+  return card;
+}
+
+absl::Status BigCard::MakeFunctions() {
+  const std::string links = folder_.path() + "/links";
+  {
+    std::ofstream out(links);
+    for (int i = 0; i < functions_; ++i) {
+      const std::string representor = absl::StrCat("pf0vf", i);
+      out << "link add " << representor << " type veth peer name fn" << i << "\n";
+      const std::string folder = absl::StrCat(folder_.path(), "/sys/class/net/", representor);
+      XPU_RETURN_IF_ERROR(MakeDirectories(folder));
+      std::ofstream(folder + "/phys_port_name") << representor << "\n";
+    }
+  }
+  return ovs_->netns().Run({"ip", "-batch", links}, kSetUp).status();
+}
+
+absl::Status BigCard::StartAgent(const std::string& bin_dir) {
+  XPU_ASSIGN_OR_RETURN(agent_,
+                       ChildProcess::Start({.argv = {bin_dir + "/xpu-agent",
+                                                     "--card",
+                                                     kCard,
+                                                     "--listen",
+                                                     absl::StrCat("unix:", folder_.path(), "/agent.sock"),
+                                                     "--database",
+                                                     folder_.path() + "/agent.db",
+                                                     "--sysfs",
+                                                     folder_.path() + "/sys",
+                                                     "--ovsdb",
+                                                     ovs_->remote(),
+                                                     "--openflow-dir",
+                                                     ovs_->openflow_dir(),
+                                                     "--bridge",
+                                                     kBridge,
+                                                     "--datapath-type",
+                                                     "netdev",
+                                                     "--api-server",
+                                                     api_.endpoint(),
+                                                     "--log-level",
+                                                     "warn"},
+                                            .netns_fd = ovs_->netns().fd(),
+                                            .output_fd = 2}));
+  return absl::OkStatus();
+}
+
+absl::Status BigCard::Attach() {
+  const absl::Status made = store_->Create(kNamespaces, MakeResource(kNamespaces, {"", kNamespace})).status();
+  if (!made.ok() && !absl::IsAlreadyExists(made)) return made;
+  Resource network = MakeResource(Networks(), {kNamespace, "blue"});
+  network["spec"] = {{"vni", 100}, {"prefixes", {"10.0.0.0/16"}}, {"mtu", 1500}};
+  XPU_RETURN_IF_ERROR(store_->Create(Networks(), network).status());
+  XPU_RETURN_IF_ERROR(attached_->Watch(*store_));
+  for (int i = 0; i < functions_; ++i) {
+    Resource netdev = MakeResource(Netdevs(), {kNamespace, NameOf(i)});
+    netdev["spec"] = SpecOf(i, 1);
+    XPU_RETURN_IF_ERROR(store_->Create(Netdevs(), netdev).status());
+  }
+  for (int i = 0; i < functions_; ++i) XPU_RETURN_IF_ERROR(AwaitAttached(i));
+  return absl::OkStatus();
+}
+
+absl::Status BigCard::AwaitAttached(int function) {
+  if (attached_->Await(function, claims_[static_cast<size_t>(function)], kSetUp)) return absl::OkStatus();
+  return absl::DeadlineExceededError(NameOf(function) + " is not attached");
+}
+
+absl::StatusOr<absl::Duration> BigCard::ChangeOne(int function) {
+  const int64_t claim = ++claims_[static_cast<size_t>(function)];
+  const absl::Time start = absl::Now();
+  XPU_RETURN_IF_ERROR(store_
+                          ->Patch(Netdevs(), {kNamespace, NameOf(function)}, PatchType::kMerge,
+                                  {{"spec", SpecOf(function, claim)}})
+                          .status());
+  XPU_RETURN_IF_ERROR(AwaitAttached(function));
+  return absl::Now() - start;
+}
+
+absl::StatusOr<BigCard::Restart> BigCard::RestartAgent() {
+  Restart restart;
+  absl::Status status;
+  ovs_->netns().Call([&] {
+    const std::string address = absl::StrCat("unix:", folder_.path(), "/restarted.sock");
+    const absl::Time start = absl::Now();
+    OvsSwitch the_switch({.ovsdb_remote = ovs_->remote(),
+                          .openflow_dir = ovs_->openflow_dir(),
+                          .bridge = kBridge,
+                          .datapath_type = "netdev",
+                          .owner = kCard});
+    auto store = SqliteModelStore::Open(folder_.path() + "/agent.db");
+    auto netns = NetNamespacesReal().Open(ovs_->netns().path());
+    if (!store.ok() || !netns.ok()) {
+      status = store.ok() ? netns.status() : store.status();
+      return;
+    }
+    auto netlink = NetlinkFactoryReal().Open(*netns);
+    if (!netlink.ok()) {
+      status = netlink.status();
+      return;
+    }
+    SysfsRepresentors representors({.sysfs = folder_.path() + "/sys"}, *std::move(netlink));
+    EventLoop loop;
+    std::thread probe([&] {
+      // Answered when the switch has confirmed the port.
+      auto client = GrpcOpiClient::Make(address);
+      agent::v1::BindPortRequest request;
+      request.set_bridge_port("bridgePorts/host0-0");
+      request.set_logical_bridge("logicalBridges/default.blue");
+      request.set_mac_address(MacAddress::Parse(MacOf(0, claims_[0]))->ToBytes());
+      request.set_claim(claims_[0]);
+      absl::Status bound = client.status();
+      if (bound.ok()) bound = (*client)->BindPort(request).status();
+      restart.ready = absl::Now() - start;
+      if (const auto snapshot = the_switch.Snapshot(); snapshot.ok()) restart.flows = snapshot->flows.size();
+      loop.Stop();
+      if (!bound.ok()) status = bound;
+    });
+    XpuAgentOptions options;
+    options.card = kCard;
+    options.listen = {address};
+    options.sysfs = folder_.path() + "/sys";
+    const absl::Status ended = RunXpuAgent(
+        options, {.loop = loop, .the_switch = the_switch, .store = **store, .representors = representors});
+    probe.join();
+    if (!ended.ok()) status = ended;
+    restart.flow_mods = the_switch.counters().flow_mods;
+  });
+  XPU_RETURN_IF_ERROR(status);
+  return restart;
+}
+
+}  // namespace xpu::testing
