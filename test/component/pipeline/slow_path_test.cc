@@ -133,15 +133,14 @@ TEST_F(SlowPathPacketTest, AClientGetsWhatItsPortIsBoundTo) {
 }
 
 TEST_F(SlowPathPacketTest, NobodyElseHearsTheClientOrTheAnswer) {
-  Arrived("a", "b");
-  Arrived("a", "c");
   const std::string discover = Dhcp("a", 1);
   const auto answer = AwaitAnswer("a", discover, IsDhcpAnswer);
   ASSERT_TRUE(answer.ok()) << answer.status();
   EXPECT_EQ(answer->substr(0, 6), Mac(MacOf("a")).ToBytes());
   for (const char* other : {"b", "c", "x"}) {
     for (const std::string& frame : Arrived("a", other)) {
-      EXPECT_FALSE(IsDhcpAnswer(frame) || frame == discover) << other;
+      // Answers that c has asked for may still come.
+      EXPECT_FALSE(frame == *answer || frame == discover) << other;
     }
   }
 }
@@ -235,11 +234,18 @@ TEST_F(SlowPathPacketTest, AHostTakesTheDefaultRouteFromTheAdvertisement) {
 
 class RouterErrorTest : public SlowPathPacketTest {
  protected:
+  // What an error may have in all (RFC 1812, 4.3.2.3; RFC 4443, 2.4 c).
+  static constexpr size_t kMostIpv4 = 576;
+  static constexpr size_t kMostIpv6 = 1280;
+
   // The error that comes back for a datagram from a to `dst`, checked in all that does not depend on which.
-  void ExpectError(const Udp& udp, uint8_t hop_limit, const std::string& head) {
+  void ExpectError(const Udp& udp, uint8_t hop_limit, const std::string& head,
+                   const std::string& rest = std::string(4, '\0')) {
     std::string datagram = UdpFrame(udp);
     const bool v4 = Ip(udp.src).is_v4();
     if (v4) {
+      // Don't fragment.
+      datagram[20] = '\x40';
       datagram[22] = static_cast<char>(hop_limit);
       datagram.replace(24, 2, std::string(2, '\0'));
       datagram.replace(
@@ -262,14 +268,16 @@ class RouterErrorTest : public SlowPathPacketTest {
       EXPECT_EQ(ip.dst, Ip(udp.src));
       EXPECT_EQ(slowpath::InternetChecksum(ip.payload), 0);
       EXPECT_EQ(ip.payload.substr(0, 2), head);
-      EXPECT_EQ(ip.payload.substr(8), datagram.substr(14));
+      EXPECT_EQ(ip.payload.substr(4, 4), rest);
+      EXPECT_EQ(ip.payload.substr(8), datagram.substr(14, kMostIpv4 - 28));
     } else {
       slowpath::Ipv6 ip;
       ASSERT_TRUE(slowpath::Parse(ethernet.payload, &ip));
       EXPECT_EQ(ip.src, Ip(kGateway6));
       EXPECT_TRUE(Icmp6ChecksumIsRight(*error));
       EXPECT_EQ(ip.payload.substr(0, 2), head);
-      EXPECT_EQ(ip.payload.substr(8), datagram.substr(14));
+      EXPECT_EQ(ip.payload.substr(4, 4), rest);
+      EXPECT_EQ(ip.payload.substr(8), datagram.substr(14, kMostIpv6 - 48));
     }
   }
   Udp To(const std::string& dst) {
@@ -294,6 +302,28 @@ TEST_F(RouterErrorTest, SaysThatThereIsNoRoute) {
 TEST_F(RouterErrorTest, SaysThatThereIsNoSuchHost) {
   ExpectError(To("10.0.0.77"), 64, std::string("\x03\x01", 2));
   ExpectError(To("2001:db8::77"), 64, std::string("\x01\x03", 2));
+}
+
+TEST_F(RouterErrorTest, SaysWhatTheNextNetworkTakes) {
+  AddBridge(&model_, "green", 0x33, {"10.9.0.0/24", "2001:db8:9::/64"}).mtu = 1300;
+  model_.svis["green"] = {.id = "green",
+                          .vrf = "v",
+                          .logical_bridge = "green",
+                          .mac = Mac(kGatewayMac),
+                          .gateways = {InterfaceAddress::Parse("10.9.0.254/24").value(),
+                                       InterfaceAddress::Parse("2001:db8:9::fe/64").value()}};
+  BridgePort& z = model_.ports["rep-z"];
+  z.logical_bridges = {"green"};
+  z.bound = true;
+  z.addresses = {InterfaceAddress::Parse("10.9.0.9/24").value(),
+                 InterfaceAddress::Parse("2001:db8:9::9/64").value()};
+  ASSERT_NO_FATAL_FAILURE(Realize());
+  Udp four = To("10.9.0.9");
+  four.payload = std::string(1300, 'x');
+  ExpectError(four, 64, std::string("\x03\x04", 2), std::string("\x00\x00\x05\x14", 4));
+  Udp six = To("2001:db8:9::9");
+  six.payload = std::string(1300, 'x');
+  ExpectError(six, 64, std::string("\x02\x00", 2), std::string("\x00\x00\x05\x14", 4));
 }
 
 TEST_F(SlowPathPacketTest, AFloodStandsInTheWayOfNobody) {
