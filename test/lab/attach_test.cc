@@ -2,18 +2,13 @@
 // do is real.
 
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
 
-#include "common/sys/files.h"
-#include "common/sys/net_namespaces_real.h"
-#include "common/sys/netlink_real.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "host-agent/testing/fault_run.h"
 #include "host-agent/testing/world.h"
-#include "test/lab/card.h"
+#include "test/lab/card_world.h"
 #include "test/lab/machine_monitor.h"
 #include "test/lab/watch.h"
 
@@ -21,50 +16,13 @@ namespace xpu {
 namespace {
 
 using testing::Card;
+using testing::CardWorld;
 using ::testing::IsEmpty;
 using testing::MachineMonitor;
 using testing::Watch;
 
 constexpr int kVfs = 3;
 const MacAddress kMac({0x02, 0, 0, 0, 0, 0x99});
-
-class CardWorld final : public World {
- public:
-  CardWorld() {
-    // igbvf makes up a MAC and tells the physical function of it only when the interface is up; that counts
-    // as what is kept for it.
-    for (int i = 0; i < kVfs; ++i) {
-      const std::optional<Link> link = AtHome(i);
-      for (const bool up : {true, false}) {
-        LinkChange change;
-        change.up = up;
-        EXPECT_TRUE(link && card_.netlink().ChangeLink(link->ifindex, change).ok());
-      }
-    }
-  }
-  ~CardWorld() override {
-    for (const std::string& path : pods_) EXPECT_TRUE(RemoveBoundNamespace(path).ok());
-  }
-  PciBus& bus() override { return card_.bus(); }
-  NetlinkFactory& netlinks() override { return netlinks_; }
-  NetNamespaces& namespaces() override { return namespaces_; }
-  PciAddress pf() const override { return card_.pf(); }
-  PciAddress vf(int i) const override { return card_.vf(i); }
-  std::string MakePod(const std::string& name) override {
-    pods_.push_back(folder_.path() + "/" + name);
-    EXPECT_TRUE(CreateBoundNamespace(pods_.back()).ok());
-    return pods_.back();
-  }
-  void RemovePod(const std::string& path) override { EXPECT_TRUE(RemoveBoundNamespace(path).ok()); }
-  Card& card() { return card_; }
-
- private:
-  Card card_{kVfs};
-  NetlinkFactoryReal netlinks_;
-  NetNamespacesReal namespaces_;
-  TemporaryDirectory folder_ = *TemporaryDirectory::Make();
-  std::vector<std::string> pods_;
-};
 
 class AttachOnACard : public ::testing::Test {
  protected:
@@ -92,7 +50,7 @@ class AttachOnACard : public ::testing::Test {
     ASSERT_TRUE(agent_->inventory->Refresh().ok());
   }
 
-  CardWorld world_;
+  CardWorld world_{kVfs};
   std::unique_ptr<Incarnation> agent_;
 };
 
