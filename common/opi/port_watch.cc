@@ -8,40 +8,38 @@
 
 namespace xpu {
 
-// One call of WatchPorts. gRPC's threads only carry its words to the loop. Deleted on the loop, after gRPC is
-// done with it.
-class PortWatch::Stream : public grpc::ClientReadReactor<agent::v1::WatchPortsResponse> {
+// One call of WatchPorts. A thread of its own waits for its words and carries them to the loop: gRPC's
+// callbacks would come from threads of gRPC's that wake ten times a second each, whether anything has come or
+// not. Deleted on the loop, once the call is over.
+class PortWatch::Stream {
  public:
   Stream(PortWatch& watch, const std::shared_ptr<grpc::Channel>& channel)
-      : watch_(watch), loop_(watch.loop_), stub_(agent::v1::PortService::NewStub(channel)) {
+      : watch_(watch), stub_(agent::v1::PortService::NewStub(channel)) {
     // The channel comes back by itself.
     context_.set_wait_for_ready(true);
     request_.set_heartbeat_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(watch.options_.heartbeat)));
-    stub_->async()->WatchPorts(&context_, &request_, this);
-    StartRead(&message_);
-    StartCall();
+    thread_ = std::thread([this] { Run(); });
   }
+  // The thread has posted the end of the call, which is the last that it does.
+  ~Stream() { thread_.join(); }
   void Cancel() { context_.TryCancel(); }
 
-  void OnReadDone(bool ok) override {
-    if (!ok) return;
-    loop_->Post([&watch = watch_, message = std::move(message_)] { watch.OnMessage(message); });
-    message_.Clear();
-    StartRead(&message_);
-  }
-  void OnDone(const grpc::Status& status) override {
-    // The loop deletes this object, maybe before Post() is back.
-    const std::shared_ptr<EventLoop> loop = loop_;
-    loop->Post([&watch = watch_, status = FromGrpc(status)] { watch.OnEnd(status); });
+ private:
+  void Run() {
+    const auto reader = stub_->WatchPorts(&context_, request_);
+    agent::v1::WatchPortsResponse message;
+    while (reader->Read(&message)) {
+      watch_.loop_->Post([&watch = watch_, message = std::move(message)] { watch.OnMessage(message); });
+      message.Clear();
+    }
+    watch_.loop_->Post([&watch = watch_, status = FromGrpc(reader->Finish())] { watch.OnEnd(status); });
   }
 
- private:
   PortWatch& watch_;
-  const std::shared_ptr<EventLoop> loop_;
   const std::unique_ptr<agent::v1::PortService::Stub> stub_;
   grpc::ClientContext context_;
   agent::v1::WatchPortsRequest request_;
-  agent::v1::WatchPortsResponse message_;
+  std::thread thread_;
 };
 
 PortWatch::PortWatch(std::shared_ptr<grpc::Channel> channel, std::string address, const Options& options)

@@ -58,7 +58,6 @@ class PortWatch {
   const std::string address_;
   const Options options_;
   std::shared_ptr<grpc::Channel> channel_;
-  // Shared with what gRPC may still be calling.
   const std::shared_ptr<EventLoop> loop_ = std::make_shared<EventLoop>();
   absl::Mutex start_mu_;
   std::thread thread_ ABSL_GUARDED_BY(start_mu_);
