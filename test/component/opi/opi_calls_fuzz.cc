@@ -61,6 +61,8 @@ class Run {
     typename Kind::Message asked;
     // What is no message never reaches a service.
     if (!asked.mutable_spec()->ParseFromString(bytes->Text(bytes->Octet()))) return;
+    // Fields of another version of the API are passed over.
+    asked.DiscardUnknownFields();
     const bool allow_missing = (what & 0x10) != 0;
     const RepresentorLookup lookup = Lookup;
     const int64_t claim = std::is_same_v<Kind, BridgePortObjects> ? what >> 5 : 0;

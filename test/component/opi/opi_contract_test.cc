@@ -24,11 +24,11 @@ class AgentHarness : public OpiClientHarness {
   }
 
  private:
-  // With tunnels to other cards.
+  // With tunnels to other cards, which have room for what pods send.
   static testing::AgentOnFakes::Options Options() {
     testing::AgentOnFakes::Options options;
     options.adjust = [](XpuAgentOptions& agent) {
-      agent.tunnel = Tunnel{.local = IpAddress::Parse("192.0.2.1").value()};
+      agent.tunnel = Tunnel{.local = IpAddress::Parse("192.0.2.1").value(), .underlay_mtu = 9000};
     };
     return options;
   }

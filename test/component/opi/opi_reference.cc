@@ -39,10 +39,10 @@ std::optional<InterfaceAddress> Read(const IPPrefix& prefix) {
   IpAddress address;
   if (prefix.addr().has_v4_addr()) {
     address = IpAddress(IpFamily::kV4, prefix.addr().v4_addr());
-    if (prefix.addr().af() == 2) return std::nullopt;
+    if (prefix.addr().af() != 0 && prefix.addr().af() != 1) return std::nullopt;
   } else if (prefix.addr().v6_addr().size() == 16) {
     address = *IpAddress::FromBytes(prefix.addr().v6_addr());
-    if (prefix.addr().af() == 1) return std::nullopt;
+    if (prefix.addr().af() != 0 && prefix.addr().af() != 2) return std::nullopt;
   } else {
     return std::nullopt;
   }
