@@ -207,6 +207,12 @@ absl::StatusOr<agent::v1::Subnets> FakeOpiAgent::SetSubnets(const agent::v1::Sub
   next.prefixes.clear();
   next.gateways.clear();
   next.mtu = subnets.mtu() == 0 ? 1500 : subnets.mtu();
+  next.dns.reset();
+  if (subnets.has_dns()) next.dns = subnets.dns();
+  next.lease_time = subnets.lease_time() == 0 ? 86400 : subnets.lease_time();
+  for (const std::string& text : subnets.dns().servers()) {
+    XPU_RETURN_IF_ERROR(Annotate(IpAddress::Parse(text).status(), "subnets.dns.servers"));
+  }
   uint32_t least_mtu = 576;
   for (const std::string& text : subnets.prefixes()) {
     absl::StatusOr<IpPrefix> prefix = IpPrefix::Parse(text);
@@ -251,6 +257,8 @@ absl::StatusOr<agent::v1::Subnets> FakeOpiAgent::SetSubnets(const agent::v1::Sub
   for (const IpPrefix& prefix : next.prefixes) answer.add_prefixes(prefix.ToString());
   for (const IpAddress& gateway : next.gateways) answer.add_gateways(gateway.ToString());
   answer.set_mtu(next.mtu);
+  if (next.dns.has_value()) *answer.mutable_dns() = *next.dns;
+  answer.set_lease_time(next.lease_time);
   return answer;
 }
 

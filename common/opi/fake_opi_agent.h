@@ -64,6 +64,8 @@ class FakeOpiAgent {
     std::vector<IpPrefix> prefixes;
     std::vector<IpAddress> gateways;
     uint32_t mtu = 1500;
+    std::optional<agent::v1::Dns> dns;
+    uint32_t lease_time = 86400;
     std::map<std::string, agent::v1::RemotePort> remote_ports;
     std::optional<std::vector<std::string>> blocks;
   };

@@ -27,6 +27,27 @@ TEST_P(OpiClientContract, SubnetsAreAnsweredAsTheyAreNow) {
   EXPECT_EQ(set->mtu(), 1500u);
 }
 
+TEST_P(OpiClientContract, SubnetsSayWhatHostsAreTold) {
+  ASSERT_TRUE(opi().CreateLogicalBridge("blue", BridgeSpec(10)).ok());
+  agent::v1::Subnets subnets = Subnets("logicalBridges/blue", {"10.0.0.0/24"});
+  auto set = opi().SetSubnets(subnets);
+  ASSERT_EQ(set.status(), absl::OkStatus());
+  EXPECT_FALSE(set->has_dns());
+  EXPECT_EQ(set->lease_time(), 86400u);
+  subnets.mutable_dns()->add_servers("10.0.0.53");
+  subnets.mutable_dns()->set_domain("blue.example");
+  subnets.mutable_dns()->add_search("example");
+  subnets.set_lease_time(600);
+  set = opi().SetSubnets(subnets);
+  ASSERT_EQ(set.status(), absl::OkStatus());
+  EXPECT_THAT(set->dns().servers(), ::testing::ElementsAre("10.0.0.53"));
+  EXPECT_EQ(set->dns().domain(), "blue.example");
+  EXPECT_THAT(set->dns().search(), ::testing::ElementsAre("example"));
+  EXPECT_EQ(set->lease_time(), 600u);
+  subnets.mutable_dns()->add_servers("nowhere");
+  EXPECT_CODE(opi().SetSubnets(subnets).status(), kInvalidArgument);
+}
+
 TEST_P(OpiClientContract, BadSubnetsAreRefused) {
   EXPECT_CODE(opi().SetSubnets(Subnets("logicalBridges/none", {"10.0.0.0/24"})).status(), kNotFound);
   ASSERT_TRUE(opi().CreateLogicalBridge("blue", BridgeSpec(10)).ok());
@@ -322,11 +343,12 @@ TEST_P(OpiClientContract, RemotePortsOfABridgeCanBeToldAgainAndDoNotHoldIt) {
   ASSERT_EQ(opi().CreateLogicalBridge("red", BridgeSpec(10, 100)).status(), absl::OkStatus());
   agent::v1::UpdateRemotePortsRequest request;
   request.set_logical_bridge("logicalBridges/red");
-  agent::v1::RemotePort& port = *request.add_set();
+  agent::v1::RemotePort port;
   port.set_id("default/netdev-1");
   port.set_mac_address(Mac(1));
   port.add_addresses("10.0.0.1");
   port.set_vtep("192.0.2.77");
+  *request.add_set() = port;
   request.add_remove("default/never-there");
   EXPECT_EQ(opi().UpdateRemotePorts(request), absl::OkStatus());
   EXPECT_EQ(opi().UpdateRemotePorts(request), absl::OkStatus());
