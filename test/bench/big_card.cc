@@ -212,7 +212,9 @@ absl::StatusOr<BigCard::Restart> BigCard::RestartAgent() {
     }
     SysfsRepresentors representors({.sysfs = folder_.path() + "/sys"}, *std::move(netlink));
     EventLoop loop;
+    absl::Notification serves;
     std::thread probe([&] {
+      serves.WaitForNotification();
       // Answered when the switch has confirmed the port.
       auto client = GrpcOpiClient::Make(address);
       agent::v1::BindPortRequest request;
@@ -231,8 +233,13 @@ absl::StatusOr<BigCard::Restart> BigCard::RestartAgent() {
     options.card = kCard;
     options.listen = {address};
     options.sysfs = folder_.path() + "/sys";
-    const absl::Status ended = RunXpuAgent(
-        options, {.loop = loop, .the_switch = the_switch, .store = **store, .representors = representors});
+    const absl::Status ended = RunXpuAgent(options, {.loop = loop,
+                                                     .the_switch = the_switch,
+                                                     .store = **store,
+                                                     .representors = representors,
+                                                     .ready = [&serves] { serves.Notify(); }});
+    // It may have ended before it served.
+    if (!serves.HasBeenNotified()) serves.Notify();
     probe.join();
     if (!ended.ok()) status = ended;
     restart.flow_mods = the_switch.counters().flow_mods;
