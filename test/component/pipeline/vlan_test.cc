@@ -1,4 +1,5 @@
 // Networks of a VLAN, which have no prefixes: what passes is what the ports were bound with.
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "test/component/pipeline/lab.h"
 #include "xpu-agent/core/port_changes.h"
@@ -105,6 +106,33 @@ TEST_F(VlanNetworkTest, NothingPassesBetweenVlans) {
   EXPECT_THAT(ReachedBy("x", ArpFrame(request)), IsEmpty());
   pod("x").Send(ArpFrame(request));
   EXPECT_THAT(Arrived("x", "x"), IsEmpty());
+}
+
+// As OpenShift's dpu-operator puts ports into VLANs: of such a port only the MAC is known.
+TEST_F(VlanNetworkTest, APortThatIsNotBoundUsesAnyAddressInItsVlanButThoseOfOthers) {
+  state_.model.ports.erase("rep-z");
+  ASSERT_EQ(CreatePort(state_, "rep-z", {.mac = Mac(MacOf("z")), .vlan = 100}, 0,
+                       [](const std::string&) { return absl::OkStatus(); }),
+            absl::OkStatus());
+  model_ = state_.model;
+  Apply();
+  Udp udp = Udp4("z", "a");
+  for (const char* source : {kAddress, "192.0.2.1"}) {
+    udp.src = source;
+    EXPECT_THAT(ReachedBy("z", UdpFrame(udp)), ElementsAre("a")) << source;
+  }
+  for (const char* bound_to : {"a", "b"}) {
+    udp.src = Ip4Of(bound_to);
+    EXPECT_THAT(ReachedBy("z", UdpFrame(udp)), IsEmpty()) << bound_to;
+  }
+  udp = Udp4("z", "x");
+  udp.src = kAddress;
+  EXPECT_THAT(ReachedBy("z", UdpFrame(udp)), IsEmpty()) << "x is in another VLAN";
+  ASSERT_EQ(pod("a").UseKernel({Ip4Of("a") + "/24", Ip6Of("a") + "/64"}), absl::OkStatus());
+  ASSERT_EQ(pod("z").UseKernel({absl::StrCat(kAddress, "/24"), absl::StrCat(kAddress6, "/64")}),
+            absl::OkStatus());
+  Ping("a", kAddress);
+  Ping("z", Ip6Of("a"));
 }
 
 TEST_F(VlanNetworkTest, ATagOfThePodsOwnDoesNotPass) {
