@@ -37,6 +37,7 @@ std::string ReasonOf(absl::string_view line) {
       {"arp(", "looks into ARP"},
       {"frag=later", "is a later fragment"},
   };
+  if (absl::StrContains(line, "dp:tc")) return "is in the kernel's tc, but not in hardware";
   const size_t split = line.find("actions:");
   const absl::string_view actions = split == absl::string_view::npos ? "" : line.substr(split);
   const absl::string_view match = line.substr(0, split);

@@ -10,8 +10,8 @@ namespace xpu {
 
 // How much of what comes in at a port goes on without the CPU.
 struct PortOffload {
-  // Decisions for packets from this port that Open vSwitch has cached now: those that the card's hardware (or
-  // the kernel's tc, with tc-policy skip_hw) forwards by, and the others.
+  // Decisions for packets from this port that Open vSwitch has cached now: those that the card's hardware
+  // forwards by, and the others.
   uint64_t offloaded = 0;
   uint64_t fallen_back = 0;
   // Packets that each of them has forwarded so far.
