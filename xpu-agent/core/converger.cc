@@ -92,6 +92,7 @@ absl::Status Converger::Look(SwitchSnapshot* snapshot) {
     ports_ = snapshot->ports;
     judge_all_ = true;
   }
+  planner_.SetAbilities(snapshot->abilities);
   plan_ports_ = true;
   return absl::OkStatus();
 }

@@ -65,6 +65,23 @@ TEST(Converger, MakesTheSwitchLikeTheModelAndThenLeavesItAlone) {
   EXPECT_EQ(fake.applies(), applies);
 }
 
+TEST(Converger, AsksOfTheSwitchOnlyWhatItCanDo) {
+  FakeSwitch fake;
+  fake.SetAbilities({.advertise_neighbours = false});
+  fake.RefuseFlows("nd_reserved");
+  Converger converger(fake);
+  Outcome outcome = ConvergeTo(converger, ThreePorts(), false);
+  EXPECT_EQ(outcome.reached, absl::OkStatus());
+  EXPECT_THAT(outcome.states, IsEmpty());
+  EXPECT_TRUE(HasFlow(fake, "nd_target="));
+  // Another datapath, which the agent reads as it does after every lost connection.
+  fake.SetAbilities({});
+  fake.RefuseFlows("");
+  outcome = ConvergeTo(converger, ThreePorts(), true);
+  EXPECT_EQ(outcome.reached, absl::OkStatus());
+  EXPECT_TRUE(HasFlow(fake, "nd_reserved"));
+}
+
 TEST(Converger, TakesAwayWhatIsNoLongerWanted) {
   FakeSwitch fake;
   Converger converger(fake);

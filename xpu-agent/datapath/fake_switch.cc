@@ -37,6 +37,7 @@ absl::StatusOr<SwitchSnapshot> FakeSwitch::Snapshot() {
   if (!snapshot_status_.ok()) return snapshot_status_;
   if (!connected_) return NotConnected();
   SwitchSnapshot snapshot;
+  snapshot.abilities = abilities_;
   for (const auto& [name, port] : ports_) {
     if (port.foreign) continue;
     SwitchPort& entry = snapshot.ports[name];
@@ -140,6 +141,11 @@ void FakeSwitch::FailApplies(absl::Status flows, absl::Status ports) {
   absl::MutexLock lock(&mutex_);
   flows_status_ = std::move(flows);
   ports_status_ = std::move(ports);
+}
+
+void FakeSwitch::SetAbilities(const SwitchAbilities& abilities) {
+  absl::MutexLock lock(&mutex_);
+  abilities_ = abilities;
 }
 
 void FakeSwitch::RefuseFlows(const std::string& part) {

@@ -30,6 +30,8 @@ class FakeSwitch : public Switch {
   void FailApplies(absl::Status flows, absl::Status ports);
   // Flows whose text ("table=0,priority=1,MATCH actions=ACTIONS") contains `part` are refused; "" ends that.
   void RefuseFlows(const std::string& part);
+  // What it can do from now on; tells nobody.
+  void SetAbilities(const SwitchAbilities& abilities);
   // The connection is lost, and back; with the flows, or without as after a restart of the switch.
   void Disconnect();
   void Connect(bool keep_flows);
@@ -78,6 +80,7 @@ class FakeSwitch : public Switch {
   absl::Status flows_status_ ABSL_GUARDED_BY(mutex_);
   absl::Status ports_status_ ABSL_GUARDED_BY(mutex_);
   std::string refused_ ABSL_GUARDED_BY(mutex_);
+  SwitchAbilities abilities_ ABSL_GUARDED_BY(mutex_);
   bool hold_ ABSL_GUARDED_BY(mutex_) = false;
   int held_ ABSL_GUARDED_BY(mutex_) = 0;
   std::set<std::string> missing_ ABSL_GUARDED_BY(mutex_);

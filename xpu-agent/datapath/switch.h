@@ -40,10 +40,19 @@ struct SwitchPort {
   friend auto operator<=>(const SwitchPort&, const SwitchPort&) = default;
 };
 
+// What not every switch can do.
+struct SwitchAbilities {
+  // Set the flags and the type of the option of a neighbour advertisement (nd_reserved, nd_options_type),
+  // which makes one of a solicitation. Flows with these fields are refused where it cannot.
+  bool advertise_neighbours = true;
+  friend bool operator==(const SwitchAbilities&, const SwitchAbilities&) = default;
+};
+
 // What is on the switch and ours. Ports and flows of others are not in it.
 struct SwitchSnapshot {
   std::map<std::string, SwitchPort> ports;
   FlowTable flows;
+  SwitchAbilities abilities = {};
   friend bool operator==(const SwitchSnapshot&, const SwitchSnapshot&) = default;
 };
 

@@ -66,6 +66,8 @@ struct ActiveNetwork {
   std::optional<NetworkTunnel> tunnel;
   std::optional<NetworkUplink> uplink;
   std::optional<Gateway> gateway;
+  // The switch can (SwitchAbilities).
+  bool advertise_neighbours = true;
   friend bool operator==(const ActiveNetwork&, const ActiveNetwork&) = default;
 };
 

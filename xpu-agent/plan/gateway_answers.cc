@@ -30,8 +30,8 @@ void AddV6(uint32_t key, const MacText& mac, const IpText& address, FlowList* fl
                  .nd_target = &address,
                  .nd_sll = link_layer};
   };
-  // Duplicate address detection: someone tries the router's address (RFC 4862, 5.4.3), and is told whose it is,
-  // as all nodes would be. There is no room for the router's MAC, which it is believed without.
+  // Duplicate address detection: someone tries the router's address (RFC 4862, 5.4.3), and is told whose it
+  // is, as all nodes would be. There is no room for the router's MAC, which it is believed without.
   Actions defend;
   defend.SetField("eth_src", mac.text)
       .SetField("eth_dst", kAllNodesMac)
@@ -62,10 +62,11 @@ void AddV6(uint32_t key, const MacText& mac, const IpText& address, FlowList* fl
 void AddGatewayAnswers(const ActiveNetwork& network, FlowList* flows) {
   if (!network.gateway) return;
   const Gateway& gateway = *network.gateway;
-  AddV6(network.key, gateway.mac_text, gateway.link_local_text, flows);
+  const bool v6 = network.advertise_neighbours;
+  if (v6) AddV6(network.key, gateway.mac_text, gateway.link_local_text, flows);
   for (const Gateway::Subnet& subnet : gateway.subnets) {
     if (subnet.prefix.family() == IpFamily::kV6) {
-      AddV6(network.key, gateway.mac_text, subnet.address_text, flows);
+      if (v6) AddV6(network.key, gateway.mac_text, subnet.address_text, flows);
       continue;
     }
     flows->Add(Table::kSwitch, Priority::kAnswer,

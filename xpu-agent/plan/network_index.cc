@@ -47,6 +47,14 @@ std::map<uint32_t, NetworkIndex::Touched> NetworkIndex::Update(const ModelChange
   return std::move(work.touched);
 }
 
+std::map<uint32_t, NetworkIndex::Touched> NetworkIndex::SetAbilities(const SwitchAbilities& abilities) {
+  abilities_ = abilities;
+  std::map<uint32_t, Touched> touched;
+  for (const auto& [key, network] : active_) touched[key];
+  for (auto& [key, what] : touched) Settle(key, &what);
+  return touched;
+}
+
 void NetworkIndex::NoteRepresentors(const ModelChange& change, Work* work) {
   for (const auto& [id, representor] : change.representors) {
     work->ports.insert(id);
@@ -215,8 +223,11 @@ void NetworkIndex::EnterRemotePort(const std::string& id, Work* work) {
 
 ActiveNetwork NetworkIndex::Describe(uint32_t key) const {
   const auto of_bridge = described_.find(key);
-  if (of_bridge != described_.end()) return of_bridge->second;
-  return DescribeVlanNetwork(VlanOfNetworkKey(key), model_, ofports_);
+  ActiveNetwork network = of_bridge != described_.end()
+                              ? of_bridge->second
+                              : DescribeVlanNetwork(VlanOfNetworkKey(key), model_, ofports_);
+  network.advertise_neighbours = abilities_.advertise_neighbours;
+  return network;
 }
 
 // Brings what is in the network in line with who is in now; what `touched` has is what may have changed, and

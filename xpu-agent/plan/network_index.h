@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "xpu-agent/datapath/switch.h"
 #include "xpu-agent/model/model.h"
 #include "xpu-agent/model/model_change.h"
 #include "xpu-agent/plan/active_network.h"
@@ -30,12 +31,14 @@ class NetworkIndex {
   using Ofports = std::map<std::string, uint32_t>;
   // By the key of the network.
   std::map<uint32_t, Touched> Update(const ModelChange& change, const Ofports& changed_ofports);
+  std::map<uint32_t, Touched> SetAbilities(const SwitchAbilities& abilities);
 
   // A network with members; null if there is no such.
   const ResolvedNetwork* Find(uint32_t key) const;
   const std::map<uint32_t, ResolvedNetwork>& networks() const { return active_; }
   const Model& model() const { return model_; }
   const Ofports& ofports() const { return ofports_; }
+  const SwitchAbilities& abilities() const { return abilities_; }
 
  private:
   // What a port asks for by itself.
@@ -73,6 +76,7 @@ class NetworkIndex {
 
   Model model_;
   Ofports ofports_;
+  SwitchAbilities abilities_;
   std::map<std::string, std::set<std::string>> ports_of_interface_;
   std::map<std::string, std::set<std::string>> ports_of_bridge_;
   std::map<std::string, std::set<std::string>> remotes_of_bridge_;

@@ -19,10 +19,12 @@ constexpr char kTargetLinkLayerAddress[] = "2";
 
 }  // namespace
 
-void AddOutputCommon(FlowList* flows) {
+void AddOutputCommon(const SwitchAbilities& abilities, FlowList* flows) {
   Actions to_sender;
   to_sender.OutputToSender();
   flows->Add(Table::kOutput, Priority::kPort, {.reg1 = Destination::kSender}, to_sender);
+  flows->Add(Table::kOutput, Priority::kNothingElse, {}, Actions());
+  if (!abilities.advertise_neighbours) return;
   // The option becomes the target's link-layer address, which the switch stage has put into the frame's
   // source.
   const std::pair<uint32_t, const char*> senders[] = {
@@ -40,7 +42,6 @@ void AddOutputCommon(FlowList* flows) {
         {.protocol = Protocol::kIcmp6, .reg1 = sender, .icmp_type = kNeighbourAdvertisement, .icmp_code = 0},
         advertise);
   }
-  flows->Add(Table::kOutput, Priority::kNothingElse, {}, Actions());
 }
 
 void AddOutput(const ActiveNetwork& network, const Member& member, FlowList* flows) {

@@ -16,6 +16,8 @@ enum class PacketOpcode : uint8_t {
   kHostUnreachable = 5,
   // The network that the destination lies in takes only smaller ones.
   kTooBig = 6,
+  // For an address of the router.
+  kNeighbourSolicitation = 7,
 };
 
 }  // namespace xpu::pipeline

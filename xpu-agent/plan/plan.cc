@@ -71,6 +71,7 @@ SwitchPlan MakePlan(const Model& model, const SwitchSnapshot& snapshot) {
   SwitchPlan plan;
   PlanPorts(model, snapshot.ports, &plan);
   Planner planner;
+  planner.SetAbilities(snapshot.abilities);
   planner.Update(Difference(Model(), model), OfportsOf(snapshot.ports, plan.port_adds));
   FlowChange flows = planner.Compare(snapshot.flows);
   plan.flow_deletes = std::move(flows.deletes);
@@ -79,8 +80,10 @@ SwitchPlan MakePlan(const Model& model, const SwitchSnapshot& snapshot) {
   return plan;
 }
 
-FlowTable CompileFlows(const Model& model, const std::map<std::string, uint32_t>& ofports) {
+FlowTable CompileFlows(const Model& model, const std::map<std::string, uint32_t>& ofports,
+                       const SwitchAbilities& abilities) {
   Planner planner;
+  planner.SetAbilities(abilities);
   planner.Update(Difference(Model(), model), ofports);
   return planner.Flows();
 }

@@ -21,8 +21,10 @@ void PlanPorts(const Model& model, const std::map<std::string, SwitchPort>& pres
 std::map<std::string, uint32_t> OfportsOf(const std::map<std::string, SwitchPort>& ports,
                                           const std::vector<PortAdd>& adds);
 
-// All flows that `model` wants on a switch whose ports have these OpenFlow numbers (by interface name).
-FlowTable CompileFlows(const Model& model, const std::map<std::string, uint32_t>& ofports);
+// All flows that `model` wants on a switch that can do this and whose ports have these OpenFlow numbers (by
+// interface name).
+FlowTable CompileFlows(const Model& model, const std::map<std::string, uint32_t>& ofports,
+                       const SwitchAbilities& abilities = {});
 
 // For golden tests, dry runs and logs: one line for each change, "+ port …", "- table=10,…".
 std::string PlanToString(const SwitchPlan& plan);

@@ -25,8 +25,8 @@ void ExpectGolden(const std::string& name, const SwitchPlan& plan) {
   EXPECT_EQ(text, golden.str()) << "differs from " << path;
 }
 
-SwitchPlan PlanOfAll(const Model& model) {
-  return SwitchPlan{.flow_puts = CompileFlows(model, AllOfports(model))};
+SwitchPlan PlanOfAll(const Model& model, const SwitchAbilities& abilities = {}) {
+  return SwitchPlan{.flow_puts = CompileFlows(model, AllOfports(model), abilities)};
 }
 
 Model TwoPods() {
@@ -90,6 +90,7 @@ TEST(PlanGolden, TwoRoutedNetworks) {
   AddSvi(&model, "default.green", "default.all", "default.green", {"10.1.0.254/24"});
   model.bridges["default.red"].mtu = 9000;
   ExpectGolden("two_routed_networks", PlanOfAll(model));
+  ExpectGolden("two_routed_networks_kernel", PlanOfAll(model, {.advertise_neighbours = false}));
 }
 
 TEST(PlanGolden, TrunkOfTwoNetworks) {
@@ -118,6 +119,7 @@ TEST(PlanGolden, PortsOfOtherCards) {
             .vtep = IpAddress::Parse(end).value()};
   }
   ExpectGolden("other_cards", PlanOfAll(model));
+  ExpectGolden("other_cards_kernel", PlanOfAll(model, {.advertise_neighbours = false}));
   // With tunnels over IPv6.
   model.tunnel->local = IpAddress::Parse("2001:db8:1::1").value();
   model.remote_ports.begin()->second.vtep = IpAddress::Parse("2001:db8:1::2").value();

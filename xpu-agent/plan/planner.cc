@@ -31,10 +31,19 @@ std::set<K> KeysOf(const std::map<K, V>& map) {
 
 }  // namespace
 
-Planner::Planner() {
+Planner::Planner() { CompileCommon(); }
+
+void Planner::CompileCommon() {
   FlowList flows;
-  pipeline::CompileCommon(&flows);
+  pipeline::CompileCommon(index_.abilities(), &flows);
   units_.Put({}, std::move(flows));
+}
+
+void Planner::SetAbilities(const SwitchAbilities& abilities) {
+  if (abilities == index_.abilities()) return;
+  const auto networks = index_.SetAbilities(abilities);
+  CompileCommon();
+  for (const auto& [key, touched] : networks) UpdateNetwork(key, touched);
 }
 
 void Planner::Update(const ModelChange& change, const std::map<std::string, uint32_t>& changed_ofports) {

@@ -34,6 +34,8 @@ class Planner {
 
   // `changed_ofports`: OpenFlow numbers by interface, as far as they are others; 0: none any more.
   void Update(const ModelChange& change, const std::map<std::string, uint32_t>& changed_ofports);
+  // What the switch can do; at first everything.
+  void SetAbilities(const SwitchAbilities& abilities);
   const Model& model() const { return index_.model(); }
   const std::map<std::string, uint32_t>& ofports() const { return index_.ofports(); }
 
@@ -66,6 +68,7 @@ class Planner {
     bool heads = false;
   };
 
+  void CompileCommon();
   void UpdateNetwork(uint32_t key, const pipeline::NetworkIndex::Touched& touched);
   static void UpdatePorts(const pipeline::ResolvedNetwork& network, const std::set<std::string>& touched,
                           Lists* lists, Stale* stale);

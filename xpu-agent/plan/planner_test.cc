@@ -97,6 +97,25 @@ TEST(Planner, ForgetsAPortThatCameAndWentBetweenTwoLooks) {
   EXPECT_TRUE(planner.TakeChanges().empty());
 }
 
+TEST(Planner, FollowsWhatTheSwitchCanDo) {
+  Model model = Crowd(2);
+  AddVrf(&model, "v", 1);
+  AddSvi(&model, "red", "v", "red", {"10.0.255.1/16", "2001:db8::ff/64"});
+  AddUnboundPort(&model, "q", 9, "02:00:00:00:99:01", "").vlan = 100;
+  Planner planner;
+  Plan(model, &planner);
+  for (const bool can : {false, true}) {
+    planner.SetAbilities({.advertise_neighbours = can});
+    EXPECT_EQ(planner.Flows(), CompileFlows(model, AllOfports(model), {.advertise_neighbours = can}));
+    // And what changes later.
+    Model more = model;
+    AddBoundPort(&more, "p8", 8, "02:00:00:00:98:01", "red", {"2001:db8::98/64"});
+    Plan(more, &planner);
+    EXPECT_EQ(planner.Flows(), CompileFlows(more, AllOfports(more), {.advertise_neighbours = can}));
+    planner.Update(Difference(more, model), {{"p8", 0}});
+  }
+}
+
 TEST(Planner, PlansOnePortOfAThousandInNoTime) {
   const Model model = Crowd(1000);
   Planner planner;

@@ -48,4 +48,23 @@ void AddRouterDiscovery(const ActiveNetwork& network, FlowList* flows) {
              to_agent);
 }
 
+void AddNeighbourDiscovery(const ActiveNetwork& network, FlowList* flows) {
+  if (!network.gateway || network.advertise_neighbours) return;
+  Actions to_agent;
+  to_agent.ToAgent(PacketOpcode::kNeighbourSolicitation);
+  const auto add = [&](const IpText& address) {
+    flows->Add(Table::kRoute, kPriority,
+               {.protocol = Protocol::kIcmp6,
+                .metadata = network.key,
+                .icmp_type = kNeighbourSolicitation,
+                .icmp_code = 0,
+                .nd_target = &address},
+               to_agent);
+  };
+  add(network.gateway->link_local_text);
+  for (const Gateway::Subnet& subnet : network.gateway->subnets) {
+    if (subnet.prefix.family() == IpFamily::kV6) add(subnet.address_text);
+  }
+}
+
 }  // namespace xpu::pipeline

@@ -39,7 +39,7 @@ class SlowPathFlowsTest : public ::testing::Test {
   }
   // The ports that a packet comes out of.
   std::vector<uint32_t> Send(const TestPacket& packet) {
-    const auto interpreter = FlowInterpreter::Make(CompileFlows(model_, AllOfports(model_)));
+    const auto interpreter = FlowInterpreter::Make(CompileFlows(model_, AllOfports(model_), abilities_));
     EXPECT_TRUE(interpreter.ok()) << interpreter.status();
     const auto outputs = interpreter->Run(packet);
     EXPECT_TRUE(outputs.ok()) << outputs.status();
@@ -69,6 +69,7 @@ class SlowPathFlowsTest : public ::testing::Test {
   }
   static constexpr uint32_t kAgent = FlowInterpreter::kController;
   Model model_;
+  SwitchAbilities abilities_;
 };
 
 TEST_F(SlowPathFlowsTest, ADhcpClientIsHeardByTheAgentAlone) {
@@ -132,6 +133,31 @@ TEST_F(SlowPathFlowsTest, WhatTheRouterCannotBringOnIsTheAgents) {
   // Not what nobody is told of.
   EXPECT_THAT(Send(UdpPacket(1, kMac1, kRouter, Ip("10.0.0.1"), Ip("169.254.0.9"))), IsEmpty());
   EXPECT_THAT(Send(UdpPacket(1, kMac1, kRouter, Ip("10.0.0.1"), Ip("10.0.0.255"))), IsEmpty());
+}
+
+TEST_F(SlowPathFlowsTest, ASwitchThatCannotAdvertiseAsksTheOwnersAndForTheRouterTheAgent) {
+  const IpAddress link_local = IpAddress::LinkLocalFromMac(kRouter);
+  const auto solicit = [&](const char* src, const IpAddress& target, bool detection = false) {
+    TestPacket packet = SolicitationPacket(1, kMac1, Ip(src), target);
+    if (detection) packet[Field::kNdSll] = 0;
+    return Send(packet);
+  };
+  EXPECT_THAT(solicit("2001:db8::1", Ip("2001:db8::2")), ElementsAre(1)) << "answered";
+  EXPECT_THAT(solicit("2001:db8::1", link_local), ElementsAre(1));
+  abilities_.advertise_neighbours = false;
+  EXPECT_THAT(solicit("2001:db8::1", Ip("2001:db8::2")), ElementsAre(2));
+  EXPECT_THAT(solicit("2001:db8::1", Ip("fe80::ff:fe00:2")), ElementsAre(2));
+  EXPECT_THAT(solicit("::", Ip("2001:db8::2"), true), ElementsAre(2));
+  EXPECT_THAT(solicit("::", Ip("2001:db8::1"), true), IsEmpty()) << "its own";
+  EXPECT_THAT(solicit("2001:db8::1", Ip("2001:db8::77")), ElementsAre(3)) << "may be the unbound port's";
+  for (const IpAddress& target : {Ip("2001:db8::ff"), link_local}) {
+    EXPECT_THAT(solicit("2001:db8::1", target), ElementsAre(kAgent));
+    EXPECT_THAT(solicit("::", target, true), ElementsAre(kAgent));
+  }
+  EXPECT_THAT(solicit("2001:db8::2", link_local), IsEmpty()) << "in another's name";
+  for (const auto& [key, actions] : CompileFlows(model_, AllOfports(model_), abilities_)) {
+    EXPECT_THAT(actions, ::testing::Not(::testing::HasSubstr("nd_"))) << key.match;
+  }
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "xpu-agent/datapath/switch.h"
 #include "xpu-agent/plan/active_network.h"
 #include "xpu-agent/plan/flow_text.h"
 
@@ -38,12 +39,14 @@ void AddNeighbour(const ActiveNetwork& network, FlowList* flows);
 void AddNeighbour(const ActiveNetwork& network, const Member& member, FlowList* flows);
 void AddNeighbour(const ActiveNetwork& network, const RemoteMember& remote, FlowList* flows);
 
-// Table 60: the gateway's answers to ARP requests and neighbour solicitations.
+// Table 60: the gateway's answers to ARP requests, and to neighbour solicitations if the switch can advertise
+// neighbours.
 void AddGatewayAnswers(const ActiveNetwork& network, FlowList* flows);
 
 // Table 60: destination MAC → reg1. ARP requests and neighbour solicitations for known addresses are answered
-// here; those for unknown addresses of the network's prefixes go to unbound ports only. Known unicast is
-// never flooded, unknown unicast is dropped since all MACs are known.
+// here, or go to the owner alone where the switch cannot advertise neighbours; those for unknown addresses of
+// the network's prefixes go to unbound ports only. Known unicast is never flooded, unknown unicast is dropped
+// since all MACs are known.
 void AddSwitchCommon(FlowList* flows);
 void AddSwitch(const ActiveNetwork& network, FlowList* flows);
 void AddSwitch(const ActiveNetwork& network, const Member& member, FlowList* flows);
@@ -52,12 +55,14 @@ void AddSwitch(const ActiveNetwork& network, const Member& member, FlowList* flo
 // answers them, as it writes the errors that the stages of the router want to be written.
 void AddDhcp(const ActiveNetwork& network, FlowList* flows);
 void AddRouterDiscovery(const ActiveNetwork& network, FlowList* flows);
+// Solicitations of the router's addresses, where the switch itself cannot advertise neighbours.
+void AddNeighbourDiscovery(const ActiveNetwork& network, FlowList* flows);
 // Whether hosts of the network are told their addresses by DHCP, and whether its router advertises itself.
 bool AnswersDhcp(const ActiveNetwork& network);
 bool Advertises(const ActiveNetwork& network);
 
 // Table 80: reg1 → port, with the VLAN tag that the port has for the network.
-void AddOutputCommon(FlowList* flows);
+void AddOutputCommon(const SwitchAbilities& abilities, FlowList* flows);
 void AddOutput(const ActiveNetwork& network, const Member& member, FlowList* flows);
 
 // Table 80: reg1 → all ports of a list (Destination::kAll, kUnbound), which is cut into parts, so that a port

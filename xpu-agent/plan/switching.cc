@@ -50,18 +50,21 @@ void AddV4(uint32_t key, const Owner& owner, const IpText& address, FlowList* fl
              AnswerArp(owner.mac, address));
 }
 
-void AddV6(uint32_t key, const Owner& owner, const IpText& address, FlowList* flows) {
+void AddV6(const ActiveNetwork& network, const Owner& owner, const IpText& address, FlowList* flows) {
+  const uint32_t key = network.key;
   // An answer needs the room of the sender's link-layer address for the target's. One without it, as
   // duplicate address detection sends, goes to the owner, who defends its address; the owner's own ends
-  // there.
+  // there. Where the switch cannot answer, all go there.
+  const bool answers = network.advertise_neighbours;
   flows->Add(Table::kSwitch, Priority::kToOwner,
              {.protocol = Protocol::kIcmp6,
               .metadata = key,
               .icmp_type = kNeighbourSolicitation,
               .icmp_code = 0,
               .nd_target = &address,
-              .nd_sll = &NoMac()},
+              .nd_sll = answers ? &NoMac() : nullptr},
              owner.send);
+  if (!answers) return;
   flows->Add(Table::kSwitch, Priority::kAnswer,
              {.protocol = Protocol::kIcmp6,
               .metadata = key,
@@ -129,7 +132,19 @@ void AddSwitch(const ActiveNetwork& network, const Member& member, FlowList* flo
   flows->Add(Table::kSwitch, Priority::kForward, {.metadata = network.key, .dl_dst = &member.mac}, send);
   const Owner owner{member.mac, member.ofport, send};
   for (const IpText& address : member.v4) AddV4(network.key, owner, address, flows);
-  for (const IpText& address : member.v6) AddV6(network.key, owner, address, flows);
+  for (const IpText& address : member.v6) {
+    AddV6(network, owner, address, flows);
+    if (!network.tunnel || !network.advertise_neighbours) continue;
+    // Another card's switch, which could not answer, has sent it on to the owner.
+    flows->Add(Table::kSwitch, Priority::kToOwner,
+               {.protocol = Protocol::kIcmp6,
+                .reg0 = network.tunnel->ofport,
+                .metadata = network.key,
+                .icmp_type = kNeighbourSolicitation,
+                .icmp_code = 0,
+                .nd_target = &address},
+               send);
+  }
 }
 
 void AddSwitch(const ActiveNetwork& network, const RemoteMember& remote, FlowList* flows) {
@@ -142,7 +157,7 @@ void AddSwitch(const ActiveNetwork& network, const RemoteMember& remote, FlowLis
   flows->Add(Table::kSwitch, Priority::kForward, {.metadata = network.key, .dl_dst = &remote.mac}, send);
   const Owner owner{remote.mac, network.tunnel->ofport, send};
   for (const IpText& address : remote.v4) AddV4(network.key, owner, address, flows);
-  for (const IpText& address : remote.v6) AddV6(network.key, owner, address, flows);
+  for (const IpText& address : remote.v6) AddV6(network, owner, address, flows);
 }
 
 }  // namespace xpu::pipeline

@@ -4,13 +4,13 @@
 
 namespace xpu::pipeline {
 
-void CompileCommon(FlowList* flows) {
+void CompileCommon(const SwitchAbilities& abilities, FlowList* flows) {
   AddClassifyCommon(flows);
   AddGuardCommon(flows);
   AddRouteCommon(flows);
   AddNeighbourCommon(flows);
   AddSwitchCommon(flows);
-  AddOutputCommon(flows);
+  AddOutputCommon(abilities, flows);
 }
 
 void CompileNetwork(const ActiveNetwork& network, FlowList* flows) {
@@ -23,6 +23,7 @@ void CompileNetwork(const ActiveNetwork& network, FlowList* flows) {
 
 void CompileGateway(const ActiveNetwork& network, FlowList* flows) {
   AddRouterDiscovery(network, flows);
+  AddNeighbourDiscovery(network, flows);
   AddRoute(network, flows);
   AddNeighbour(network, flows);
   AddGatewayAnswers(network, flows);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "xpu-agent/datapath/switch.h"
 #include "xpu-agent/plan/active_network.h"
 #include "xpu-agent/plan/flow_text.h"
 
@@ -8,8 +9,8 @@ namespace xpu::pipeline {
 // What is compiled together, and again only when what is given here has changed. Each puts together what the
 // stages (stages.h) have for it; a stage that is new is called from here.
 
-// Flows of every switch.
-void CompileCommon(FlowList* flows);
+// Flows of every switch that can do this.
+void CompileCommon(const SwitchAbilities& abilities, FlowList* flows);
 // Flows of a network, whoever is in it.
 void CompileNetwork(const ActiveNetwork& network, FlowList* flows);
 // Flows that the network's gateway is there for, if it has one.

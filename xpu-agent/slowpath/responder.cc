@@ -6,6 +6,7 @@
 #include "xpu-agent/plan/pipeline.h"
 #include "xpu-agent/slowpath/dhcp.h"
 #include "xpu-agent/slowpath/icmp_error.h"
+#include "xpu-agent/slowpath/neighbour_discovery.h"
 #include "xpu-agent/slowpath/wire.h"
 
 namespace xpu::slowpath {
@@ -74,7 +75,8 @@ Responder::Answer Responder::Handle(const ModelIndex& index, const PacketIn& pac
     return {};
   }
   const auto opcode = static_cast<PacketOpcode>(packet.userdata[0]);
-  const bool is_message = opcode == PacketOpcode::kDhcp || opcode == PacketOpcode::kRouterSolicitation;
+  const bool is_message = opcode == PacketOpcode::kDhcp || opcode == PacketOpcode::kRouterSolicitation ||
+                          opcode == PacketOpcode::kNeighbourSolicitation;
   if (!(is_message ? messages_ : errors_).Take({packet.metadata, frame.src}, now)) {
     ++counters_.limited;
     return {};
@@ -93,6 +95,9 @@ Responder::Answer Responder::Handle(const ModelIndex& index, const PacketIn& pac
         ++counters_.solicitations;
         return answer;
       }
+      break;
+    case PacketOpcode::kNeighbourSolicitation:
+      reply = Neighbour(*network, packet.bytes);
       break;
     case PacketOpcode::kTimeExceeded:
     case PacketOpcode::kNetUnreachable:
@@ -136,6 +141,20 @@ std::optional<std::string> Responder::Dhcp(const ModelIndex::Network& network, c
   if (reply.frame.empty()) return std::nullopt;
   ++counters_.dhcp_answers;
   return std::move(reply.frame);
+}
+
+std::optional<std::string> Responder::Neighbour(const ModelIndex::Network& network,
+                                                const std::string& frame) {
+  if (network.gateway == nullptr) return std::nullopt;
+  const std::optional<Solicitation> solicitation = ParseSolicitation(frame, kNeighbourSolicitation);
+  if (!solicitation.has_value()) return std::nullopt;
+  const pipeline::Gateway& gateway = *network.gateway;
+  const bool own = solicitation->target == gateway.link_local ||
+                   std::any_of(gateway.subnets.begin(), gateway.subnets.end(),
+                               [&](const auto& subnet) { return subnet.address == solicitation->target; });
+  if (!own) return std::nullopt;
+  ++counters_.neighbour_advertisements;
+  return BuildNeighbourAdvertisement(gateway.mac, *solicitation);
 }
 
 std::optional<std::string> Responder::Error(const ModelIndex& index, const ModelIndex::Network& network,

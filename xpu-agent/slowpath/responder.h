@@ -20,6 +20,8 @@ struct ResponderCounters {
   uint64_t dhcp_declines = 0;
   uint64_t solicitations = 0;
   uint64_t icmp_errors = 0;
+  // Answers to neighbour solicitations.
+  uint64_t neighbour_advertisements = 0;
   // From a port that has sent too many.
   uint64_t limited = 0;
   // Nothing is to be said: malformed, not from a bound port, or by a protocol's rules.
@@ -50,6 +52,7 @@ class Responder {
 
   std::optional<std::string> Dhcp(const ModelIndex::Network& network, const BridgePort& port,
                                   const std::string& frame);
+  std::optional<std::string> Neighbour(const ModelIndex::Network& network, const std::string& frame);
   std::optional<std::string> Error(const ModelIndex& index, const ModelIndex::Network& network,
                                    pipeline::PacketOpcode opcode, const PacketIn& packet);
 

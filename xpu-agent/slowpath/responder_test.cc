@@ -88,6 +88,35 @@ TEST_F(ResponderTest, HandsOnWhoSolicits) {
   EXPECT_EQ(answer.solicitation->address, Ip("fe80::a"));
 }
 
+PacketIn NeighbourSolicitation(const std::string& target, uint64_t key = kRed) {
+  const std::string frame = IcmpFrame({.eth_dst = Mac("33:33:ff:00:00:fe"),
+                                       .eth_src = Mac(kMacA),
+                                       .src = Ip("2001:db8::1"),
+                                       .dst = Ip(target),
+                                       .hop_limit = 255},
+                                      Hex("8700000000000000") + Ip(target).ToBytes());
+  return Packet(PacketOpcode::kNeighbourSolicitation, key, 1, frame);
+}
+
+TEST_F(ResponderTest, AdvertisesTheAddressesOfTheRouterAndNoOthers) {
+  for (const char* target : {"2001:db8::fe", "fe80::58:50ff:fe00:1"}) {
+    const Responder::Answer answer = Handle(NeighbourSolicitation(target));
+    ASSERT_TRUE(answer.packet.has_value()) << target;
+    EXPECT_EQ(answer.packet->metadata, kRed);
+    EXPECT_EQ(answer.packet->regs[1], 1u);
+    Ethernet frame;
+    Ipv6 ip;
+    ASSERT_TRUE(Parse(answer.packet->bytes, &frame) && Parse(frame.payload, &ip));
+    EXPECT_EQ(frame.dst, Mac(kMacA));
+    EXPECT_EQ(ip.src, Ip(target));
+    EXPECT_EQ(ip.payload[0], static_cast<char>(136));
+  }
+  EXPECT_EQ(responder_.counters().neighbour_advertisements, 2u);
+  EXPECT_FALSE(Handle(NeighbourSolicitation("2001:db8::1")).packet.has_value());
+  EXPECT_FALSE(Handle(NeighbourSolicitation("2001:db8:1::fe")).packet.has_value());
+  EXPECT_FALSE(Handle(NeighbourSolicitation("2001:db8::fe", kPlain)).packet.has_value());
+}
+
 std::string Datagram(const std::string& src, const std::string& dst, size_t size = 10) {
   return UdpFrame({.eth_dst = pipeline::kGatewayMac, .eth_src = Mac(kMacA), .src = Ip(src), .dst = Ip(dst)},
                   1, 2, std::string(size, 'x'));

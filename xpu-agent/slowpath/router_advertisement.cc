@@ -1,11 +1,11 @@
 #include "xpu-agent/slowpath/router_advertisement.h"
 
+#include "xpu-agent/slowpath/neighbour_discovery.h"
 #include "xpu-agent/slowpath/wire.h"
 
 namespace xpu::slowpath {
 namespace {
 
-constexpr uint8_t kSolicitation = 133;
 constexpr uint8_t kAdvertisement = 134;
 constexpr uint8_t kHopLimit = 255;
 // Options (RFC 4861, 4.6; RFC 8106, 5).
@@ -23,12 +23,6 @@ constexpr uint32_t kPreferredLifetime = 604800;
 constexpr size_t kUnit = 8;
 
 IpAddress AllNodes() { return IpAddress(IpFamily::kV6, absl::MakeUint128(0xff02'0000'0000'0000, 1)); }
-
-bool ChecksumIsRight(const Ipv6& ip) {
-  WireWriter covered;
-  covered.Ip(ip.src).Ip(ip.dst).U32(static_cast<uint32_t>(ip.payload.size())).Zeros(3).U8(kProtocolIcmp6);
-  return InternetChecksum(covered.Bytes(ip.payload).bytes()) == 0;
-}
 
 void AddDns(const RouterAdvertisement& advertisement, WireWriter* out) {
   std::vector<IpAddress> servers;
@@ -50,29 +44,9 @@ void AddDns(const RouterAdvertisement& advertisement, WireWriter* out) {
 }  // namespace
 
 std::optional<RouterSolicitation> ParseRouterSolicitation(absl::string_view frame) {
-  Ethernet ethernet;
-  Ipv6 ip;
-  if (!Parse(frame, &ethernet) || ethernet.type != kTypeIpv6 || !Parse(ethernet.payload, &ip)) {
-    return std::nullopt;
-  }
-  WireReader icmp(ip.payload);
-  const uint8_t type = icmp.U8();
-  const uint8_t code = icmp.U8();
-  icmp.U16();
-  icmp.U32();
-  if (!icmp.ok() || ip.protocol != kProtocolIcmp6 || ip.later_fragment || ip.hop_limit != kHopLimit ||
-      type != kSolicitation || code != 0 || !ChecksumIsRight(ip)) {
-    return std::nullopt;
-  }
-  const bool unspecified = ip.src.value() == 0;
-  while (!icmp.rest().empty()) {
-    const uint8_t option = icmp.U8();
-    const size_t units = icmp.U8();
-    if (units == 0) return std::nullopt;
-    icmp.Bytes(units * kUnit - 2);
-    if (!icmp.ok() || (unspecified && option == kSourceLinkLayerAddress)) return std::nullopt;
-  }
-  return RouterSolicitation{.mac = ethernet.src, .address = ip.src};
+  const std::optional<Solicitation> solicitation = ParseSolicitation(frame, kRouterSolicitation);
+  if (!solicitation.has_value()) return std::nullopt;
+  return RouterSolicitation{.mac = solicitation->mac, .address = solicitation->address};
 }
 
 std::string BuildRouterAdvertisement(const RouterAdvertisement& advertisement,

@@ -26,6 +26,7 @@ TEST_F(OvsBridgeTest, MakesABridgeThatForwardsNothingByItself) {
   ASSERT_TRUE(observer_->AwaitReady());
   EXPECT_EQ(Vsctl({"get", "bridge", kBridge, "fail_mode", "datapath_type", "protocols", "external_ids"}),
             "secure\nnetdev\n[OpenFlow14, OpenFlow15]\n{xpu-owner=test}\n");
+  EXPECT_TRUE(switch_->Snapshot()->abilities.advertise_neighbours) << "in user space";
   EXPECT_TRUE(ovs_->DumpFlows(kBridge)->empty());
 }
 

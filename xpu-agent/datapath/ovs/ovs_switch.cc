@@ -70,7 +70,7 @@ class OvsSwitch::Thread {
   absl::StatusOr<SwitchSnapshot> Snapshot() {
     absl::Status status = WhyNotReady();
     if (!status.ok()) return status;
-    return SwitchSnapshot{.ports = db_->ports(), .flows = openflow_->flows()};
+    return SwitchSnapshot{.ports = db_->ports(), .flows = openflow_->flows(), .abilities = db_->abilities()};
   }
 
   // Runs the plan; `done` is notified when `result` is filled in.

@@ -113,12 +113,14 @@ void OvsdbClient::CheckBridge() {
   xpu_ovs_bridge bridge;
   const bool found = xpu_ovs_db_bridge(db_, options_.bridge.c_str(), &bridge);
   if (found) NoteFlush(bridge.has_controller);
+  datapath_type_ = found ? bridge.datapath_type : "";
   const bool fit = found && bridge.secure && bridge.openflow14;
   const bool ours = !found || bridge.owner == options_.owner;
   const std::string name = absl::StrCat("bridge ", options_.bridge);
   if (!HasSettings()) {
     BeginBridge();
-    reason_ = bridge_error_.ok() ? absl::UnavailableError("the switch's settings are being made") : bridge_error_;
+    reason_ =
+        bridge_error_.ok() ? absl::UnavailableError("the switch's settings are being made") : bridge_error_;
   } else if (fit && ours && bridge.datapath_type == options_.datapath_type) {
     reason_ = absl::OkStatus();
   } else if (ours) {

@@ -45,6 +45,9 @@ class OvsdbClient {
   // Why not: Unavailable, or FailedPrecondition if a person must act.
   const absl::Status& reason() const { return reason_; }
   const std::map<std::string, SwitchPort>& ports() const { return ports_; }
+  // Of the datapath that the bridge has. The kernel's knows no OVS_KEY_ATTR_ND_EXTENSIONS, and Open vSwitch
+  // refuses the flows that need it.
+  SwitchAbilities abilities() const { return {.advertise_neighbours = datapath_type_ == "netdev"}; }
   // Names of the ports that came, went or changed since the last call.
   std::set<std::string> TakeChangedPorts();
 
@@ -82,6 +85,8 @@ class OvsdbClient {
   unsigned int seqno_seen_ = 0;
   absl::Status reason_;
   absl::Status bridge_error_;
+  // As the database has it: "" is the kernel's.
+  std::string datapath_type_;
   std::map<std::string, SwitchPort> ports_;
   std::set<std::string> changed_ports_;
 
