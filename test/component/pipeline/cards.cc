@@ -121,7 +121,7 @@ void LabCard::Apply() {
       absl::MutexLock lock(&mutex_);
       seen = changes_;
     }
-    const absl::StatusOr<SwitchSnapshot> snapshot = switch_->Snapshot();
+    absl::StatusOr<SwitchSnapshot> snapshot = switch_->Snapshot();
     if (!snapshot.ok()) {
       absl::MutexLock lock(&mutex_);
       const auto changed = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return changes_ != seen; };
@@ -129,6 +129,7 @@ void LabCard::Apply() {
       continue;
     }
     for (const auto& [name, port] : snapshot->ports) ASSERT_EQ(port.error, "") << name;
+    if (abilities.has_value()) snapshot->abilities = *abilities;
     const SwitchPlan plan = MakePlan(model, *snapshot);
     if (plan.empty()) {
       ASSERT_TRUE(ovs_->Appctl({"revalidator/purge"}).ok());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,8 @@ class LabCard {
   Wire& lan() { return *lan_; }
 
   Model model;
+  // Plans for a switch that can do this, instead of what its own can.
+  std::optional<SwitchAbilities> abilities;
 
  private:
   LabCard() = default;

@@ -76,6 +76,30 @@ TEST_F(TunnelTest, AnswersForAddressesOfOtherCardsWithoutAskingThem) {
   EXPECT_THAT(*seen, IsEmpty());
 }
 
+TEST_F(TunnelTest, ASolicitationThatACardCannotAnswerIsTheOwnersOnAnotherCard) {
+  // As on the kernel's datapath; the other card could answer, but not into the tunnel.
+  card(0).abilities = SwitchAbilities{.advertise_neighbours = false};
+  ASSERT_NO_FATAL_FAILURE(card(0).Apply());
+  const std::string group = SolicitedNode("2001:db8::2");
+  const std::string solicitation = IcmpFrame({.eth_dst = GroupMac(group),
+                                              .eth_src = kMacA,
+                                              .src = "2001:db8::1",
+                                              .dst = group,
+                                              .type = 135,
+                                              .body = NdBody(0, "2001:db8::2", LinkLayerOption(1, kMacA))});
+  a_->Send(solicitation);
+  ASSERT_TRUE(b_->ReceiveUntil(solicitation).ok());
+  const std::string advertisement =
+      IcmpFrame({.eth_dst = kMacA,
+                 .eth_src = kMacB,
+                 .src = "2001:db8::2",
+                 .dst = "2001:db8::1",
+                 .type = 136,
+                 .body = NdBody(0x60000000, "2001:db8::2", LinkLayerOption(2, kMacB))});
+  b_->Send(advertisement);
+  ASSERT_TRUE(a_->ReceiveUntil(advertisement).ok());
+}
+
 TEST_F(TunnelTest, SendsAGroupOnlyToCardsThatHaveAPortInTheNetwork) {
   const std::string announcement =
       ArpFrame({.eth_src = kMacA, .op = 1, .sha = kMacA, .spa = "10.0.0.1", .tpa = "10.0.0.1"});
