@@ -166,15 +166,22 @@ TEST(PlannerProperty, PlansAChangeAsIfItHadPlannedAllAtOnce) {
     planner.ForgetChanges();
     Model model;
     std::map<std::string, uint32_t> ofports;
+    SwitchAbilities abilities;
     for (int step = 0; step < 80 && !HasFailure(); ++step) {
       SCOPED_TRACE(testing::Message() << "sequence " << sequence << " step " << step);
       const Model before = model;
       const auto ofports_before = ofports;
       for (int k = 1 + random.Below(3); k > 0; --k) random.ChangeOne(&model, &ofports);
+      if (random.Below(10) == 0) abilities.advertise_neighbours = !abilities.advertise_neighbours;
+      planner.SetAbilities(abilities);
       planner.Update(Difference(before, model), ChangesOf(ofports_before, ofports));
-      ASSERT_EQ(planner.index().networks(), pipeline::ResolveNetworks(model, ofports));
+      auto networks = pipeline::ResolveNetworks(model, ofports);
+      for (auto& [key, resolved] : networks)
+        resolved.network.advertise_neighbours = abilities.advertise_neighbours;
+      ASSERT_EQ(planner.index().networks(), networks);
       ApplyTo(planner.TakeChanges(), &flows);
       Planner anew;
+      anew.SetAbilities(abilities);
       anew.Update(Difference(Model(), model), ofports);
       ASSERT_EQ(TextOf(anew.Compare(flows)), "");
       ASSERT_EQ(TextOf(planner.Compare(flows)), "");
