@@ -90,7 +90,7 @@ TEST(CodecTest, AnUnknownFieldIsAnsweredWithTheKnownOnes) {
   json object = Blue();
   object["spec"]["prefix"] = "10.0.0.0/24";
   EXPECT_THAT(std::string(Decode<Network>(object).status().message()),
-              HasSubstr("spec.prefix: unknown field; known here: gateways, mtu, prefixes, vni"));
+              HasSubstr("spec.prefix: unknown field; known here: dns, gateways, mtu, prefixes, vni, vrf"));
   // Names as protobuf writes them are unknown, too.
   json status = Blue();
   status["status"]["cards"][0]["confirmed_generation"] = 1;

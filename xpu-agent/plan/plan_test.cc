@@ -1,7 +1,5 @@
 #include "xpu-agent/plan/plan.h"
 
-#include <cstdio>
-
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -285,7 +283,7 @@ TEST(PlanToString, HasALineForEachChange) {
             "+ table=80,priority=0 actions=drop\n");
 }
 
-TEST(MakePlan, TakesMillisecondsForAThousandPorts) {
+TEST(MakePlan, HasNothingToDoForAThousandPortsThatAreThere) {
   Model model;
   AddBridge(&model, "red", 1, {"10.0.0.0/16", "2001:db8::/64"});
   for (uint32_t i = 1; i <= 1000; ++i) {
@@ -293,18 +291,9 @@ TEST(MakePlan, TakesMillisecondsForAThousandPorts) {
                  absl::StrFormat("02:00:00:00:%02x:%02x", i >> 8, i & 255), "red",
                  {absl::StrFormat("10.0.%d.%d/16", i >> 8, i & 255), absl::StrFormat("2001:db8::%x/64", i)});
   }
-  SwitchSnapshot snapshot = Converged(model);
-  absl::Duration best = absl::InfiniteDuration();
-  for (int i = 0; i < 5; ++i) {
-    const absl::Time start = absl::Now();
-    ASSERT_TRUE(MakePlan(model, snapshot).empty());
-    best = std::min(best, absl::Now() - start);
-  }
-  RecordProperty("flows", static_cast<int>(snapshot.flows.size()));
-  RecordProperty("microseconds", static_cast<int>(absl::ToInt64Microseconds(best)));
-  std::printf("%zu flows planned in %s\n", snapshot.flows.size(), absl::FormatDuration(best).c_str());
-  // Leaves room for sanitizers and a busy machine.
-  EXPECT_LT(best, absl::Seconds(1));
+  const SwitchSnapshot snapshot = Converged(model);
+  EXPECT_GT(snapshot.flows.size(), 10'000u);
+  EXPECT_TRUE(MakePlan(model, snapshot).empty());
 }
 
 }  // namespace

@@ -176,9 +176,9 @@ json MakeCrd(const KindInfo& kind) {
   json version = {{"name", resource.version},
                   {"served", true},
                   {"storage", true},
-                  {"subresources", {{"status", json::object()}}},
                   {"additionalPrinterColumns", Columns(kind)},
                   {"schema", {{"openAPIV3Schema", std::move(schema)}}}};
+  if (kind.has_status) version["subresources"] = {{"status", json::object()}};
   return {{"apiVersion", "apiextensions.k8s.io/v1"},
           {"kind", "CustomResourceDefinition"},
           {"metadata", {{"name", absl::StrCat(resource.plural, ".", resource.group)}}},

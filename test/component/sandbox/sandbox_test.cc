@@ -116,7 +116,7 @@ TEST_F(SandboxTest, EverythingServesAfterUpAndNothingIsLeftAfterDown) {
   }
   EXPECT_EQ(ProcessesInNamespaces(inodes_).size(), sandbox_->Status().size());
   EXPECT_EQ(SysfsPciBus(sandbox_->layout().host_sysfs()).List()->size(), 3u);
-  EXPECT_THAT(MountsBelow(dir_), ::testing::SizeIs(4)) << "two namespaces and two trees of sysfs";
+  EXPECT_THAT(MountsBelow(dir_), ::testing::SizeIs(5)) << "three namespaces and two trees of sysfs";
 
   ASSERT_TRUE(Sandbox::Down(dir_).ok());
   ExpectNothingLeft();
@@ -224,7 +224,7 @@ TEST_F(SandboxTest, EachCardHasADpuAndASwitchOfItsOwn) {
   auto sandbox = Sandbox::Up(options);
   ASSERT_TRUE(sandbox.ok()) << sandbox.status();
   Remember();
-  EXPECT_EQ(inodes_.size(), 3u);
+  EXPECT_EQ(inodes_.size(), 4u) << "the host, the fabric and two DPUs";
   EXPECT_EQ(SysfsPciBus(sandbox->layout().host_sysfs()).List()->size(), 6u);
   for (int card = 0; card < 2; ++card) {
     EXPECT_THAT(*ListDirectory(sandbox->layout().dpu_sysfs(card) + "/class/net"),
