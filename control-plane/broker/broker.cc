@@ -57,9 +57,13 @@ absl::Status RunBroker(const BrokerOptions& options, const BrokerDeps& deps) {
     copying.Stop();
     return absl::OkStatus();
   }
-  LeaderElection::Options election = options.election;
-  election.lease = options.config.lease->name;
-  election.identity = options.identity;
+  const absl::Duration duration = options.config.lease->duration;
+  // A holder gives up well before anybody else may begin, after several tries.
+  const LeaderElection::Options election = {.lease = options.config.lease->name,
+                                            .identity = options.identity,
+                                            .lease_duration = duration,
+                                            .renew_deadline = duration * 2 / 3,
+                                            .renew_period = duration / 7};
   absl::Status failed;
   {
     LeaderElection leader(deps.loop, options.config.lease->in_source ? deps.source : deps.target, election,

@@ -15,8 +15,6 @@ struct BrokerOptions {
   BrokerConfig config;
   // Tells this process from others that want the Lease.
   std::string identity;
-  // Durations of the Lease; its name and the identity are set by the broker.
-  LeaderElection::Options election;
   // Between tries while a side cannot be reached or refuses something.
   Backoff::Options retry;
 };

@@ -109,7 +109,10 @@ absl::StatusOr<BrokerConfig> ReadBrokerConfig(absl::string_view text, absl::stri
   config.source = ReadCluster(in.source(), "source", &errors);
   config.target = ReadCluster(in.target(), "target", &errors);
   if (in.has_lease()) {
-    config.lease = LeasePlace{in.lease().cluster() == "source", {in.lease().namespace_(), in.lease().name()}};
+    LeasePlace& lease = config.lease.emplace();
+    lease.in_source = in.lease().cluster() == "source";
+    lease.name = {in.lease().namespace_(), in.lease().name()};
+    if (in.lease().has_duration_seconds()) lease.duration = absl::Seconds(in.lease().duration_seconds());
   }
   UsedNamespaces used;
   for (int i = 0; i < in.policies_size(); ++i) {

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "common/kube/kubeconfig.h"
 #include "control-plane/broker/kind_sync.h"
 
@@ -15,6 +16,8 @@ namespace xpu::broker {
 struct LeasePlace {
   bool in_source = false;
   ResourceName name;
+  // Without a word from its holder.
+  absl::Duration duration = absl::Seconds(15);
 };
 
 struct BrokerConfig {

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
+
 #include "absl/strings/str_cat.h"
 
 namespace xpu::broker {
@@ -16,7 +19,7 @@ constexpr char kGood[] = R"(
 origin: tenant-a
 source: {kubeconfig: /etc/xpu/tenant.kubeconfig, context: hosts}
 target: {server: "https://infra:6443", caFile: /ca.pem, tokenFile: /token}
-lease: {cluster: target, namespace: tenant-a, name: xpu-broker}
+lease: {cluster: target, namespace: tenant-a, name: xpu-broker, durationSeconds: 20}
 policies:
 - kinds: [Netdev, networks]
   namespaces:
@@ -39,6 +42,7 @@ TEST(BrokerConfigTest, SaysWhatIsCopiedWhere) {
   EXPECT_EQ(config->target.token_file, "/token");
   ASSERT_TRUE(config->lease);
   EXPECT_FALSE(config->lease->in_source);
+  EXPECT_EQ(config->lease->duration, absl::Seconds(20));
   EXPECT_EQ(config->lease->name, (ResourceName{"tenant-a", "xpu-broker"}));
   ASSERT_EQ(config->syncs.size(), 3u);
   EXPECT_EQ(config->syncs[0].kind.plural, "netdevs");
@@ -52,6 +56,14 @@ TEST(BrokerConfigTest, SaysWhatIsCopiedWhere) {
   EXPECT_EQ(config->syncs[2].label_selector, "share=yes");
   EXPECT_THAT(config->syncs[2].origin.annotations, ElementsAre("example.org/"));
   EXPECT_EQ(config->syncs[2].origin.name, "tenant-a");
+}
+
+TEST(BrokerConfigTest, TheExampleCanBeRead) {
+  std::ifstream file(XPU_SAMPLE_CONFIG);
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  const auto config = ReadBrokerConfig(text, "broker.yaml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->syncs.size(), 5u);
 }
 
 std::string Error(const std::string& text) {

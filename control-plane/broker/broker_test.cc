@@ -166,10 +166,8 @@ TEST_F(BrokerTest, TwoTenantsWithTheSameNamesDoNotMeet) {
 
 TEST_F(BrokerTest, OfTwoBrokersTheOneWithTheLeaseWorks) {
   BrokerOptions options = TwoClusters::Options();
-  options.config.lease = LeasePlace{.in_source = false, .name = {"a", "xpu-broker"}};
-  options.election = {.lease_duration = absl::Milliseconds(300),
-                      .renew_deadline = absl::Milliseconds(200),
-                      .renew_period = absl::Milliseconds(50)};
+  options.config.lease =
+      LeasePlace{.in_source = false, .name = {"a", "xpu-broker"}, .duration = absl::Milliseconds(300)};
   std::atomic<int> working = 0;
   const auto changed = [&](bool copies) {
     working += copies ? 1 : -1;
