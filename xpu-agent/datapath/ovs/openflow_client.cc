@@ -46,7 +46,8 @@ void OpenFlowClient::Run() {
     const int error = xpu_ovs_connect(vconn_);
     if (error == 0) {
       state_ = State::kReadingFlows;
-      reason_ = "reading the flows of the switch";
+      // Why it failed before is worth more than that it is being tried again.
+      if (failures_ == 0) reason_ = "reading the flows of the switch";
       flows_.clear();
       // Before anything else: what is cut in pieces must not slip past what looks at ports.
       queue_.push_back(xpu_ovs_show_fragments(next_xid_++));
