@@ -65,14 +65,17 @@ void BlockController::Add(const Resource& object) {
   const std::optional<Parsed> block = Parse(object);
   if (!block.has_value()) return;
   absl::MutexLock lock(&mu_);
-  blocks_[block->network].emplace(block->prefix, NameOf(object));
+  blocks_[block->network][block->prefix] = {NameOf(object), UidOf(object)};
 }
 
 void BlockController::Remove(const Resource& object) {
   const std::optional<Parsed> block = Parse(object);
   if (!block.has_value()) return;
   absl::MutexLock lock(&mu_);
-  blocks_[block->network].erase(block->prefix);
+  Blocks& blocks = blocks_[block->network];
+  // News of one that has been claimed again since says nothing about that.
+  const auto held = blocks.find(block->prefix);
+  if (held != blocks.end() && held->second.uid == UidOf(object)) blocks.erase(held);
 }
 
 void BlockController::SetUses(const ResourceName& network, int uses) {
@@ -90,7 +93,7 @@ std::vector<IpPrefix> BlockController::BlocksOf(const ResourceName& network) con
   std::vector<IpPrefix> blocks;
   const auto known = blocks_.find(network);
   if (known == blocks_.end()) return blocks;
-  for (const auto& [prefix, name] : known->second) blocks.push_back(prefix);
+  for (const auto& [prefix, held] : known->second) blocks.push_back(prefix);
   return blocks;
 }
 
@@ -104,6 +107,7 @@ absl::Status BlockController::TellBlocks(const ResourceName& network, const std:
 }
 
 absl::Status BlockController::Tell(const ResourceName& network) {
+  absl::MutexLock lock(&tell_mu_);
   return TellBlocks(network, BlocksOf(network));
 }
 
@@ -181,9 +185,9 @@ absl::Status BlockController::Take(const ResourceName& network, const IpPrefix& 
   const ResourceName name{network.ns, BlockName(network.name, block)};
   Resource object = MakeResource(Kind(), name);
   object["spec"] = {{"network", network.name}, {"prefix", block.ToString()}, {"card", deps_.card}};
-  absl::Status made = deps_.store->Create(Kind(), object).status();
-  if (absl::IsAlreadyExists(made)) {
-    const absl::StatusOr<Resource> there = deps_.store->Get(Kind(), name);
+  absl::StatusOr<Resource> there = deps_.store->Create(Kind(), object);
+  if (absl::IsAlreadyExists(there.status())) {
+    there = deps_.store->Get(Kind(), name);
     XPU_RETURN_IF_ERROR(there.status());
     const std::string owner = there->contains("spec") ? (*there)["spec"].value("card", "") : "";
     // Of an earlier life of this agent.
@@ -191,11 +195,10 @@ absl::Status BlockController::Take(const ResourceName& network, const IpPrefix& 
       return absl::AlreadyExistsError(absl::StrCat("addresses ", block.ToString(), " of Network ",
                                                    network.ToString(), " belong to card ", owner));
     }
-    made = absl::OkStatus();
   }
-  XPU_RETURN_IF_ERROR(made);
+  XPU_RETURN_IF_ERROR(there.status());
   absl::MutexLock lock(&mu_);
-  blocks_[network].emplace(block, name);
+  blocks_[network][block] = {name, UidOf(*there)};
   return absl::OkStatus();
 }
 
@@ -248,6 +251,7 @@ absl::Status BlockController::Claim(const ResourceName& network, const std::stri
 }
 
 absl::Status BlockController::GiveBack(const ResourceName& network) {
+  absl::MutexLock tell_lock(&tell_mu_);
   Blocks blocks;
   {
     absl::MutexLock lock(&mu_);
@@ -257,8 +261,8 @@ absl::Status BlockController::GiveBack(const ResourceName& network) {
   const absl::Status told = TellBlocks(network, {});
   if (absl::IsFailedPrecondition(told)) return absl::OkStatus();
   if (!told.ok() && !absl::IsNotFound(told)) return told;
-  for (const auto& [prefix, name] : blocks) {
-    const absl::Status deleted = deps_.store->Delete(Kind(), name);
+  for (const auto& [prefix, held] : blocks) {
+    const absl::Status deleted = deps_.store->Delete(Kind(), held.name);
     if (!deleted.ok() && !absl::IsNotFound(deleted)) return deleted;
     absl::MutexLock lock(&mu_);
     blocks_[network].erase(prefix);

@@ -65,15 +65,25 @@ class BlockController {
     std::string need;
     std::function<void(const absl::Status&)> done;
   };
-  using Blocks = std::map<IpPrefix, ResourceName>;
+  struct Held {
+    ResourceName name;
+    // Of the object that was seen or made last: a block that was given back and claimed again has another
+    // one.
+    std::string uid;
+  };
+  using Blocks = std::map<IpPrefix, Held>;
 
   absl::Status Claim(const ResourceName& network, const std::string& need);
   absl::Status Take(const ResourceName& network, const IpPrefix& block);
   absl::Status GiveBack(const ResourceName& network);
-  absl::Status TellBlocks(const ResourceName& network, const std::vector<IpPrefix>& blocks);
+  absl::Status TellBlocks(const ResourceName& network, const std::vector<IpPrefix>& blocks)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(tell_mu_);
   std::vector<IpPrefix> BlocksOf(const ResourceName& network) const;
 
   const Deps deps_;
+  // Held from when the blocks are looked up until the OPI agent has them, so that it never hears an older
+  // list last.
+  absl::Mutex tell_mu_ ABSL_ACQUIRED_BEFORE(mu_);
   mutable absl::Mutex mu_;
   std::map<ResourceName, Blocks> blocks_ ABSL_GUARDED_BY(mu_);
   std::map<ResourceName, int> uses_ ABSL_GUARDED_BY(mu_);

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "common/kube/metadata.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "xpu-agent/controllers/controllers.h"
@@ -85,6 +86,43 @@ TEST_F(BlockControllerTest, ClaimsABlockWhenAnAddressIsWanted) {
   EXPECT_THAT(*opi_.AddressBlocks("default.blue"), Contains("10.0.0.76/30"));
   EXPECT_TRUE(absl::IsInvalidArgument(Want(*controllers_, "10.9.9.9")));
   EXPECT_TRUE(absl::IsResourceExhausted(Want(*controllers_, "IPv6")));
+}
+
+TEST_F(BlockControllerTest, LateNewsOfABlockThatWasClaimedAgainIsNoNewsOfThisOne) {
+  evpn::LogicalBridgeSpec bridge;
+  bridge.set_vlan_id(1);
+  bridge.set_vni(100);
+  ASSERT_TRUE(opi_.CreateLogicalBridge("default.blue", bridge).ok());
+  const ResourceName blue = {"default", "blue"};
+  BlockController::Deps deps;
+  deps.store = &store_;
+  deps.opi = &opi_;
+  deps.card = "card0";
+  deps.get_network = [&](const ResourceName& name) -> std::optional<Resource> {
+    return store_.Get(Networks(), name).value();
+  };
+  deps.known = [] { return true; };
+  deps.enqueue = [](const ResourceName&) {};
+  BlockController blocks(deps);
+  absl::Status claimed = absl::UnknownError("not asked");
+  const auto claim = [&] {
+    blocks.Want(blue, "IPv4", [&](const absl::Status& status) { claimed = status; });
+    ASSERT_TRUE(blocks.Reconcile(blue).ok());
+    ASSERT_TRUE(claimed.ok()) << claimed;
+  };
+  claim();
+  const Resource first = Listed().at(0);
+  // Nobody uses the network: the block is given back, and claimed again under the same name.
+  ASSERT_TRUE(blocks.Reconcile(blue).ok());
+  ASSERT_THAT(Listed(), IsEmpty());
+  claim();
+  ASSERT_EQ(NameOf(Listed().at(0)), NameOf(first));
+  blocks.Remove(first);
+  ASSERT_TRUE(blocks.Tell(blue).ok());
+  EXPECT_THAT(*opi_.AddressBlocks("default.blue"), SizeIs(1));
+  blocks.Remove(Listed().at(0));
+  ASSERT_TRUE(blocks.Tell(blue).ok());
+  EXPECT_THAT(*opi_.AddressBlocks("default.blue"), IsEmpty());
 }
 
 TEST_F(BlockControllerTest, NoTwoCardsGetOneBlockUntilAllAreGone) {
