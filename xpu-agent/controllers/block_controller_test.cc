@@ -34,11 +34,13 @@ class BlockControllerTest : public ControllersTest {
   using Blocks = std::optional<std::vector<std::string>>;
 
   void SetUp() override { CreateNetwork("blue", 100); }
+  absl::Duration keep_blocks_ = absl::ZeroDuration();
   void StartWithTunnels() { controllers_ = StartCard("card0", opi_); }
   std::unique_ptr<Controllers> StartCard(const std::string& card, OpiClient& opi) {
     ControllerOptions options;
     options.card = card;
     options.vtep = IpAddress::Parse("192.0.2.1").value();
+    options.keep_blocks = keep_blocks_;
     options.backoff.initial = absl::Milliseconds(1);
     options.backoff.max = absl::Milliseconds(20);
     return Controllers::Start(options, store_, opi).value();
@@ -161,6 +163,23 @@ TEST_F(BlockControllerTest, KnowsItsBlocksAgainAndGivesThemBackWithTheLastPort) 
   EXPECT_THAT(*opi_.AddressBlocks("default.blue"), Contains(before->at(0)));
   const std::string block = NameOf(Listed()[0]).name;
   ASSERT_TRUE(store_.Delete(Netdevs(), Name("a")).ok());
+  WaitForGone(BlockKind(), block);
+}
+
+TEST_F(BlockControllerTest, BlocksStayAWhileAfterTheLastPortUnlessTheirNetworkGoes) {
+  keep_blocks_ = absl::Hours(1);
+  StartWithTunnels();
+  CreateNetdev("a", 3, "blue");
+  WaitForState("a", "Attached");
+  ASSERT_EQ(Want(*controllers_, "IPv4"), absl::OkStatus());
+  const size_t blocks = Listed().size();
+  ASSERT_TRUE(store_.Delete(Netdevs(), Name("a")).ok());
+  WaitForGone(Netdevs(), "a");
+  // Goes through all the queues behind the end of the port.
+  ASSERT_EQ(Want(*controllers_, "10.0.0.200"), absl::OkStatus());
+  EXPECT_EQ(Listed().size(), blocks + 1);
+  const std::string block = NameOf(Listed()[0]).name;
+  ASSERT_TRUE(store_.Delete(Networks(), Name("blue")).ok());
   WaitForGone(BlockKind(), block);
 }
 

@@ -205,6 +205,7 @@ struct Controllers::State {
     handler.deleted = [this](const ResourceName& name, const Resource&) {
       networks.Vanished(name);
       Enqueue(network_queue, name);
+      NetworkIsGone(name);
     };
     handler.synced = [this] { Synced(); };
     return handler;
@@ -240,8 +241,17 @@ struct Controllers::State {
 
   void CountUses(const ResourceName& network, int change) {
     const int uses = uses_of_network[network] += change;
-    if (uses == 0) uses_of_network.erase(network);
-    blocks.SetUses(network, uses);
+    if (uses > 0) {
+      unused_networks.erase(network);
+      return blocks.SetUses(network, uses);
+    }
+    uses_of_network.erase(network);
+    unused_networks[network] =
+        loop.After(options.keep_blocks, [this, network] { blocks.SetUses(network, 0); });
+  }
+  // There is no such Network any more, so nobody can want an address of it.
+  void NetworkIsGone(const ResourceName& network) {
+    if (has_tunnels() && unused_networks.erase(network) > 0) blocks.SetUses(network, 0);
   }
 
   // On the loop. Nothing has a turn before both lists are known: until then, what looks missing may just not
@@ -289,6 +299,8 @@ struct Controllers::State {
   // Of the Netdevs of this card, and how many are in each. On the loop.
   std::map<ResourceName, ResourceName> own_networks;
   std::map<ResourceName, int> uses_of_network;
+  // Those without any, and when their blocks go back.
+  std::map<ResourceName, EventLoop::Handle> unused_networks;
   Controller network_queue;
   Controller netdev_queue;
   Controller card_queue;

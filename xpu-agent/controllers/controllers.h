@@ -21,6 +21,9 @@ struct ControllerOptions {
   // Where the card's tunnels to the other cards end; nothing if it has none, then networks are on this card
   // only.
   std::optional<IpAddress> vtep;
+  // How long address blocks of a network stay with the card after its last port there, so that pods that come
+  // and go do not claim them anew each time.
+  absl::Duration keep_blocks = absl::Minutes(5);
   // Delays after an error, of an object and of a broken watch.
   Backoff::Options backoff;
   // Not owned; null for the system's.
