@@ -266,6 +266,8 @@ TEST_F(AgentOnOvs, FlowsThatSomebodyRemovesOrReplacesAreBackWithinASecondAndOthe
       {"del-flows", "br-xpu", "cookie=0x7870750000000000/0xffffffff00000000"},
       {"del-flows", "br-xpu", "table=0"},
       {"mod-flows", "br-xpu", "table=80,actions=drop"}};
+  // It has talked before: an unanswered ARP request would be asked again after a second only.
+  ASSERT_EQ(pods_[0]->Try({"ping", "-c", "1", "-w", "5", "10.0.0.3"})->exit_code, 0);
   for (const auto& attack : attacks) {
     ASSERT_TRUE(ovs_->Ofctl(attack).ok());
     // A pod that talks all the time is heard again within the second.
