@@ -1,8 +1,5 @@
 #include "xpu-agent/datapath/ovs/openflow_client.h"
 
-#include <sys/inotify.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -29,14 +26,14 @@ bool IsOurs(uint64_t cookie) { return (cookie & kFlowCookieMask) == (kFlowCookie
 }  // namespace
 
 OpenFlowClient::OpenFlowClient(std::string folder, const std::string& bridge, long long patience)
-    : folder_(std::move(folder)), socket_name_(bridge + ".mgmt"), patience_(patience) {
+    : socket_(std::move(folder), bridge + ".mgmt"), patience_(patience) {
   xpu_ovs_init();
 }
 
 OpenFlowClient::~OpenFlowClient() { Drop("closed", 0); }
 
 void OpenFlowClient::Run() {
-  if (SocketAppeared()) {
+  if (socket_.Appeared()) {
     failures_ = 0;
     retry_at_ = 0;
   }
@@ -70,7 +67,7 @@ void OpenFlowClient::Run() {
 }
 
 void OpenFlowClient::Wait() {
-  if (watching_) xpu_ovs_wait_fd(inotify_.get());
+  socket_.Wait();
   if (state_ == State::kDown) {
     if (retry_at_ >= 0) xpu_ovs_wait_until(retry_at_);
   } else {
@@ -79,36 +76,9 @@ void OpenFlowClient::Wait() {
   }
 }
 
-void OpenFlowClient::WatchFolder() {
-  if (watching_) return;
-  if (!inotify_) inotify_.Reset(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  watching_ = inotify_ &&
-              inotify_add_watch(inotify_.get(), folder_.c_str(), IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) >= 0;
-}
-
-// Takes in what happened in the folder: true if the bridge's socket was made.
-bool OpenFlowClient::SocketAppeared() {
-  if (!watching_) return false;
-  alignas(inotify_event) char buffer[4096];
-  bool appeared = false;
-  ssize_t n;
-  while ((n = read(inotify_.get(), buffer, sizeof(buffer))) > 0) {
-    for (ssize_t offset = 0; offset < n;) {
-      const auto* event = reinterpret_cast<const inotify_event*>(buffer + offset);
-      // The folder itself is gone, or events were lost: look again.
-      if ((event->mask & IN_IGNORED) != 0) watching_ = false;
-      if ((event->mask & (IN_IGNORED | IN_Q_OVERFLOW)) != 0) appeared = true;
-      if (event->len > 0 && socket_name_ == event->name) appeared = true;
-      offset += static_cast<ssize_t>(sizeof(inotify_event)) + event->len;
-    }
-  }
-  return appeared;
-}
-
 void OpenFlowClient::Connect() {
-  // First the watch, then the try, so that a socket that is made in between is not missed.
-  WatchFolder();
-  const int error = xpu_ovs_open(absl::StrCat("unix:", folder_, "/", socket_name_).c_str(), &vconn_);
+  socket_.Start();
+  const int error = xpu_ovs_open(("unix:" + socket_.path()).c_str(), &vconn_);
   if (error != 0) {
     vconn_ = nullptr;
     Drop("cannot connect", error);
@@ -123,7 +93,7 @@ void OpenFlowClient::Drop(const std::string& reason, int error) {
   vconn_ = nullptr;
   for (ofpbuf* message : queue_) xpu_ovs_message_free(message);
   queue_.clear();
-  reason_ = absl::StrCat("OpenFlow socket ", folder_, "/", socket_name_, ": ", reason, error == 0 ? "" : ": ",
+  reason_ = absl::StrCat("OpenFlow socket ", socket_.path(), ": ", reason, error == 0 ? "" : ": ",
                          error == 0 ? "" : xpu_ovs_strerror(error));
   if (error == EPROTO) absl::StrAppend(&reason_, " (does the bridge allow OpenFlow14?)");
   state_ = State::kDown;
@@ -134,7 +104,7 @@ void OpenFlowClient::Drop(const std::string& reason, int error) {
   }
   // No socket: its appearance is the event to wait for. Anything else, and a folder that cannot be watched,
   // is tried again later.
-  if (error == ENOENT && watching_) {
+  if (error == ENOENT && socket_.is_watching()) {
     retry_at_ = -1;
   } else {
     retry_at_ = xpu_ovs_now() + std::min(kMaxRetry, kFirstRetry << std::min(failures_, 10));

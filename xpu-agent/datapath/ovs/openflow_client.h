@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "common/base/unique_fd.h"
+#include "xpu-agent/datapath/ovs/socket_watch.h"
 #include "xpu-agent/datapath/switch.h"
 
 struct ofpbuf;
@@ -72,8 +72,6 @@ class OpenFlowClient {
     absl::Status refused;
   };
 
-  void WatchFolder();
-  bool SocketAppeared();
   void Connect();
   void Drop(const std::string& reason, int error);
   void SendQueued();
@@ -90,14 +88,11 @@ class OpenFlowClient {
   void TakeOver();
   void FinishBundle(absl::Status status);
 
-  const std::string folder_;
-  const std::string socket_name_;
+  SocketWatch socket_;
   const long long patience_;
   State state_ = State::kDown;
   std::string reason_ = "not connected yet";
   vconn* vconn_ = nullptr;
-  UniqueFd inotify_;
-  bool watching_ = false;
   // When to try again, in milliseconds of the library's clock; -1: only when the socket appears.
   long long retry_at_ = 0;
   int failures_ = 0;

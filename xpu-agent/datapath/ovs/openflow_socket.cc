@@ -1,13 +1,9 @@
 #include "xpu-agent/datapath/ovs/openflow_socket.h"
 
-#include <sys/inotify.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "xpu-agent/datapath/ovs/ovs_c.h"
 
 namespace xpu {
@@ -22,14 +18,14 @@ constexpr int kMaxReceived = 64;
 }  // namespace
 
 OpenFlowSocket::OpenFlowSocket(Options options)
-    : options_(std::move(options)), socket_name_(options_.bridge + ".mgmt") {
+    : options_(std::move(options)), socket_(options_.folder, options_.bridge + ".mgmt") {
   xpu_ovs_init();
 }
 
 OpenFlowSocket::~OpenFlowSocket() { Close(); }
 
 void OpenFlowSocket::Run() {
-  if (SocketAppeared()) {
+  if (socket_.Appeared()) {
     failures_ = 0;
     retry_at_ = 0;
   }
@@ -42,7 +38,7 @@ void OpenFlowSocket::Run() {
 }
 
 void OpenFlowSocket::Wait() {
-  if (watching_) xpu_ovs_wait_fd(inotify_.get());
+  socket_.Wait();
   if (state_ == State::kDown) {
     if (retry_at_ >= 0) xpu_ovs_wait_until(retry_at_);
     return;
@@ -53,36 +49,9 @@ void OpenFlowSocket::Wait() {
 
 void OpenFlowSocket::Send(ofpbuf* message) { queue_.push_back(message); }
 
-void OpenFlowSocket::WatchFolder() {
-  if (watching_) return;
-  if (!inotify_) inotify_.Reset(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  watching_ = inotify_ && inotify_add_watch(inotify_.get(), options_.folder.c_str(),
-                                            IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) >= 0;
-}
-
-// Takes in what happened in the folder: true if the bridge's socket was made.
-bool OpenFlowSocket::SocketAppeared() {
-  if (!watching_) return false;
-  alignas(inotify_event) char buffer[4096];
-  bool appeared = false;
-  ssize_t n;
-  while ((n = read(inotify_.get(), buffer, sizeof(buffer))) > 0) {
-    for (ssize_t offset = 0; offset < n;) {
-      const auto* event = reinterpret_cast<const inotify_event*>(buffer + offset);
-      // The folder itself is gone, or events were lost: look again.
-      if ((event->mask & IN_IGNORED) != 0) watching_ = false;
-      if ((event->mask & (IN_IGNORED | IN_Q_OVERFLOW)) != 0) appeared = true;
-      if (event->len > 0 && socket_name_ == event->name) appeared = true;
-      offset += static_cast<ssize_t>(sizeof(inotify_event)) + event->len;
-    }
-  }
-  return appeared;
-}
-
 void OpenFlowSocket::Connect() {
-  // First the watch, then the try, so that a socket that is made in between is not missed.
-  WatchFolder();
-  const int error = xpu_ovs_open(absl::StrCat("unix:", options_.folder, "/", socket_name_).c_str(), &vconn_);
+  socket_.Start();
+  const int error = xpu_ovs_open(("unix:" + socket_.path()).c_str(), &vconn_);
   if (error != 0) {
     vconn_ = nullptr;
     Drop(error);
@@ -119,7 +88,7 @@ void OpenFlowSocket::Drop(int error) {
   Close();
   // No socket: its appearance is the event to wait for. Anything else, and a folder that cannot be watched,
   // is tried again later.
-  if (error == ENOENT && watching_) {
+  if (error == ENOENT && socket_.is_watching()) {
     retry_at_ = -1;
   } else {
     retry_at_ = xpu_ovs_now() + std::min(kMaxRetry, kFirstRetry << std::min(failures_, 10));

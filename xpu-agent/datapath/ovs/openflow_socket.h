@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "common/base/unique_fd.h"
+#include "xpu-agent/datapath/ovs/socket_watch.h"
 
 struct ofpbuf;
 struct vconn;
@@ -47,8 +47,6 @@ class OpenFlowSocket {
  private:
   enum class State { kDown, kConnecting, kConnected };
 
-  void WatchFolder();
-  bool SocketAppeared();
   void Connect();
   void Advance();
   void Close();
@@ -57,11 +55,9 @@ class OpenFlowSocket {
   void ReceiveAll();
 
   const Options options_;
-  const std::string socket_name_;
+  SocketWatch socket_;
   State state_ = State::kDown;
   vconn* vconn_ = nullptr;
-  UniqueFd inotify_;
-  bool watching_ = false;
   // When to try again, in milliseconds of the library's clock; -1: only when the socket appears.
   long long retry_at_ = 0;
   int failures_ = 0;
