@@ -1,5 +1,7 @@
 #include "common/base/clock.h"
 
+#include <chrono>
+
 #include "absl/time/clock.h"
 
 namespace xpu {
@@ -10,10 +12,22 @@ class RealClock : public Clock {
   absl::Time Now() override { return absl::Now(); }
 };
 
+class SteadyClock : public Clock {
+ public:
+  absl::Time Now() override {
+    return absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+  }
+};
+
 }  // namespace
 
 Clock& Clock::Real() {
   static RealClock clock;
+  return clock;
+}
+
+Clock& Clock::Steady() {
+  static SteadyClock clock;
   return clock;
 }
 

@@ -8,10 +8,11 @@ namespace xpu {
 class Clock {
  public:
   virtual ~Clock() = default;
-  // Wall-clock time.
   virtual absl::Time Now() = 0;
-  // The system's clock; lives for ever.
+  // The system's clocks; both live for ever. Wall-clock time.
   static Clock& Real();
+  // Goes on evenly whatever happens to the date: only differences count.
+  static Clock& Steady();
 };
 
 }  // namespace xpu

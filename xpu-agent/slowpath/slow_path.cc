@@ -1,7 +1,6 @@
 #include "xpu-agent/slowpath/slow_path.h"
 
 #include <algorithm>
-#include <chrono>
 #include <iterator>
 #include <utility>
 
@@ -10,19 +9,6 @@ namespace {
 
 // Packets answered in one go, so that timers and models have their turn in a flood.
 constexpr size_t kBatch = 64;
-
-// Goes on evenly whatever happens to the date, which a card may learn late: only differences count here.
-class SteadyClock : public Clock {
- public:
-  absl::Time Now() override {
-    return absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
-  }
-};
-
-Clock& TheSteadyClock() {
-  static SteadyClock* const kClock = new SteadyClock;
-  return *kClock;
-}
 
 }  // namespace
 
@@ -44,7 +30,8 @@ struct SlowPath::Inbox {
 
 SlowPath::SlowPath(PacketIo& packets, const Options& options)
     : options_(options),
-      clock_(options.clock == nullptr ? TheSteadyClock() : *options.clock),
+      // A card may learn the date late.
+      clock_(options.clock == nullptr ? Clock::Steady() : *options.clock),
       packets_(packets),
       inbox_(std::make_shared<Inbox>()),
       schedule_(options.seed) {
