@@ -1,8 +1,11 @@
 #include "host-agent/podresources/claim_auditor.h"
 
+#include <algorithm>
+#include <set>
+
 namespace xpu {
 
-ClaimAuditor::ClaimAuditor(const std::vector<ClaimRow>& left) {
+ClaimAuditor::ClaimAuditor(const std::vector<ClaimRow>& left, absl::Duration booking) : booking_(booking) {
   for (const ClaimRow& row : left) known_[row.function] = {.claim = row.claim, .answered = checkpoints_};
 }
 
@@ -14,34 +17,50 @@ void ClaimAuditor::Allocated(const FunctionId& function, int64_t claim) {
 
 void ClaimAuditor::CheckpointWritten() { ++checkpoints_; }
 
-ClaimAuditor::Findings ClaimAuditor::Listed(uint64_t begun, const PodList& list,
+void ClaimAuditor::ListFailed() {
+  for (auto& [function, now] : known_) now.missed.reset();
+}
+
+absl::Time ClaimAuditor::NextList() const {
+  absl::Time next = absl::InfiniteFuture();
+  for (const auto& [function, now] : known_) {
+    if (now.missed) next = std::min(next, *now.missed + booking_);
+  }
+  return next;
+}
+
+ClaimAuditor::Findings ClaimAuditor::Listed(const Asked& asked, absl::Time now, const PodList& list,
                                             const std::vector<ClaimRow>& rows, const Holders& holders) {
   Findings findings;
+  std::set<FunctionId> missing;
   for (const ClaimRow& row : rows) {
-    Known& now = known_[row.function];
+    Known& known = known_[row.function];
     // A newer claim has begun since the rows were read.
-    if (now.claim > row.claim) continue;
-    if (now.claim < row.claim) now = {.claim = row.claim};
+    if (known.claim > row.claim) continue;
+    if (known.claim < row.claim) known = {.claim = row.claim};
     const Claim claim{row.function, row.claim};
     switch (row.state) {
       case ClaimState::kClaimed:
         if (holders.contains(row.function)) {
           // A claim under way is nobody's yet: whoever has the device, it is not this claim's container.
-          now.shown = now.answered.has_value();
-          now.unused = false;
-        } else if (now.shown || (now.answered && *now.answered < begun)) {
-          now.unused = true;
+          known.shown = known.answered.has_value();
+          known.unused = false;
+        } else if (known.shown || (known.missed && *known.missed + booking_ <= asked.at)) {
+          known.unused = true;
           findings.unused.push_back(claim);
+        } else if (known.answered && *known.answered < asked.checkpoints) {
+          if (!known.missed) known.missed = now;
+          missing.insert(row.function);
         }
         break;
       case ClaimState::kAttached: {
         if (!row.confirmed || row.attachment->pod_name.empty()) break;
         const bool there = list.pods.contains({row.attachment->pod_namespace, row.attachment->pod_name});
         if (there) {
-          now.shown = true;
+          known.shown = true;
         } else if (!row.vfio) {
           findings.pod_gone.push_back(claim);
-        } else if (now.shown) {
+        } else if (known.shown) {
           findings.device_gone.push_back(claim);
         }
         break;
@@ -49,6 +68,9 @@ ClaimAuditor::Findings ClaimAuditor::Listed(uint64_t begun, const PodList& list,
       case ClaimState::kUndoing:
         break;
     }
+  }
+  for (auto& [function, known] : known_) {
+    if (!missing.contains(function)) known.missed.reset();
   }
   return findings;
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "common/base/function_id.h"
 #include "host-agent/alloc/journal.h"
 #include "host-agent/podresources/pod_resources.h"
@@ -21,16 +22,20 @@ using Holders = std::map<FunctionId, HeldDevice>;
 Holders HoldersIn(const PodList& list, const DeviceIds& ids);
 
 // Which claims no pod holds any more, as far as the kubelet's books can tell. Without I/O, locks and a clock:
-// it is told what happened, in the order in which it did.
+// it is told what happened, in the order in which it did, and when.
 //
 // The kubelet books a device a moment after its plugin's Allocate has been answered, and then writes its
-// checkpoint. So a list that lacks a device says that nobody holds it only if an earlier list had it, or if
-// it was asked for after a checkpoint that was written after the answer.
+// checkpoint; but it writes that for other reasons too (another plugin's devices have changed), between the
+// answer and the booking as well. So a list that lacks a device says that nobody holds it
+//   - if an earlier list had it; or
+//   - if it was asked for `booking` after a list had come that lacked it too, which was asked for after a
+//     checkpoint that was written after the answer. A kubelet that wrote and answered lives, and one that
+//     lives has booked by then.
 class ClaimAuditor {
  public:
   // The rows that a process before this one left; when it answered is not known, so what was said of answers
-  // begins now.
-  explicit ClaimAuditor(const std::vector<ClaimRow>& left);
+  // begins now. `booking` is how long a kubelet that lives may take from an answer to its books.
+  ClaimAuditor(const std::vector<ClaimRow>& left, absl::Duration booking);
 
   // An Allocate of the function has begun: nothing that was found out about its claim counts any more.
   void Allocating(const FunctionId& function);
@@ -39,7 +44,11 @@ class ClaimAuditor {
   void CheckpointWritten();
 
   // A list is about to be asked for; what to give to Listed when it has come.
-  uint64_t ListBegins() const { return checkpoints_; }
+  struct Asked {
+    uint64_t checkpoints = 0;
+    absl::Time at;
+  };
+  Asked ListBegins(absl::Time now) const { return {.checkpoints = checkpoints_, .at = now}; }
 
   struct Claim {
     FunctionId function;
@@ -55,8 +64,12 @@ class ClaimAuditor {
     std::vector<Claim> device_gone;
   };
   // `rows` are as they were after the list had come, `holders` as HoldersIn makes them of it.
-  Findings Listed(uint64_t begun, const PodList& list, const std::vector<ClaimRow>& rows,
+  Findings Listed(const Asked& asked, absl::Time now, const PodList& list, const std::vector<ClaimRow>& rows,
                   const Holders& holders);
+  // None came: whether the kubelet lives is not known.
+  void ListFailed();
+  // When a list has to be asked for although nothing has happened; InfiniteFuture: never.
+  absl::Time NextList() const;
 
   // Nothing has begun to use the claim since it was found.
   bool StillUnused(const FunctionId& function, int64_t claim) const;
@@ -69,8 +82,11 @@ class ClaimAuditor {
     // A list had its device, or its pod.
     bool shown = false;
     bool unused = false;
+    // When a list had come that lacked its device although it might have been booked; nothing before that.
+    std::optional<absl::Time> missed;
   };
 
+  const absl::Duration booking_;
   uint64_t checkpoints_ = 0;
   std::map<FunctionId, Known> known_;
 };

@@ -13,6 +13,7 @@ const FunctionId kFunction = PciAddress{0, 3, 0, 2};
 const FunctionId kSubfunction{PciAddress{0, 3, 0, 0}, 88};
 const DeviceIds kIds = {{"0000:03:00.2", kFunction}, {"mlx5_core.sf.4", kSubfunction}};
 const PodName kWeb{"default", "web"};
+constexpr absl::Duration kBooking = absl::Seconds(10);
 
 ClaimRow Claimed(int64_t claim, const FunctionId& function = kFunction) {
   return {.function = function, .state = ClaimState::kClaimed, .claim = claim};
@@ -34,9 +35,14 @@ PodList Held(const std::string& id, const PodName& pod = kWeb) {
 class ClaimAuditorTest : public ::testing::Test {
  protected:
   ClaimAuditor::Findings List(const PodList& list, const std::vector<ClaimRow>& rows) {
-    return auditor_.Listed(auditor_.ListBegins(), list, rows, HoldersIn(list, kIds));
+    return ListBy(auditor_, list, rows);
   }
-  ClaimAuditor auditor_{{}};
+  ClaimAuditor::Findings ListBy(ClaimAuditor& auditor, const PodList& list,
+                                const std::vector<ClaimRow>& rows) {
+    return auditor.Listed(auditor.ListBegins(now_), now_, list, rows, HoldersIn(list, kIds));
+  }
+  absl::Time now_ = absl::UnixEpoch();
+  ClaimAuditor auditor_{{}, kBooking};
 };
 
 TEST_F(ClaimAuditorTest, AClaimThatWasHeldAndIsNoMoreIsUnused) {
@@ -53,11 +59,51 @@ TEST_F(ClaimAuditorTest, AClaimThatIsNotBookedYetIsLeftAlone) {
   auditor_.Allocated(kFunction, 7);
   // It may be booked in the next moment, and the checkpoint before it was another's.
   EXPECT_THAT(List({}, {Claimed(7)}).unused, IsEmpty());
-  const uint64_t begun = auditor_.ListBegins();
+  EXPECT_EQ(auditor_.NextList(), absl::InfiniteFuture());
+  const ClaimAuditor::Asked asked = auditor_.ListBegins(now_);
   auditor_.CheckpointWritten();
   // Asked for before that.
-  EXPECT_THAT(auditor_.Listed(begun, {}, {Claimed(7)}, {}).unused, IsEmpty());
+  EXPECT_THAT(auditor_.Listed(asked, now_, {}, {Claimed(7)}, {}).unused, IsEmpty());
+  EXPECT_EQ(auditor_.NextList(), absl::InfiniteFuture());
+  // That checkpoint may be another's, too: there is time to book it.
+  EXPECT_THAT(List({}, {Claimed(7)}).unused, IsEmpty());
+  EXPECT_EQ(auditor_.NextList(), now_ + kBooking);
+  now_ += kBooking - absl::Nanoseconds(1);
+  EXPECT_THAT(List({}, {Claimed(7)}).unused, IsEmpty());
+  now_ += absl::Nanoseconds(1);
   EXPECT_THAT(List({}, {Claimed(7)}).unused, ElementsAre(ClaimAuditor::Claim{kFunction, 7}));
+  EXPECT_EQ(auditor_.NextList(), absl::InfiniteFuture());
+}
+
+TEST_F(ClaimAuditorTest, AClaimThatIsBookedAfterACheckpointOfAnotherKeepsItsFunction) {
+  auditor_.Allocated(kFunction, 7);
+  auditor_.CheckpointWritten();
+  EXPECT_THAT(List({}, {Claimed(7)}).unused, IsEmpty());
+  now_ += kBooking / 2;
+  EXPECT_THAT(List(Held("0000:03:00.2"), {Claimed(7)}).unused, IsEmpty());
+  EXPECT_EQ(auditor_.NextList(), absl::InfiniteFuture());
+  now_ += kBooking;
+  EXPECT_THAT(List(Held("0000:03:00.2"), {Claimed(7)}).unused, IsEmpty());
+  EXPECT_THAT(List({}, {Claimed(7)}).unused, ElementsAre(ClaimAuditor::Claim{kFunction, 7}));
+}
+
+TEST_F(ClaimAuditorTest, AKubeletThatDoesNotAnswerHasTheTimeOnceMore) {
+  auditor_.Allocated(kFunction, 7);
+  auditor_.CheckpointWritten();
+  List({}, {Claimed(7)});
+  auditor_.ListFailed();
+  EXPECT_EQ(auditor_.NextList(), absl::InfiniteFuture());
+  now_ += kBooking;
+  EXPECT_THAT(List({}, {Claimed(7)}).unused, IsEmpty());
+  EXPECT_EQ(auditor_.NextList(), now_ + kBooking);
+}
+
+TEST_F(ClaimAuditorTest, AClaimThatIsOverIsWaitedForNoMore) {
+  auditor_.Allocated(kFunction, 7);
+  auditor_.CheckpointWritten();
+  List({}, {Claimed(7)});
+  List({}, {});
+  EXPECT_EQ(auditor_.NextList(), absl::InfiniteFuture());
 }
 
 TEST_F(ClaimAuditorTest, AClaimThatWasNotAnsweredYetIsLeftAlone) {
@@ -84,20 +130,21 @@ TEST_F(ClaimAuditorTest, RowsThatWereReadBeforeANewerClaimSayNothingOfIt) {
   auditor_.Allocated(kFunction, 8);
   auditor_.CheckpointWritten();
   EXPECT_THAT(List({}, {Claimed(7)}).unused, IsEmpty());
+  EXPECT_THAT(List({}, {Claimed(8)}).unused, IsEmpty());
+  now_ += kBooking;
   EXPECT_THAT(List({}, {Claimed(8)}).unused, ElementsAre(ClaimAuditor::Claim{kFunction, 8}));
 }
 
 TEST_F(ClaimAuditorTest, ClaimsOfAProcessBeforeWaitForACheckpointOrAList) {
-  ClaimAuditor after_restart({Claimed(7), Claimed(9, kSubfunction)});
+  ClaimAuditor after_restart({Claimed(7), Claimed(9, kSubfunction)}, kBooking);
   const PodList held = Held("mlx5_core.sf.4");
   const std::vector<ClaimRow> rows = {Claimed(9, kSubfunction), Claimed(7)};
-  EXPECT_THAT(after_restart.Listed(after_restart.ListBegins(), held, rows, HoldersIn(held, kIds)).unused,
-              IsEmpty());
-  EXPECT_THAT(after_restart.Listed(after_restart.ListBegins(), {}, rows, {}).unused,
-              ElementsAre(ClaimAuditor::Claim{kSubfunction, 9}));
+  EXPECT_THAT(ListBy(after_restart, held, rows).unused, IsEmpty());
+  EXPECT_THAT(ListBy(after_restart, {}, rows).unused, ElementsAre(ClaimAuditor::Claim{kSubfunction, 9}));
   after_restart.CheckpointWritten();
-  EXPECT_THAT(after_restart.Listed(after_restart.ListBegins(), held, rows, HoldersIn(held, kIds)).unused,
-              ElementsAre(ClaimAuditor::Claim{kFunction, 7}));
+  EXPECT_THAT(ListBy(after_restart, held, rows).unused, IsEmpty());
+  now_ += kBooking;
+  EXPECT_THAT(ListBy(after_restart, held, rows).unused, ElementsAre(ClaimAuditor::Claim{kFunction, 7}));
 }
 
 TEST_F(ClaimAuditorTest, AnAttachmentWhosePodIsGoneIsToBeLookedAt) {

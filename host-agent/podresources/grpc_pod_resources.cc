@@ -2,8 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
 #include <set>
 #include <utility>
 
@@ -11,16 +9,17 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "common/rpc/rpc.h"
-#include "grpcpp/grpcpp.h"
-#include "kubelet/podresources/v1/api.grpc.pb.h"
+#include "absl/time/time.h"
+#include "common/base/event_loop.h"
+#include "common/loop_rpc/loop_rpc_client.h"
+#include "kubelet/podresources/v1/api.pb.h"
 
 namespace xpu {
 namespace {
 
-constexpr std::chrono::seconds kDeadline{10};
+constexpr absl::Duration kDeadline = absl::Seconds(10);
 // As the kubelet's own client has it.
-constexpr int kMaxMessage = 16 * 1024 * 1024;
+constexpr size_t kMaxMessage = size_t{16} << 20;
 
 PodList FromWire(const v1::ListPodResourcesResponse& response) {
   PodList list;
@@ -45,8 +44,8 @@ PodList FromWire(const v1::ListPodResourcesResponse& response) {
 
 struct GrpcPodResources::State {
   absl::Mutex mu;
-  std::shared_ptr<grpc::Channel> channel ABSL_GUARDED_BY(mu);
-  std::set<grpc::ClientContext*> running ABSL_GUARDED_BY(mu);
+  // On which calls run.
+  std::set<EventLoop*> running ABSL_GUARDED_BY(mu);
   bool cancelled ABSL_GUARDED_BY(mu) = false;
 };
 
@@ -56,44 +55,45 @@ GrpcPodResources::GrpcPodResources(std::string socket)
 GrpcPodResources::~GrpcPodResources() = default;
 
 absl::StatusOr<PodList> GrpcPodResources::List() {
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kDeadline);
-  std::shared_ptr<grpc::Channel> channel;
+  // Of this call alone, as is the connection: it is asked seldom, and the kubelet may have been started anew.
+  EventLoop loop;
   {
     absl::MutexLock lock(&state_->mu);
     if (state_->cancelled) return absl::CancelledError("the kubelet is asked no more");
     // Also so that a host without a kubelet pays nothing for it.
     if (access(socket_.c_str(), F_OK) != 0) {
-      state_->channel = nullptr;
       return absl::NotFoundError(absl::StrCat("there is no kubelet at ", socket_));
     }
-    if (state_->channel == nullptr) {
-      grpc::ChannelArguments arguments;
-      arguments.SetMaxReceiveMessageSize(kMaxMessage);
-      // One of its own, so that a new channel does not inherit the delay before an old one connects again.
-      arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-      state_->channel = grpc::CreateCustomChannel(absl::StrCat("unix:", socket_),
-                                                  grpc::InsecureChannelCredentials(), arguments);
-    }
-    channel = state_->channel;
-    state_->running.insert(&context);
+    state_->running.insert(&loop);
+  }
+  LoopRpcClient::Reply reply{.status = absl::CancelledError("the kubelet is asked no more")};
+  {
+    LoopRpcClient client(loop, socket_, {.max_message = kMaxMessage});
+    client.Call("/v1.PodResourcesLister/List", v1::ListPodResourcesRequest().SerializeAsString(),
+                {.timeout = kDeadline}, [&](const LoopRpcClient::Reply& told) {
+                  reply = told;
+                  loop.Stop();
+                });
+    loop.Run();
+  }
+  {
+    absl::MutexLock lock(&state_->mu);
+    state_->running.erase(&loop);
+    if (state_->cancelled) return absl::CancelledError("the kubelet is asked no more");
   }
   v1::ListPodResourcesResponse response;
-  const grpc::Status status = v1::PodResourcesLister::NewStub(channel)->List(&context, {}, &response);
-  absl::MutexLock lock(&state_->mu);
-  state_->running.erase(&context);
-  if (status.ok()) return FromWire(response);
-  if (state_->cancelled) return absl::CancelledError("the kubelet is asked no more");
-  if (state_->channel == channel) state_->channel = nullptr;
-  const std::string message = absl::StrCat(
-      "the kubelet at ", socket_, " does not tell which pods hold devices: ", status.error_message());
-  return absl::UnavailableError(message);
+  if (reply.status.ok() && !response.ParseFromString(reply.response)) {
+    reply.status = absl::InternalError("it answers what is no list");
+  }
+  if (reply.status.ok()) return FromWire(response);
+  return absl::UnavailableError(absl::StrCat(
+      "the kubelet at ", socket_, " does not tell which pods hold devices: ", reply.status.message()));
 }
 
 void GrpcPodResources::Cancel() {
   absl::MutexLock lock(&state_->mu);
   state_->cancelled = true;
-  for (grpc::ClientContext* context : state_->running) context->TryCancel();
+  for (EventLoop* loop : state_->running) loop->Stop();
 }
 
 }  // namespace xpu

@@ -7,7 +7,7 @@
 
 namespace xpu {
 
-// The kubelet behind a unix socket.
+// The kubelet behind a unix socket. Has no thread of its own: who asks does the work.
 class GrpcPodResources : public PodResources {
  public:
   // A path, normally "/var/lib/kubelet/pod-resources/kubelet.sock"; there need be nothing yet.

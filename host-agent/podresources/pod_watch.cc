@@ -1,5 +1,6 @@
 #include "host-agent/podresources/pod_watch.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -7,7 +8,8 @@
 
 namespace xpu {
 
-PodWatch::PodWatch(Parts parts) : parts_(std::move(parts)), auditor_(parts_.allocator.Rows()) {}
+PodWatch::PodWatch(Parts parts)
+    : parts_(std::move(parts)), auditor_(parts_.allocator.Rows(), parts_.booking) {}
 
 PodWatch::~PodWatch() { Stop(); }
 
@@ -73,7 +75,9 @@ void PodWatch::Run() {
         mu_.AssertReaderHeld();
         return stop_ || changed_;
       };
-      mu_.Await(absl::Condition(&wanted));
+      // A delay by the clock that is asked, as a test's runs as it likes.
+      const absl::Duration wait = auditor_.NextList() - parts_.clock.Now();
+      mu_.AwaitWithTimeout(absl::Condition(&wanted), std::max(wait, absl::ZeroDuration()));
       if (stop_) return;
       changed_ = false;
     }
@@ -82,10 +86,10 @@ void PodWatch::Run() {
 }
 
 void PodWatch::ListOnce() {
-  uint64_t begun;
+  ClaimAuditor::Asked asked;
   {
     absl::MutexLock lock(&mu_);
-    begun = auditor_.ListBegins();
+    asked = auditor_.ListBegins(parts_.clock.Now());
   }
   const absl::StatusOr<PodList> list = parts_.pods.List();
   Holders holders;
@@ -97,6 +101,7 @@ void PodWatch::ListOnce() {
     if (stop_) return;
     holders_ = std::move(holders);
     if (!list.ok()) {
+      auditor_.ListFailed();
       if (std::exchange(failure_, list.status().code()) == list.status().code()) return;
       if (absl::IsNotFound(list.status())) {
         spdlog::info("claims are not compared with pods: {}", std::string(list.status().message()));
@@ -106,7 +111,7 @@ void PodWatch::ListOnce() {
       return;
     }
     failure_ = absl::StatusCode::kOk;
-    findings = auditor_.Listed(begun, *list, rows, *holders_);
+    findings = auditor_.Listed(asked, parts_.clock.Now(), *list, rows, *holders_);
   }
   for (const auto& [function, claim] : findings.unused) parts_.unused(function, claim);
   for (const auto& [function, claim] : findings.pod_gone) parts_.pod_gone(function, claim);

@@ -7,6 +7,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/base/clock.h"
 #include "host-agent/alloc/allocator.h"
 #include "host-agent/podresources/claim_auditor.h"
 #include "host-agent/podresources/pod_resources.h"
@@ -14,8 +16,8 @@
 namespace xpu {
 
 // Asks the kubelet whenever something may have changed, on a thread of its own, and says which claims nobody
-// holds any more. What changes while it asks makes it ask once more. A kubelet that is not there changes
-// nothing. Safe from any thread.
+// holds any more; a claim that seems unused makes it ask once more after a while. What changes while it asks
+// makes it ask once more, too. A kubelet that is not there changes nothing. Safe from any thread.
 class PodWatch {
  public:
   // Not owned. The callbacks come on the watch's thread and must not block.
@@ -28,6 +30,10 @@ class PodWatch {
     std::function<void(const FunctionId& function, int64_t claim)> unused;
     std::function<void(const FunctionId& function, int64_t claim)> pod_gone;
     std::function<void(const FunctionId& function, int64_t claim)> device_gone;
+    // As ClaimAuditor has it.
+    absl::Duration booking = absl::Seconds(10);
+    // Not owned.
+    Clock& clock = Clock::Steady();
   };
   // The claims that are there now are those of a process before this one.
   explicit PodWatch(Parts parts);

@@ -34,7 +34,8 @@ class PodWatchTest : public ::testing::Test {
         .unused = [this](const FunctionId& function, int64_t claim) { Found("unused", function, claim); },
         .pod_gone = [this](const FunctionId& function, int64_t claim) { Found("pod_gone", function, claim); },
         .device_gone = [this](const FunctionId& function,
-                              int64_t claim) { Found("device_gone", function, claim); }});
+                              int64_t claim) { Found("device_gone", function, claim); },
+        .booking = absl::Milliseconds(10)});
     watch_->Start();
   }
   void Found(const std::string& what, const FunctionId& function, int64_t claim) {
@@ -81,6 +82,15 @@ TEST_F(PodWatchTest, AClaimWhosePodGoesBeforeItsAddIsFound) {
   watch_->CheckpointWritten();
   EXPECT_EQ(AwaitFound(1).front(), "unused 0000:03:00.2 " + std::to_string(*claim));
   EXPECT_TRUE(watch_->StillUnused(kFunction, *claim));
+}
+
+TEST_F(PodWatchTest, AClaimThatWasNeverBookedIsFoundWithoutFurtherNews) {
+  pods_.AddPod({"default", "other"});
+  Start();
+  const auto claim = Allocate();
+  ASSERT_TRUE(claim.ok()) << claim.status();
+  watch_->CheckpointWritten();
+  EXPECT_EQ(AwaitFound(1).front(), "unused 0000:03:00.2 " + std::to_string(*claim));
 }
 
 TEST_F(PodWatchTest, WhatAPodHoldsIsNotGivenToAnother) {
