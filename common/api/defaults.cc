@@ -3,6 +3,7 @@
 #include "common/api/api.h"
 #include "common/api/open_kinds.h"
 #include "common/api/schema.h"
+#include "common/api/structural_schema.h"
 
 namespace xpu::api {
 namespace {
@@ -48,6 +49,10 @@ void FillIn(const Descriptor& type, json* object) {
 
 void ApplyDefaults(const KindInfo& kind, json* object) {
   if (!object->is_object()) return;
+  if (kind.message == nullptr) {
+    if (kind.schema != nullptr) kind.schema->Default(object);
+    return;
+  }
   if (kind.open) return FillInOpenKind(kind, object);
   DropNulls(object);
   const FieldDescriptor* spec = kind.message->FindFieldByName("spec");

@@ -8,11 +8,13 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "xpu/api/apiextensions/v1/custom_resource_definition.pb.h"
 #include "xpu/api/coordination/v1/lease.pb.h"
 #include "xpu/api/core/v1/core.pb.h"
 #include "xpu/api/core/v1/namespace.pb.h"
 #include "xpu/api/discovery/v1/endpoint_slice.pb.h"
 #include "xpu/api/networking/v1/network_policy.pb.h"
+#include "xpu/api/rbac/v1/rbac.pb.h"
 #include "xpu/api/v1alpha1/address_block.pb.h"
 #include "xpu/api/v1alpha1/card.pb.h"
 #include "xpu/api/v1alpha1/netdev.pb.h"
@@ -25,6 +27,7 @@ namespace {
 // The one place that lists the kinds. Naming the types also makes the linker keep their descriptors.
 std::vector<KindInfo> ReadAllKinds() {
   std::vector<KindInfo> kinds = {
+      ReadKind(*apiextensions::v1::CustomResourceDefinition::descriptor()),
       ReadKind(*coordination::v1::Lease::descriptor()),
       ReadKind(*core::v1::ConfigMap::descriptor()),
       ReadKind(*core::v1::Event::descriptor()),
@@ -32,8 +35,13 @@ std::vector<KindInfo> ReadAllKinds() {
       ReadKind(*core::v1::Node::descriptor()),
       ReadKind(*core::v1::Secret::descriptor()),
       ReadKind(*core::v1::Service::descriptor()),
+      ReadKind(*core::v1::ServiceAccount::descriptor()),
       ReadKind(*discovery::v1::EndpointSlice::descriptor()),
       ReadKind(*networking::v1::NetworkPolicy::descriptor()),
+      ReadKind(*rbac::v1::ClusterRole::descriptor()),
+      ReadKind(*rbac::v1::ClusterRoleBinding::descriptor()),
+      ReadKind(*rbac::v1::Role::descriptor()),
+      ReadKind(*rbac::v1::RoleBinding::descriptor()),
       ReadKind(*v1alpha1::AddressBlock::descriptor()),
       ReadKind(*v1alpha1::Card::descriptor()),
       ReadKind(*v1alpha1::Netdev::descriptor()),
@@ -61,6 +69,10 @@ KindInfo ReadKind(const google::protobuf::Descriptor& message) {
   info.short_names.assign(options.short_names().begin(), options.short_names().end());
   for (const v1alpha1::PrinterColumn& column : options.columns()) {
     info.columns.push_back({column.name(), column.path(), column.wide()});
+  }
+  for (absl::string_view path : options.selectable_fields()) {
+    absl::ConsumePrefix(&path, ".");
+    info.selectable_fields.emplace_back(path);
   }
   info.namespaced = !options.cluster_scoped();
   info.open = options.open();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,23 +20,37 @@ struct Column {
   std::string path;
   // Shown only in the wide table.
   bool wide = false;
+  // A time, shown as how long ago it is.
+  bool date = false;
 };
 
-// What the declaration of a kind (proto/xpu/api, options.proto) says. Lives for ever once in the registry.
+class StructuralSchema;
+
+// What the declaration of a kind says: one of proto/xpu/api (options.proto), which lives for ever in the
+// registry, or a CustomResourceDefinition.
 struct KindInfo {
   ResourceKind resource;
   // The kind in lower case, e.g. "netdev".
   std::string singular;
   std::vector<std::string> short_names;
   std::vector<Column> columns;
+  // Whether tables end with a column for the object's age.
+  bool age_column = true;
+  // Other names for several kinds at once, such as "all".
+  std::vector<std::string> categories;
+  // What field selectors may name besides metadata.name and metadata.namespace, as "spec.card".
+  std::vector<std::string> selectable_fields;
   // False for kinds that belong to the whole cluster, such as Namespace.
   bool namespaced = true;
   // Its fields are another project's: all are taken, and only metadata is checked.
   bool open = false;
   // Who writes the status does not write the rest: it has a subresource of its own.
   bool has_status = true;
-  // The message with the fields `spec` and `status`; of an open kind only its name counts.
+  // The message with the fields `spec` and `status`; of an open kind only its name counts. Null for a kind
+  // that is not of the registry: its schema says all.
   const google::protobuf::Descriptor* message = nullptr;
+  // What objects look like, in the terms of a CRD; null where nobody has said.
+  std::shared_ptr<const StructuralSchema> schema;
 
   // NOLINTNEXTLINE(google-explicit-constructor): a KindInfo is a ResourceKind that knows more.
   operator const ResourceKind&() const { return resource; }

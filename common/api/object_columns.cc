@@ -13,20 +13,26 @@ const FieldPath& Fixed(const char* path) {
   return *new FieldPath(FieldPath::Parse(path).value());
 }
 
+// How long ago an RFC 3339 time is; empty if it is none.
+std::string AgeOf(const std::string& time, absl::Time now) {
+  absl::Time since;
+  return absl::ParseTime(absl::RFC3339_full, time, &since, nullptr) ? AgeText(now - since) : "";
+}
+
 }  // namespace
 
 ObjectColumns::ObjectColumns(const KindInfo& kind, bool with_namespace, bool wide)
-    : with_namespace_(with_namespace && kind.namespaced) {
+    : with_namespace_(with_namespace && kind.namespaced), age_(kind.age_column) {
   if (with_namespace_) headings_.push_back({"Namespace"});
   headings_.push_back({"Name"});
   for (const Column& column : kind.columns) {
     if (column.wide && !wide) continue;
     absl::StatusOr<FieldPath> path = FieldPath::Parse(column.path);
     if (!path.ok()) continue;
-    paths_.push_back(*std::move(path));
+    cells_.push_back({*std::move(path), column.date});
     headings_.push_back({column.name, column.wide});
   }
-  headings_.push_back({"Age"});
+  if (age_) headings_.push_back({"Age"});
 }
 
 std::vector<std::string> ObjectColumns::Headings() const {
@@ -42,10 +48,11 @@ std::vector<std::string> ObjectColumns::Row(const nlohmann::json& object, absl::
   std::vector<std::string> row;
   if (with_namespace_) row.push_back(ns.Text(object));
   row.push_back(name.Text(object));
-  for (const FieldPath& path : paths_) row.push_back(path.Text(object));
-  absl::Time since;
-  row.push_back(
-      absl::ParseTime(absl::RFC3339_full, created.Text(object), &since, nullptr) ? AgeText(now - since) : "");
+  for (const Cell& cell : cells_) {
+    const std::string text = cell.path.Text(object);
+    row.push_back(cell.date ? AgeOf(text, now) : text);
+  }
+  if (age_) row.push_back(AgeOf(created.Text(object), now));
   return row;
 }
 

@@ -29,7 +29,12 @@ class ObjectColumns {
 
  private:
   const bool with_namespace_;
-  std::vector<FieldPath> paths_;
+  struct Cell {
+    FieldPath path;
+    bool date = false;
+  };
+  std::vector<Cell> cells_;
+  const bool age_;
   std::vector<Heading> headings_;
 };
 

@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "common/base/status_macros.h"
@@ -109,6 +110,21 @@ absl::StatusOr<Selector> Selector::Parse(absl::string_view labels, absl::string_
     selector.fields_.push_back(std::move(term));
   }
   return selector;
+}
+
+absl::Status Selector::CheckFields(const KindInfo& kind) const {
+  for (const FieldTerm& term : fields_) {
+    const std::string path = absl::StrJoin(term.path, ".");
+    if (path == "metadata.name" || path == "metadata.namespace") continue;
+    const std::vector<std::string>& taken = kind.selectable_fields;
+    if (std::find(taken.begin(), taken.end(), path) != taken.end()) continue;
+    // The first words are Kubernetes'.
+    return absl::InvalidArgumentError(absl::StrCat("field label not supported: ", path, "; ",
+                                                   kind.resource.plural,
+                                                   " are selected by metadata.name, metadata.namespace",
+                                                   taken.empty() ? "" : ", ", absl::StrJoin(taken, ", ")));
+  }
+  return absl::OkStatus();
 }
 
 bool Selector::Matches(const json& object) const {

@@ -3,8 +3,10 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/api/kinds.h"
 #include "nlohmann/json.hpp"
 
 namespace xpu::api {
@@ -18,6 +20,10 @@ class Selector {
   // with commas. Fields: "metadata.name=x", "spec.host!=y": "=", "==" and "!=" on any scalar of the object;
   // an absent field equals the empty string. InvalidArgument says what cannot be read.
   static absl::StatusOr<Selector> Parse(absl::string_view labels, absl::string_view fields);
+
+  // Whether objects of `kind` can be selected by these fields: metadata.name, metadata.namespace and those
+  // that its declaration names. InvalidArgument names one that it does not.
+  absl::Status CheckFields(const KindInfo& kind) const;
 
   bool Matches(const nlohmann::json& object) const;
   bool everything() const { return labels_.empty() && fields_.empty(); }

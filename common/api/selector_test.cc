@@ -1,5 +1,6 @@
 #include "common/api/selector.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace xpu::api {
@@ -59,6 +60,16 @@ TEST(SelectorTest, WhatCannotBeReadIsRefused) {
   for (const char* text : {"metadata.name", "=x", "a b=c"}) {
     EXPECT_FALSE(Selector::Parse("", text).ok()) << text;
   }
+}
+
+TEST(SelectorTest, OnlyFieldsThatTheKindDeclaresCanBeSelected) {
+  const KindInfo& netdev = *FindKind("xpu.opiproject.org/v1alpha1", "Netdev");
+  EXPECT_TRUE(
+      Selector::Parse("", "spec.card=a,metadata.name=b,metadata.namespace!=c")->CheckFields(netdev).ok());
+  EXPECT_TRUE(Selector::Parse("app=x", "")->CheckFields(netdev).ok());
+  const absl::Status refused = Selector::Parse("", "spec.mac=a")->CheckFields(netdev);
+  EXPECT_TRUE(absl::IsInvalidArgument(refused));
+  EXPECT_THAT(std::string(refused.message()), testing::HasSubstr("field label not supported: spec.mac"));
 }
 
 TEST(SelectorTest, AnObjectWithoutMetadataMatchesNoLabel) {

@@ -1,6 +1,7 @@
 #include <google/protobuf/descriptor.h>
 
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/str_join.h"
 #include "common/api/api.h"
@@ -9,6 +10,7 @@
 #include "common/api/kind_rules.h"
 #include "common/api/open_kinds.h"
 #include "common/api/schema.h"
+#include "common/api/structural_schema.h"
 
 namespace xpu::api {
 namespace {
@@ -60,6 +62,21 @@ class RuleChecker {
           absl::StrCat("must have at most ", rules.max_items(), " items, has ", size));
     }
     for (size_t i = 0; i < value->size(); ++i) Value(field, (*value)[i], nullptr, Item(path, i));
+    if (rules.list_keys_size() > 0) DistinctItems(rules, *value, path);
+  }
+
+  // No two items of a list may have the same keys.
+  void DistinctItems(const FieldOptions& rules, const json& list, const std::string& path) {
+    std::set<json> seen;
+    for (size_t i = 0; i < list.size(); ++i) {
+      if (!list[i].is_object()) continue;
+      json keys = json::array();
+      for (const std::string& key : rules.list_keys()) keys.push_back(list[i].value(key, json()));
+      if (!seen.insert(keys).second) {
+        Add("FieldValueDuplicate", Item(path, i),
+            absl::StrCat("has the same ", absl::StrJoin(rules.list_keys(), ", "), " as another item"));
+      }
+    }
   }
 
   void Value(const FieldDescriptor& field, const json& value, const json* old, const std::string& path) {
@@ -118,6 +135,11 @@ FieldErrors Validate(const KindInfo& kind, const json& object, const json* old_o
   FieldErrors errors;
   CheckType(kind, object, &errors);
   for (FieldError& error : ValidateMetadata(kind, object)) errors.push_back(std::move(error));
+  if (kind.message == nullptr) {
+    if (kind.schema == nullptr) return errors;
+    for (FieldError& error : kind.schema->Validate(object, old_object)) errors.push_back(std::move(error));
+    return errors;
+  }
   if (kind.open) {
     CheckOpenKind(kind, object, &errors);
     return errors;

@@ -104,8 +104,9 @@ absl::StatusOr<Resource> CutStore::Patch(const ResourceKind& kind, const Resourc
   return Pass(true, [&] { return store_.Patch(kind, name, type, patch); });
 }
 
-absl::Status CutStore::Delete(const ResourceKind& kind, const ResourceName& name) {
-  return Pass(true, [&] { return store_.Delete(kind, name); });
+absl::Status CutStore::Delete(const ResourceKind& kind, const ResourceName& name,
+                              const DeleteOptions& options) {
+  return Pass(true, [&] { return store_.Delete(kind, name, options); });
 }
 
 absl::StatusOr<std::unique_ptr<ResourceStore::Watcher>> CutStore::Watch(const ResourceKind& kind,

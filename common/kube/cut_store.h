@@ -42,7 +42,8 @@ class CutStore : public ResourceStore {
   absl::StatusOr<Resource> UpdateStatus(const ResourceKind& kind, const Resource& object) override;
   absl::StatusOr<Resource> Patch(const ResourceKind& kind, const ResourceName& name, PatchType type,
                                  const nlohmann::json& patch) override;
-  absl::Status Delete(const ResourceKind& kind, const ResourceName& name) override;
+  absl::Status Delete(const ResourceKind& kind, const ResourceName& name,
+                      const DeleteOptions& options = {}) override;
   absl::StatusOr<std::unique_ptr<Watcher>> Watch(const ResourceKind& kind, const std::string& ns,
                                                  const std::string& version, const ListOptions& options,
                                                  WatchCallbacks callbacks) override;

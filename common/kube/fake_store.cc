@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/api/kinds.h"
 #include "common/base/status_macros.h"
 #include "common/kube/fake_watcher.h"
 #include "common/kube/metadata.h"
@@ -37,6 +38,15 @@ absl::Status CheckObject(const ResourceKind& kind, const Resource& object) {
   }
   if (NameOf(object).name.empty()) return absl::InvalidArgumentError("metadata.name: Required value");
   return absl::OkStatus();
+}
+
+absl::StatusOr<api::Selector> SelectorOf(const ResourceKind& kind, const ListOptions& options) {
+  XPU_ASSIGN_OR_RETURN(api::Selector selector,
+                       api::Selector::Parse(options.label_selector, options.field_selector));
+  if (const api::KindInfo* info = api::FindKind(kind.ApiVersion(), kind.kind)) {
+    XPU_RETURN_IF_ERROR(selector.CheckFields(*info));
+  }
+  return selector;
 }
 
 }  // namespace
@@ -95,8 +105,7 @@ absl::StatusOr<Resource> FakeStore::Get(const ResourceKind& kind, const Resource
 absl::StatusOr<ResourceList> FakeStore::List(const ResourceKind& kind, const std::string& ns,
                                              const ListOptions& options) {
   if (const auto fault = Enter(Call::kList, kind, {ns, ""})) return fault->status;
-  XPU_ASSIGN_OR_RETURN(const api::Selector selector,
-                       api::Selector::Parse(options.label_selector, options.field_selector));
+  XPU_ASSIGN_OR_RETURN(const api::Selector selector, SelectorOf(kind, options));
   absl::MutexLock lock(&mu_);
   ResourceList list;
   list.resource_version = absl::StrCat(version_);
@@ -188,19 +197,25 @@ absl::StatusOr<Resource> FakeStore::DoPatch(const ResourceKind& kind, const Reso
   return DoUpdate(kind, object, false);
 }
 
-absl::Status FakeStore::Delete(const ResourceKind& kind, const ResourceName& name) {
+absl::Status FakeStore::Delete(const ResourceKind& kind, const ResourceName& name,
+                               const DeleteOptions& options) {
   const std::optional<Fault> fault = Enter(Call::kDelete, kind, name);
   if (fault && !fault->after_effect) return fault->status;
   absl::MutexLock lock(&mu_);
-  const absl::Status done = DoDelete(kind, name);
+  const absl::Status done = DoDelete(kind, name, options);
   return fault ? fault->status : done;
 }
 
-absl::Status FakeStore::DoDelete(const ResourceKind& kind, const ResourceName& name) {
+absl::Status FakeStore::DoDelete(const ResourceKind& kind, const ResourceName& name,
+                                 const DeleteOptions& options) {
   const Key key(Collection(kind), name);
   const auto it = objects_.find(key);
   if (it == objects_.end()) return absl::NotFoundError(Say(kind, name) + " not found");
   const Resource before = it->second;
+  if ((!options.uid.empty() && options.uid != UidOf(before)) ||
+      (!options.resource_version.empty() && options.resource_version != VersionOf(before))) {
+    return absl::AbortedError(Say(kind, name) + " is not the object that was to be deleted: read it again");
+  }
   if (before["metadata"].value("finalizers", Resource::array()).empty()) {
     Commit(key, before, nullptr);
     return absl::OkStatus();
@@ -240,8 +255,7 @@ absl::StatusOr<std::unique_ptr<ResourceStore::Watcher>> FakeStore::Watch(const R
   if (!absl::SimpleAtoi(resource_version, &from)) {
     return absl::InvalidArgumentError("a watch needs the resourceVersion of a list to start from");
   }
-  XPU_ASSIGN_OR_RETURN(api::Selector selector,
-                       api::Selector::Parse(options.label_selector, options.field_selector));
+  XPU_ASSIGN_OR_RETURN(api::Selector selector, SelectorOf(kind, options));
   auto watcher =
       std::make_unique<FakeWatcher>(*this, Collection(kind), ns, std::move(selector), std::move(callbacks));
   absl::MutexLock lock(&mu_);

@@ -45,7 +45,8 @@ class FakeStore : public ResourceStore {
   absl::StatusOr<Resource> UpdateStatus(const ResourceKind& kind, const Resource& object) override;
   absl::StatusOr<Resource> Patch(const ResourceKind& kind, const ResourceName& name, PatchType type,
                                  const nlohmann::json& patch) override;
-  absl::Status Delete(const ResourceKind& kind, const ResourceName& name) override;
+  absl::Status Delete(const ResourceKind& kind, const ResourceName& name,
+                      const DeleteOptions& options = {}) override;
   // A watch must end before the store does.
   absl::StatusOr<std::unique_ptr<Watcher>> Watch(const ResourceKind& kind, const std::string& ns,
                                                  const std::string& resource_version,
@@ -96,7 +97,7 @@ class FakeStore : public ResourceStore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<Resource> DoPatch(const ResourceKind& kind, const ResourceName& name, PatchType type,
                                    const nlohmann::json& patch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status DoDelete(const ResourceKind& kind, const ResourceName& name)
+  absl::Status DoDelete(const ResourceKind& kind, const ResourceName& name, const DeleteOptions& options)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Writes `after` (null: removes it) under a new version, and tells the watches.
   Resource Commit(const Key& key, Resource before, Resource after) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

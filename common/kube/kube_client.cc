@@ -16,6 +16,9 @@
 namespace xpu {
 namespace {
 
+// As Kubernetes' own clients do: neither side has to hold a large collection as one text.
+constexpr char kPageSize[] = "500";
+constexpr int kListTries = 3;
 constexpr char kJson[] = "application/json";
 constexpr char kMergePatch[] = "application/merge-patch+json";
 constexpr char kJsonPatch[] = "application/json-patch+json";
@@ -32,6 +35,7 @@ class KubeWatcher : public ResourceStore::Watcher {
               std::shared_ptr<WatchSink> sink)
       : engine_(engine), transfer_(std::move(transfer)), sink_(std::move(sink)) {}
   ~KubeWatcher() override {
+    sink_->OnResume(nullptr);
     sink_->Close();
     engine_.Cancel(transfer_);
   }
@@ -59,6 +63,17 @@ class KubeClientImpl : public KubeClient {
 
   absl::StatusOr<ResourceList> List(const ResourceKind& kind, const std::string& ns,
                                     const ListOptions& options) override {
+    absl::StatusOr<ResourceList> list;
+    for (int i = 0; i < kListTries; ++i) {
+      list = ListPages(kind, ns, options);
+      // Forgotten between two pages: from the beginning.
+      if (!absl::IsOutOfRange(list.status())) break;
+    }
+    return list;
+  }
+
+  absl::StatusOr<ResourceList> ListPages(const ResourceKind& kind, const std::string& ns,
+                                         const ListOptions& options) {
     ResourceList list;
     std::string next;
     do {
@@ -66,6 +81,7 @@ class KubeClientImpl : public KubeClient {
                            Ask("GET", absl::StrCat(CollectionPath(kind, ns),
                                                    QueryOf({{"labelSelector", options.label_selector},
                                                             {"fieldSelector", options.field_selector},
+                                                            {"limit", kPageSize},
                                                             {"continue", next}}))));
       if (page.contains("items") && page["items"].is_array()) {
         for (Resource& item : page["items"]) {
@@ -98,9 +114,16 @@ class KubeClientImpl : public KubeClient {
     return Ask("PATCH", ObjectPath(kind, name), type == PatchType::kMerge ? kMergePatch : kJsonPatch, &patch);
   }
 
-  absl::Status Delete(const ResourceKind& kind, const ResourceName& name) override {
+  absl::Status Delete(const ResourceKind& kind, const ResourceName& name,
+                      const DeleteOptions& options) override {
     XPU_RETURN_IF_ERROR(CheckName(kind, name));
-    return Ask("DELETE", ObjectPath(kind, name)).status();
+    nlohmann::json body = {{"apiVersion", "v1"}, {"kind", "DeleteOptions"}};
+    if (!options.uid.empty()) body["preconditions"]["uid"] = options.uid;
+    if (!options.resource_version.empty()) {
+      body["preconditions"]["resourceVersion"] = options.resource_version;
+    }
+    const bool any = !body.contains("preconditions");
+    return Ask("DELETE", ObjectPath(kind, name), any ? "" : kJson, any ? nullptr : &body).status();
   }
 
   absl::StatusOr<std::unique_ptr<Watcher>> Watch(const ResourceKind& kind, const std::string& ns,
@@ -127,12 +150,14 @@ class KubeClientImpl : public KubeClient {
     auto sink = std::make_shared<WatchSink>(std::move(callbacks));
     HttpEngine::Callbacks io;
     io.data = [this, reading, sink](int code, absl::string_view piece) {
+      if (code == 200 && !sink->Admit()) return false;
       if (code != 200) {
         absl::StrAppend(&reading->refusal, piece);
       } else if (!reading->splitter.Feed(
                      piece, [&](std::string line) { dispatcher_.PostLine(sink, std::move(line)); })) {
         dispatcher_.PostEnd(sink, absl::UnavailableError("the server sent a watch event without an end"));
       }
+      return true;
     };
     io.done = [this, reading, sink, identity, target = request.target](absl::StatusOr<HttpAnswer> response) {
       absl::Status end = response.status();
@@ -144,6 +169,10 @@ class KubeClientImpl : public KubeClient {
       dispatcher_.PostEnd(sink, std::move(end));
     };
     auto transfer = engine_->Begin(std::move(request), std::move(io));
+    // Weak: the transfer keeps the sink.
+    sink->OnResume([this, weak = std::weak_ptr<HttpEngine::Transfer>(transfer)] {
+      if (const auto held_up = weak.lock()) engine_->Resume(held_up);
+    });
     return std::make_unique<KubeWatcher>(*engine_, std::move(transfer), std::move(sink));
   }
 

@@ -48,6 +48,14 @@ struct ListOptions {
   std::string field_selector;
 };
 
+// What a deletion must find, or it is Aborted; empty for any.
+struct DeleteOptions {
+  // metadata.uid: this very object and not one that was made since under its name.
+  std::string uid;
+  // metadata.resourceVersion: the object as it was read.
+  std::string resource_version;
+};
+
 // A store that speaks the Kubernetes API's semantics (Kubernetes API conventions; resourceVersion,
 // generation, finalizers, status subresource). Safe from any thread; calls block for one request at most,
 // bounded by the implementation's deadline.
@@ -72,7 +80,8 @@ class ResourceStore {
   virtual absl::StatusOr<Resource> Patch(const ResourceKind& kind, const ResourceName& name, PatchType type,
                                          const nlohmann::json& patch) = 0;
   // With finalizers left, the object only gets a deletionTimestamp and goes when the last one is removed.
-  virtual absl::Status Delete(const ResourceKind& kind, const ResourceName& name) = 0;
+  virtual absl::Status Delete(const ResourceKind& kind, const ResourceName& name,
+                              const DeleteOptions& options = {}) = 0;
 
   // A running watch; ends when it goes away, after which no callback runs any more. Must not be destroyed
   // from one of its own callbacks.

@@ -106,6 +106,10 @@ json FieldSchema(const FieldDescriptor& field) {
     schema = {{"type", "array"}, {"items", std::move(schema)}};
     if (rules.required() || rules.has_min_items()) schema["minItems"] = std::max(rules.min_items(), 1);
     if (rules.has_max_items()) schema["maxItems"] = rules.max_items();
+    if (rules.list_keys_size() > 0) {
+      schema["x-kubernetes-list-type"] = "map";
+      for (const std::string& key : rules.list_keys()) schema["x-kubernetes-list-map-keys"].push_back(key);
+    }
   }
   if (!rules.default_json().empty()) {
     schema["default"] = json::parse(rules.default_json(), nullptr, /*allow_exceptions=*/false);
@@ -179,6 +183,9 @@ json MakeCrd(const KindInfo& kind) {
                   {"additionalPrinterColumns", Columns(kind)},
                   {"schema", {{"openAPIV3Schema", std::move(schema)}}}};
   if (kind.has_status) version["subresources"] = {{"status", json::object()}};
+  for (const std::string& path : kind.selectable_fields) {
+    version["selectableFields"].push_back({{"jsonPath", "." + path}});
+  }
   return {{"apiVersion", "apiextensions.k8s.io/v1"},
           {"kind", "CustomResourceDefinition"},
           {"metadata", {{"name", absl::StrCat(resource.plural, ".", resource.group)}}},

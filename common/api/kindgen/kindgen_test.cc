@@ -43,6 +43,7 @@ TEST_F(KindgenTest, TheCrdNamesTheKindAndShowsItsColumns) {
   EXPECT_EQ(crd["spec"]["scope"], "Namespaced");
   const json& version = crd["spec"]["versions"][0];
   EXPECT_EQ(version["subresources"], json::parse(R"({"status": {}})"));
+  EXPECT_EQ(version["selectableFields"], json::parse(R"([{"jsonPath": ".spec.seats"}])"));
   EXPECT_EQ(version["additionalPrinterColumns"], json::parse(R"([
       {"name": "Seats", "type": "integer", "jsonPath": ".spec.seats"},
       {"name": "Tags", "type": "string", "jsonPath": ".spec.tags", "priority": 1},
@@ -67,7 +68,7 @@ TEST_F(KindgenTest, TheSchemaHoldsTheRulesAndTheComments) {
         "isOpen": {"type": "boolean"}}})"));
   EXPECT_EQ(schema["properties"]["status"], json::parse(R"({
       "type": "object", "properties": {
-        "doors": {"type": "array", "items": {"type": "object", "description": "One door.", "required": ["side"],
+        "doors": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["side"], "items": {"type": "object", "description": "One door.", "required": ["side"],
                                              "properties": {"side": {"type": "string", "minLength": 1}}}},
         "colour": {"type": "string", "enum": ["red", "blue", ""]}}})"));
 }
@@ -83,6 +84,8 @@ TEST_F(KindgenTest, ThePageHasATableForEveryObject) {
   std::string page = MakePage(kind());
   EXPECT_THAT(page, HasSubstr("# Car\n\nA car that is for hire | rent.\n"));
   EXPECT_THAT(page, HasSubstr("| apiVersion | `example.org/v1` |\n"));
+  EXPECT_THAT(page, HasSubstr("| field selectors | `spec.seats` |\n"));
+  EXPECT_THAT(page, HasSubstr("| one item for each `side` |"));
   EXPECT_THAT(page, HasSubstr("## spec\n\n| Field | Type | Rules | Meaning |\n"));
   EXPECT_THAT(page,
               HasSubstr("| `seats` | integer | required; cannot be changed once set; 1 to 9 | How many can "

@@ -84,6 +84,9 @@ std::string RulesInWords(const FieldDescriptor& field) {
   std::string items =
       Bounds(rules.has_min_items(), rules.min_items(), rules.has_max_items(), rules.max_items());
   if (!items.empty()) words.push_back(items + " items");
+  if (rules.list_keys_size() > 0) {
+    words.push_back(absl::StrCat("one item for each `", absl::StrJoin(rules.list_keys(), "`, `"), "`"));
+  }
   if (!rules.default_json().empty()) words.push_back(absl::StrCat("default `", rules.default_json(), "`"));
   return absl::StrJoin(words, "; ");
 }
@@ -114,6 +117,9 @@ std::string MakePage(const KindInfo& kind) {
                   kind.resource.kind, "` |\n| in URLs | `", kind.resource.plural, "` |\n");
   if (!kind.short_names.empty()) {
     absl::StrAppend(&out, "| short names | `", absl::StrJoin(kind.short_names, "`, `"), "` |\n");
+  }
+  if (!kind.selectable_fields.empty()) {
+    absl::StrAppend(&out, "| field selectors | `", absl::StrJoin(kind.selectable_fields, "`, `"), "` |\n");
   }
   absl::StrAppend(&out, "| scope | ", kind.namespaced ? "a namespace" : "the cluster", " |\n");
   for (int i = 0; i < kind.message->field_count(); ++i) {

@@ -45,10 +45,11 @@ absl::StatusOr<std::optional<int64_t>> Number(const HttpRequest& request, const 
   return value;
 }
 
-absl::StatusOr<api::Selector> SelectorOf(const HttpRequest& request) {
+absl::StatusOr<api::Selector> SelectorOf(const api::KindInfo& kind, const HttpRequest& request) {
   absl::StatusOr<api::Selector> selector =
       api::Selector::Parse(Query(request, "labelSelector"), Query(request, "fieldSelector"));
   if (!selector.ok()) return BadRequest(selector.status().message());
+  if (absl::Status fields = selector->CheckFields(kind); !fields.ok()) return BadRequest(fields.message());
   return selector;
 }
 
@@ -77,6 +78,11 @@ Part PartOf(const Route& route) { return route.status ? Part::kStatus : Part::kM
 
 }  // namespace
 
+HttpReply ErrorReply(const absl::Status& error) {
+  const json status = StatusObject(error);
+  return Answer(status["code"], status);
+}
+
 HttpReply RestApi::Handle(HttpRequest request) {
   if (request.path.size() == 1 &&
       (request.path[0] == "healthz" || request.path[0] == "readyz" || request.path[0] == "livez")) {
@@ -94,8 +100,7 @@ HttpReply RestApi::Handle(HttpRequest request) {
     return OnResource(route, request);
   }();
   if (reply.ok()) return *std::move(reply);
-  json status = StatusObject(reply.status());
-  return Answer(status["code"], status);
+  return ErrorReply(reply.status());
 }
 
 absl::StatusOr<HttpReply> RestApi::OnResource(const Route& route, const HttpRequest& request) {
@@ -129,7 +134,7 @@ absl::StatusOr<HttpReply> RestApi::List(const Route& route, const HttpRequest& r
   if (version && Query(request, "resourceVersionMatch") == "Exact" && *version != store_.version()) {
     return Expired("only the latest version can be listed; list again");
   }
-  XPU_ASSIGN_OR_RETURN(api::Selector selector, SelectorOf(request));
+  XPU_ASSIGN_OR_RETURN(api::Selector selector, SelectorOf(*route.kind, request));
   XPU_ASSIGN_OR_RETURN(const std::optional<int64_t> limit, Number(request, "limit"));
   Page page{.limit = static_cast<size_t>(limit.value_or(0))};
   std::optional<ContinueToken> from;
@@ -152,7 +157,7 @@ absl::StatusOr<HttpReply> RestApi::Watch(const Route& route, const HttpRequest& 
   watch.kind = route.kind;
   XPU_ASSIGN_OR_RETURN(watch.view, ViewOf(request));
   watch.ns = route.ns;
-  XPU_ASSIGN_OR_RETURN(watch.selector, SelectorOf(request));
+  XPU_ASSIGN_OR_RETURN(watch.selector, SelectorOf(*route.kind, request));
   XPU_ASSIGN_OR_RETURN(std::optional<int64_t> since, Number(request, "resourceVersion"));
   // 0 means "whatever you have", as in Kubernetes.
   if (since && *since > 0) watch.since = since;

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "common/api/field_error.h"
+#include "nlohmann/json.hpp"
+
+namespace re2 {
+class RE2;
+}
+
+namespace xpu::api {
+
+// A node of a structural schema (Kubernetes, "Extend the Kubernetes API with CustomResourceDefinitions":
+// openAPIV3Schema of a CRD) as it was read: what a value looks like, and the rules for it.
+struct SchemaNode {
+  ~SchemaNode();
+
+  std::string type;  // empty: any, or a rule of anyOf and its like
+  bool nullable = false;
+  bool int_or_string = false;
+  bool preserve_unknown = false;
+  bool embedded_resource = false;
+  std::map<std::string, std::unique_ptr<SchemaNode>> properties;
+  // Of what properties does not name; null with `any_additional` false: there is nothing.
+  std::unique_ptr<SchemaNode> additional;
+  bool any_additional = false;
+  std::unique_ptr<SchemaNode> items;
+  std::optional<nlohmann::json> default_value;
+
+  // How lists and objects are merged by server-side apply.
+  enum class ListType { kAtomic, kSet, kMap };
+  ListType list_type = ListType::kAtomic;
+  std::vector<std::string> list_keys;
+  bool atomic_object = false;
+
+  // Rules of values.
+  std::vector<std::string> required;
+  std::vector<nlohmann::json> allowed;  // "enum"; empty for all
+  std::string format;
+  std::string pattern_text;
+  std::unique_ptr<re2::RE2> pattern;
+  std::optional<double> minimum, maximum, multiple_of;
+  bool exclusive_minimum = false, exclusive_maximum = false;
+  std::optional<uint64_t> min_length, max_length, min_items, max_items, min_properties, max_properties;
+  bool unique_items = false;
+  std::vector<std::unique_ptr<SchemaNode>> all_of, any_of, one_of;
+  std::unique_ptr<SchemaNode> none_of;  // "not"
+  // Messages of rules "self == oldSelf": the value cannot be changed once it is there.
+  std::vector<std::string> immutable;
+};
+
+// What objects of a kind look like, as its CRD says. Immutable; safe from any thread.
+class StructuralSchema {
+ public:
+  // `schema` is openAPIV3Schema, which lies at `path` of its CRD for the messages. Null if there are errors:
+  // what is not structural, cannot be read, or cannot be held to. Of rules in CEL (x-kubernetes-validations)
+  // only "self == oldSelf" can.
+  static std::shared_ptr<const StructuralSchema> Parse(const nlohmann::json& schema, const std::string& path,
+                                                       FieldErrors* errors);
+
+  // As it was given.
+  const nlohmann::json& source() const { return source_; }
+  const SchemaNode& root() const { return *root_; }
+
+  // Fills in the defaults of absent fields, and drops nulls where there may be none.
+  void Default(nlohmann::json* object) const;
+  // Removes fields that it does not name; returns their paths. The object's envelope stays.
+  std::vector<std::string> Prune(nlohmann::json* object) const;
+  // All that is wrong with spec, status and the like; `old`, if not null, is what the object replaces.
+  FieldErrors Validate(const nlohmann::json& object, const nlohmann::json* old) const;
+
+ private:
+  StructuralSchema() = default;
+  nlohmann::json source_;
+  std::unique_ptr<SchemaNode> root_;
+};
+
+}  // namespace xpu::api
