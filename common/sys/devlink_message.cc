@@ -47,6 +47,17 @@ NetlinkMessage SetSfMessage(int family, const PciAddress& parent, uint32_t port_
   return request;
 }
 
+NetlinkMessage SetFunctionMacMessage(int family, const DevlinkPort& port, const MacAddress& mac) {
+  NetlinkMessage request = DevlinkMessage(family, DEVLINK_CMD_PORT_SET, std::nullopt);
+  request.PutString(DEVLINK_ATTR_BUS_NAME, port.bus);
+  request.PutString(DEVLINK_ATTR_DEV_NAME, port.device);
+  request.PutU32(DEVLINK_ATTR_PORT_INDEX, port.index);
+  nlattr* function = request.Open(DEVLINK_ATTR_PORT_FUNCTION);
+  request.PutBytes(DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR, mac.ToBytes());
+  request.Close(function);
+  return request;
+}
+
 NetlinkMessage RemoveSfMessage(int family, const PciAddress& parent, uint32_t port_index) {
   NetlinkMessage request = DevlinkMessage(family, DEVLINK_CMD_PORT_DEL, parent);
   request.PutU32(DEVLINK_ATTR_PORT_INDEX, port_index);
@@ -73,6 +84,48 @@ std::optional<DevlinkSf> ParseSf(const nlmsghdr* message, const PciAddress& pare
     sf.attached = function.U8(DEVLINK_PORT_FN_ATTR_OPSTATE) == DEVLINK_PORT_FN_OPSTATE_ATTACHED;
   }
   return sf;
+}
+
+std::optional<DevlinkPort> ParsePort(const nlmsghdr* message) {
+  if (message->nlmsg_len < NLMSG_LENGTH(sizeof(genlmsghdr))) return std::nullopt;
+  const NetlinkAttributes<DEVLINK_ATTR_MAX> attributes(message, sizeof(genlmsghdr));
+  DevlinkPort port;
+  int number = 0;
+  switch (attributes.U16(DEVLINK_ATTR_PORT_FLAVOUR)) {
+    case DEVLINK_PORT_FLAVOUR_PCI_PF:
+      port.flavour = DevlinkPort::Flavour::kPf;
+      break;
+    case DEVLINK_PORT_FLAVOUR_PCI_VF:
+      port.flavour = DevlinkPort::Flavour::kVf;
+      number = DEVLINK_ATTR_PORT_PCI_VF_NUMBER;
+      break;
+    case DEVLINK_PORT_FLAVOUR_PCI_SF:
+      port.flavour = DevlinkPort::Flavour::kSf;
+      number = DEVLINK_ATTR_PORT_PCI_SF_NUMBER;
+      break;
+    default:
+      return std::nullopt;
+  }
+  if (!attributes.Has(DEVLINK_ATTR_PORT_INDEX) || !attributes.Has(DEVLINK_ATTR_PORT_PCI_PF_NUMBER) ||
+      (number != 0 && !attributes.Has(number))) {
+    return std::nullopt;
+  }
+  port.bus = attributes.String(DEVLINK_ATTR_BUS_NAME);
+  port.device = attributes.String(DEVLINK_ATTR_DEV_NAME);
+  port.index = attributes.U32(DEVLINK_ATTR_PORT_INDEX);
+  port.controller = attributes.U32(DEVLINK_ATTR_PORT_CONTROLLER_NUMBER);
+  port.pf = attributes.U16(DEVLINK_ATTR_PORT_PCI_PF_NUMBER);
+  // A virtual function's has 16 bits, a subfunction's 32.
+  if (port.flavour == DevlinkPort::Flavour::kVf) port.number = attributes.U16(number);
+  if (port.flavour == DevlinkPort::Flavour::kSf) port.number = attributes.U32(number);
+  port.interface = attributes.String(DEVLINK_ATTR_PORT_NETDEV_NAME);
+  if (attributes.Has(DEVLINK_ATTR_PORT_FUNCTION)) {
+    const NetlinkAttributes<DEVLINK_PORT_FUNCTION_ATTR_MAX> function(
+        attributes.Get(DEVLINK_ATTR_PORT_FUNCTION));
+    const auto mac = MacAddress::FromBytes(function.Bytes(DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR));
+    if (mac.ok()) port.mac = *mac;
+  }
+  return port;
 }
 
 absl::StatusOr<int> ResolveFamily(NetlinkSocket& socket, const std::string& name) {

@@ -25,9 +25,13 @@ NetlinkMessage AddSfMessage(int family, const PciAddress& parent, uint32_t numbe
 // What is set in `mac` and `active` changes.
 NetlinkMessage SetSfMessage(int family, const PciAddress& parent, uint32_t port_index,
                             const std::optional<MacAddress>& mac, std::optional<bool> active);
+// The same of any port.
+NetlinkMessage SetFunctionMacMessage(int family, const DevlinkPort& port, const MacAddress& mac);
 NetlinkMessage RemoveSfMessage(int family, const PciAddress& parent, uint32_t port_index);
 // Of an answer to DEVLINK_CMD_PORT_GET; nothing for another parent's port, one that is no subfunction's, or
 // whose subfunction is that of another host.
 std::optional<DevlinkSf> ParseSf(const nlmsghdr* message, const PciAddress& parent);
+// Nothing for one that is no function's.
+std::optional<DevlinkPort> ParsePort(const nlmsghdr* message);
 
 }  // namespace xpu

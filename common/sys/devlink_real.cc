@@ -44,22 +44,53 @@ absl::StatusOr<std::vector<DevlinkSf>> DevlinkReal::Dump(const PciAddress& paren
   // Says whether there is such a device, which the list of ports does not.
   NetlinkMessage device = DevlinkMessage(family, DEVLINK_CMD_GET, parent);
   XPU_RETURN_IF_ERROR(socket_->Execute(device));
+  std::vector<DevlinkSf> found;
+  XPU_RETURN_IF_ERROR(DumpPorts(
+      family, [&] { found.clear(); },
+      [&](const nlmsghdr* message) {
+        if (auto sf = ParseSf(message, parent)) found.push_back(*std::move(sf));
+      }));
+  std::sort(found.begin(), found.end(),
+            [](const DevlinkSf& a, const DevlinkSf& b) { return a.number < b.number; });
+  return found;
+}
+
+absl::Status DevlinkReal::DumpPorts(int family, const std::function<void()>& restart,
+                                    const std::function<void(const nlmsghdr*)>& found) {
   absl::Status status;
   for (int tries = 0; tries < kDumpTries; ++tries) {
-    std::vector<DevlinkSf> found;
-    // Of every device: only newer kernels select.
+    restart();
     NetlinkMessage request = DevlinkMessage(family, DEVLINK_CMD_PORT_GET, std::nullopt);
-    status = socket_->Dump(request, [&](const nlmsghdr* message) {
-      if (auto sf = ParseSf(message, parent)) found.push_back(*std::move(sf));
-    });
-    if (status.ok()) {
-      std::sort(found.begin(), found.end(),
-                [](const DevlinkSf& a, const DevlinkSf& b) { return a.number < b.number; });
-      return found;
-    }
+    status = socket_->Dump(request, found);
+    // Changed meanwhile.
     if (!absl::IsAborted(status)) break;
   }
   return status;
+}
+
+absl::StatusOr<std::vector<DevlinkPort>> DevlinkReal::ListPorts() {
+  absl::MutexLock lock(&mu_);
+  XPU_ASSIGN_OR_RETURN(const int family, Connect());
+  std::vector<DevlinkPort> found;
+  const absl::Status status = DumpPorts(
+      family, [&] { found.clear(); },
+      [&](const nlmsghdr* message) {
+        if (auto port = ParsePort(message)) found.push_back(*std::move(port));
+      });
+  if (!status.ok()) return Annotate(status, "ports of devlink");
+  return found;
+}
+
+absl::Status DevlinkReal::SetFunctionMac(const DevlinkPort& port, const MacAddress& mac) {
+  const std::string what = absl::StrCat("the function behind port ", port.bus, "/", port.device, "/",
+                                        port.index, ": MAC ", mac.ToString());
+  if (!mac.IsUnicast()) return absl::InvalidArgumentError(what + ": it may not have that");
+  absl::MutexLock lock(&mu_);
+  const absl::StatusOr<int> family = Connect();
+  if (!family.ok()) return Annotate(family.status(), what);
+  if (port.mac == mac) return absl::OkStatus();
+  NetlinkMessage request = SetFunctionMacMessage(*family, port, mac);
+  return Annotate(socket_->Execute(request), what);
 }
 
 absl::StatusOr<DevlinkSf> DevlinkReal::Find(const PciAddress& parent, uint32_t number) {

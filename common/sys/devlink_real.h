@@ -1,12 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "common/sys/devlink.h"
+
+struct nlmsghdr;
 
 namespace xpu {
 
@@ -23,10 +26,17 @@ class DevlinkReal final : public Devlink {
   absl::Status ConfigureSf(const PciAddress& parent, uint32_t number, const MacAddress& mac) override;
   absl::Status ActivateSf(const PciAddress& parent, uint32_t number) override;
   absl::Status RemoveSf(const PciAddress& parent, uint32_t number) override;
+  absl::StatusOr<std::vector<DevlinkPort>> ListPorts() override;
+  absl::Status SetFunctionMac(const DevlinkPort& port, const MacAddress& mac) override;
 
  private:
   // The number that the kernel gave to devlink.
   absl::StatusOr<int> Connect() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Calls `found` with each port, of every device: only newer kernels select. It may begin anew, which
+  // `restart` tells.
+  absl::Status DumpPorts(int family, const std::function<void()>& restart,
+                         const std::function<void(const nlmsghdr*)>& found)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<std::vector<DevlinkSf>> Dump(const PciAddress& parent) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // NotFound if there is no such subfunction.
   absl::StatusOr<DevlinkSf> Find(const PciAddress& parent, uint32_t number)

@@ -80,6 +80,14 @@ TEST(DevlinkMessages, SetWhatIsToBeSet) {
                 Attribute(function, Attribute(DEVLINK_PORT_FN_ATTR_STATE, "\x01")));
 }
 
+TEST(DevlinkMessages, SetTheAddressOfAnyFunction) {
+  const DevlinkPort port{.bus = "pci", .device = "0000:03:00.1", .index = 5};
+  EXPECT_EQ(Payload(SetFunctionMacMessage(kFamily, port, *MacAddress::FromBytes(kMacBytes))),
+            Command(DEVLINK_CMD_PORT_SET) + kDevice + Attribute(DEVLINK_ATTR_PORT_INDEX, U32(5)) +
+                Attribute(DEVLINK_ATTR_PORT_FUNCTION | NLA_F_NESTED,
+                          Attribute(DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR, kMacBytes)));
+}
+
 TEST(DevlinkMessages, RemoveASubfunction) {
   EXPECT_EQ(Payload(RemoveSfMessage(kFamily, kParent, 32768)),
             Command(DEVLINK_CMD_PORT_DEL) + kDevice + Attribute(DEVLINK_ATTR_PORT_INDEX, U32(32768)));
@@ -99,6 +107,61 @@ TEST(ParseSf, ReadsASubfunctionsPort) {
   EXPECT_EQ(sf->mac, *MacAddress::FromBytes(kMacBytes));
   EXPECT_TRUE(sf->active);
   EXPECT_TRUE(sf->attached);
+}
+
+// The port of a function, without the number that only some flavours have.
+std::string FunctionPort(int flavour, uint32_t controller) {
+  return kDevice + Attribute(DEVLINK_ATTR_PORT_INDEX, U32(7)) +
+         Attribute(DEVLINK_ATTR_PORT_FLAVOUR, U16(static_cast<uint16_t>(flavour))) +
+         Attribute(DEVLINK_ATTR_PORT_CONTROLLER_NUMBER, U32(controller)) +
+         Attribute(DEVLINK_ATTR_PORT_PCI_PF_NUMBER, U16(1));
+}
+
+std::optional<DevlinkPort> ParseAny(const std::string& attributes) {
+  nlmsghdr header{};
+  header.nlmsg_type = kFamily;
+  const std::string payload = Command(DEVLINK_CMD_PORT_NEW) + attributes;
+  header.nlmsg_len = static_cast<uint32_t>(NLMSG_HDRLEN + payload.size());
+  const std::string text = Raw(header) + payload;
+  return ParsePort(reinterpret_cast<const nlmsghdr*>(text.data()));
+}
+
+TEST(ParsePort, ReadsThePortOfAFunctionWhateverItsInterfaceIsCalled) {
+  DevlinkPort port{.bus = "pci",
+                   .device = "0000:03:00.1",
+                   .index = 7,
+                   .flavour = DevlinkPort::Flavour::kVf,
+                   .controller = 1,
+                   .pf = 1,
+                   .number = 300,
+                   .interface = "eth9",
+                   .mac = *MacAddress::FromBytes(kMacBytes)};
+  const std::string rest = Attribute(DEVLINK_ATTR_PORT_NETDEV_NAME, Text("eth9")) +
+                           Attribute(DEVLINK_ATTR_PORT_FUNCTION | NLA_F_NESTED,
+                                     Attribute(DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR, kMacBytes));
+  EXPECT_EQ(ParseAny(FunctionPort(DEVLINK_PORT_FLAVOUR_PCI_VF, 1) +
+                     Attribute(DEVLINK_ATTR_PORT_PCI_VF_NUMBER, U16(300)) + rest),
+            port);
+  port.flavour = DevlinkPort::Flavour::kSf;
+  port.number = 70000;
+  EXPECT_EQ(ParseAny(FunctionPort(DEVLINK_PORT_FLAVOUR_PCI_SF, 1) +
+                     Attribute(DEVLINK_ATTR_PORT_PCI_SF_NUMBER, U32(70000)) + rest),
+            port);
+  port.flavour = DevlinkPort::Flavour::kPf;
+  port.number = 0;
+  EXPECT_EQ(ParseAny(FunctionPort(DEVLINK_PORT_FLAVOUR_PCI_PF, 1) + rest), port);
+}
+
+TEST(ParsePort, LeavesOutWhatIsNoFunctionsOrSaysTooLittle) {
+  EXPECT_FALSE(ParseAny(FunctionPort(DEVLINK_PORT_FLAVOUR_PHYSICAL, 0)).has_value());
+  EXPECT_FALSE(ParseAny(FunctionPort(DEVLINK_PORT_FLAVOUR_PCI_VF, 1)).has_value());
+  EXPECT_FALSE(ParseAny(kDevice).has_value());
+  EXPECT_FALSE(ParseAny("").has_value());
+  // No interface in this namespace, and a card that tells no address.
+  const auto bare = ParseAny(FunctionPort(DEVLINK_PORT_FLAVOUR_PCI_PF, 0));
+  ASSERT_TRUE(bare.has_value());
+  EXPECT_EQ(bare->interface, "");
+  EXPECT_FALSE(bare->mac.has_value());
 }
 
 TEST(ParseSf, LeavesOutOtherPorts) {
@@ -137,6 +200,12 @@ TEST(DevlinkReal, AnUnknownDeviceIsNotFoundAndAKernelWithoutDevlinkSaysSo) {
     EXPECT_EQ(status.code(), expected) << status;
     EXPECT_THAT(status.message(), ::testing::HasSubstr("0fff:fe:1f.7"));
   }
+  EXPECT_EQ(
+      devlink.SetFunctionMac({.bus = "pci", .device = nowhere.ToString()}, *MacAddress::FromBytes(kMacBytes))
+          .code(),
+      expected);
+  EXPECT_EQ(devlink.ListPorts().status().code(),
+            expected == absl::StatusCode::kNotFound ? absl::StatusCode::kOk : expected);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 // subfunctions.
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -86,6 +87,35 @@ TEST_P(DevlinkContract, AnActiveSubfunctionHasAnInterfaceWithItsAddress) {
       bus_, [&] { EXPECT_TRUE(devlink_.RemoveSf(parent_, kOne).ok()); },
       [&](const std::set<PciAddress>&) { return Usable().empty(); }));
   EXPECT_THAT(MustList(), ::testing::IsEmpty());
+}
+
+TEST_P(DevlinkContract, ASubfunctionHasAPortWhoseFunctionsAddressCanBeSet) {
+  ASSERT_TRUE(devlink_.AddSf(parent_, kOne).ok());
+  const auto port_of_one = [&]() -> std::optional<DevlinkPort> {
+    const auto ports = devlink_.ListPorts();
+    EXPECT_TRUE(ports.ok()) << ports.status();
+    for (const DevlinkPort& port : ports.value_or(std::vector<DevlinkPort>())) {
+      if (port.flavour == DevlinkPort::Flavour::kSf && port.number == kOne &&
+          port.device == parent_.ToString()) {
+        return port;
+      }
+    }
+    return std::nullopt;
+  };
+  const std::optional<DevlinkPort> port = port_of_one();
+  ASSERT_TRUE(port.has_value());
+  EXPECT_EQ(port->bus, "pci");
+  EXPECT_EQ(port->index, MustList().front().port_index);
+  EXPECT_EQ(port->pf, parent_.function);
+  const absl::Status set = devlink_.SetFunctionMac(*port, kMac);
+  ASSERT_TRUE(set.ok()) << set;
+  EXPECT_EQ(port_of_one()->mac, kMac);
+  EXPECT_EQ(MustList().front().mac, kMac);
+  EXPECT_TRUE(devlink_.SetFunctionMac(*port_of_one(), kMac).ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(devlink_.SetFunctionMac(*port, MacAddress())));
+  ASSERT_TRUE(devlink_.RemoveSf(parent_, kOne).ok());
+  EXPECT_FALSE(port_of_one().has_value());
+  EXPECT_TRUE(absl::IsNotFound(devlink_.SetFunctionMac(*port, kOtherMac)));
 }
 
 TEST_P(DevlinkContract, RemovingWhatIsNotThereIsDone) {

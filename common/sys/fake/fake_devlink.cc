@@ -87,6 +87,49 @@ absl::Status FakeDevlink::ActivateSf(const PciAddress& parent, uint32_t number) 
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<DevlinkPort>> FakeDevlink::ListPorts() {
+  XPU_RETURN_IF_ERROR(kernel_.faults_.Check("ListPorts"));
+  FakeKernel::State& state = *kernel_.state_;
+  absl::MutexLock lock(&state.mu);
+  std::vector<DevlinkPort> ports = state.devlink_ports;
+  for (const auto& [parent, subfunctions] : state.subfunctions) {
+    for (const auto& [number, sf] : subfunctions) {
+      ports.push_back({.bus = "pci",
+                       .device = parent.ToString(),
+                       .index = sf.port.port_index,
+                       .flavour = DevlinkPort::Flavour::kSf,
+                       .pf = parent.function,
+                       .number = number,
+                       .interface = sf.port.representor,
+                       .mac = sf.port.mac});
+    }
+  }
+  return ports;
+}
+
+absl::Status FakeDevlink::SetFunctionMac(const DevlinkPort& port, const MacAddress& mac) {
+  XPU_RETURN_IF_ERROR(kernel_.faults_.Check("SetFunctionMac"));
+  if (!mac.IsUnicast()) {
+    return absl::InvalidArgumentError(absl::StrCat("no function may have MAC ", mac.ToString()));
+  }
+  FakeKernel::State& state = *kernel_.state_;
+  absl::MutexLock lock(&state.mu);
+  for (auto& [parent, subfunctions] : state.subfunctions) {
+    for (auto& [number, sf] : subfunctions) {
+      if (parent.ToString() != port.device || sf.port.port_index != port.index) continue;
+      sf.port.mac = mac;
+      return absl::OkStatus();
+    }
+  }
+  for (DevlinkPort& there : state.devlink_ports) {
+    if (there.bus != port.bus || there.device != port.device || there.index != port.index) continue;
+    if (!there.mac.has_value()) return absl::UnimplementedError("the card does not set addresses");
+    there.mac = mac;
+    return absl::OkStatus();
+  }
+  return absl::NotFoundError(absl::StrCat("there is no port ", port.device, "/", port.index));
+}
+
 absl::Status FakeDevlink::RemoveSf(const PciAddress& parent, uint32_t number) {
   XPU_RETURN_IF_ERROR(kernel_.faults_.Check("RemoveSf"));
   FakeKernel::State& state = *kernel_.state_;

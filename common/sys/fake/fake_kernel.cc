@@ -106,6 +106,11 @@ void FakeKernel::AddCard(const PciAddress& address, const std::string& pf_name, 
   AddPciFunction(pf);
 }
 
+void FakeKernel::SetDevlinkPorts(const std::vector<DevlinkPort>& ports) {
+  absl::MutexLock lock(&state_->mu);
+  state_->devlink_ports = ports;
+}
+
 void FakeKernel::SetMaxSubfunctions(const PciAddress& physical_function, int count) {
   absl::MutexLock lock(&state_->mu);
   state_->max_subfunctions[physical_function] = count;

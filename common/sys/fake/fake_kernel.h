@@ -76,6 +76,8 @@ class FakeKernel {
   void RemovePciFunction(const PciAddress& address);
   // Drivers that are loaded: those of the functions that were added, "vfio-pci", and this one.
   void AddDriver(const std::string& driver);
+  // Ports of functions as devlink shows them, beside those of subfunctions; instead of those before.
+  void SetDevlinkPorts(const std::vector<DevlinkPort>& ports);
   // The driver of a physical function takes none of these for its VFs, and does not tell them: of "mac",
   // "vlan", "spoofchk", "trust", "link_state" and "rate".
   void RefuseVfSettings(const PciAddress& physical_function, std::set<std::string> names);
@@ -145,6 +147,8 @@ class FakeDevlink final : public Devlink {
   absl::Status ConfigureSf(const PciAddress& parent, uint32_t number, const MacAddress& mac) override;
   absl::Status ActivateSf(const PciAddress& parent, uint32_t number) override;
   absl::Status RemoveSf(const PciAddress& parent, uint32_t number) override;
+  absl::StatusOr<std::vector<DevlinkPort>> ListPorts() override;
+  absl::Status SetFunctionMac(const DevlinkPort& port, const MacAddress& mac) override;
 
  private:
   FakeKernel& kernel_;

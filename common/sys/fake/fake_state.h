@@ -73,6 +73,8 @@ struct FakeKernel::State : std::enable_shared_from_this<State> {
   std::map<PciAddress, int> max_subfunctions ABSL_GUARDED_BY(mu);
   std::map<PciAddress, std::map<uint32_t, FakeSf>> subfunctions ABSL_GUARDED_BY(mu);
   int next_auxiliary ABSL_GUARDED_BY(mu) = 2;
+  // Without those of subfunctions.
+  std::vector<DevlinkPort> devlink_ports ABSL_GUARDED_BY(mu);
   // By VF.
   std::map<PciAddress, VfSettings> vf_settings ABSL_GUARDED_BY(mu);
   // By PF.
