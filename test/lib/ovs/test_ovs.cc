@@ -53,10 +53,13 @@ absl::Status AwaitLogLine(int inotify_fd, const std::string& log, const std::str
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<TestOvs>> TestOvs::Start() {
+absl::StatusOr<std::unique_ptr<TestOvs>> TestOvs::Start(Clock clock) {
   XPU_ASSIGN_OR_RETURN(auto netns, TestNetns::Create());
-  XPU_ASSIGN_OR_RETURN(auto ovs, StartIn(*netns));
+  auto ovs = absl::WrapUnique(new TestOvs);
+  ovs->clock_ = clock;
+  ovs->netns_ = netns.get();
   ovs->own_netns_ = std::move(netns);
+  XPU_RETURN_IF_ERROR(ovs->StartAll());
   return ovs;
 }
 
@@ -122,7 +125,10 @@ absl::Status TestOvs::StartOvsdbServer() {
 }
 
 absl::Status TestOvs::StartVswitchd() {
-  XPU_ASSIGN_OR_RETURN(vswitchd_, StartDaemon("ovs-vswitchd", {remote()}));
+  std::vector<std::string> args = {remote()};
+  // Without an argument it replaces nothing, and brings the commands that stop the clock.
+  if (clock_ == Clock::kStoppable) args.emplace_back("--enable-dummy");
+  XPU_ASSIGN_OR_RETURN(vswitchd_, StartDaemon("ovs-vswitchd", std::move(args)));
   return absl::OkStatus();
 }
 

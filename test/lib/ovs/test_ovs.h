@@ -19,8 +19,13 @@ namespace xpu::testing {
 // touched.
 class TestOvs {
  public:
+  enum class Clock {
+    kReal,
+    // Stands still once the test has it stopped: Appctl({"time/stop"}), {"time/warp", "MILLISECONDS"}.
+    kStoppable,
+  };
   // With a namespace of its own, both daemons running.
-  static absl::StatusOr<std::unique_ptr<TestOvs>> Start();
+  static absl::StatusOr<std::unique_ptr<TestOvs>> Start(Clock clock = Clock::kReal);
   // In `netns`, which must outlive this.
   static absl::StatusOr<std::unique_ptr<TestOvs>> StartIn(TestNetns& netns);
   ~TestOvs();
@@ -70,6 +75,7 @@ class TestOvs {
   absl::StatusOr<ChildProcess> StartDaemon(const std::string& program, std::vector<std::string> args);
   absl::StatusOr<std::string> Tool(const std::string& program, std::vector<std::string> args) const;
 
+  Clock clock_ = Clock::kReal;
   std::unique_ptr<TestNetns> own_netns_;
   TestNetns* netns_ = nullptr;
   std::string dir_;
