@@ -59,7 +59,7 @@ class LeaderElection::Core : public std::enable_shared_from_this<Core> {
         Informer::Handler{
             .added = [this](const ResourceName&, const Resource& now) { Seen(now); },
             .updated = [this](const ResourceName&, const Resource&, const Resource& now) { Seen(now); },
-            .deleted = [this](const ResourceName&, const Resource&) { TryNow(); },
+            .deleted = [this](const ResourceName&, const Resource&) { Gone(); },
             .synced = [this] { TryNow(); }});
   }
 
@@ -67,6 +67,7 @@ class LeaderElection::Core : public std::enable_shared_from_this<Core> {
     closed_ = true;
     next_try_.Cancel();
     give_up_.Cancel();
+    vacancy_.Cancel();
     informer_.reset();
     controller_->Stop();
     bool held = false;
@@ -89,14 +90,38 @@ class LeaderElection::Core : public std::enable_shared_from_this<Core> {
       absl::MutexLock lock(&mu_);
       seen_ = VersionOf(lease);
       expired_ = holder.empty();
+      may_create_ = holder.empty() || (holder == options_.identity && leading_);
     }
-    if (holder == options_.identity) return;
+    vacancy_.Cancel();
+    vacant_ = false;
+    if (holder == options_.identity) {
+      // It stands there though the answer that said so was lost, or this process had given up.
+      if (!leading_) TryNow();
+      return;
+    }
     if (leading_) Lead(false);
     if (holder.empty()) return TryNow();
     next_try_ = loop_.After(options_.lease_duration, [this] {
       {
         absl::MutexLock lock(&mu_);
         expired_ = true;
+      }
+      TryNow();
+    });
+  }
+
+  // The Lease is not there any more. Who held it may lead for a while without knowing.
+  void Gone() {
+    if (closed_) return;
+    {
+      absl::MutexLock lock(&mu_);
+      if (may_create_) return TryNow();
+    }
+    if (std::exchange(vacant_, true)) return;
+    vacancy_ = loop_.After(options_.lease_duration, [this] {
+      {
+        absl::MutexLock lock(&mu_);
+        may_create_ = true;
       }
       TryNow();
     });
@@ -120,6 +145,10 @@ class LeaderElection::Core : public std::enable_shared_from_this<Core> {
   void Lead(bool leads) {
     if (leads == leading_) return;
     leading_ = leads;
+    {
+      absl::MutexLock lock(&mu_);
+      may_create_ = leads;
+    }
     if (!leads) give_up_.Cancel();
     spdlog::info("{} {} lead by the lease {}", options_.identity, leads ? "begins to" : "no longer does",
                  options_.lease.ToString());
@@ -132,6 +161,10 @@ class LeaderElection::Core : public std::enable_shared_from_this<Core> {
     const auto asked = std::chrono::steady_clock::now();
     absl::StatusOr<Resource> lease = store_.Get(kLeases, options_.lease);
     if (absl::IsNotFound(lease.status())) {
+      if (!MayCreate()) {
+        loop_.Post([self = shared_from_this()] { self->Gone(); });
+        return absl::OkStatus();
+      }
       Resource fresh = MakeResource(kLeases, options_.lease);
       Fill(fresh, /*first=*/true);
       lease = store_.Create(kLeases, fresh);
@@ -157,6 +190,11 @@ class LeaderElection::Core : public std::enable_shared_from_this<Core> {
     if (holder != options_.identity) held_ = false;
     // An expired Lease that has been renewed after all is not.
     return holder == options_.identity || holder.empty() || (expired_ && seen_ == VersionOf(lease));
+  }
+
+  bool MayCreate() {
+    absl::MutexLock lock(&mu_);
+    return may_create_;
   }
 
   void Fill(Resource& lease, bool first) const {
@@ -193,11 +231,16 @@ class LeaderElection::Core : public std::enable_shared_from_this<Core> {
   bool closed_ = false;
   EventLoop::Handle next_try_;
   EventLoop::Handle give_up_;
+  // The Lease has gone with a holder, who is left time to make it again.
+  bool vacant_ = false;
+  EventLoop::Handle vacancy_;
 
   absl::Mutex mu_;
   // The version that was seen last, and whether its holder has let it expire or given it back.
   std::string seen_ ABSL_GUARDED_BY(mu_);
   bool expired_ ABSL_GUARDED_BY(mu_) = false;
+  // A Lease that is not there has no holder that could still lead.
+  bool may_create_ ABSL_GUARDED_BY(mu_) = true;
   // This process has written itself into the Lease, and nobody else since.
   bool held_ ABSL_GUARDED_BY(mu_) = false;
   std::unique_ptr<Controller> controller_;

@@ -17,8 +17,9 @@ namespace xpu {
 //
 // A leader that cannot renew stops leading after `renew_deadline`, which is before anybody else may begin as
 // long as clocks run at about the same speed. Nothing but that guards against two leaders: what a leader
-// writes must be safe under optimistic locking. Who deletes the Lease lets another begin before the leader
-// hears of it.
+// writes must be safe under optimistic locking. When somebody deletes the Lease, its holder makes it again,
+// and the others leave it `lease_duration` for that; only a process that has yet to see a Lease takes it at
+// once.
 //
 // Construct and destroy it on the loop's thread, or while the loop does not run.
 class LeaderElection {

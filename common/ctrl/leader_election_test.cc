@@ -41,7 +41,8 @@ class LeaderElectionTest : public ::testing::Test {
                                            loop_.Stop();
                                          });
   }
-  // Lets the loop run until `done`, which only what happens on the loop can change.
+  // Lets the loop run until `done`, which is looked at whenever somebody begins or ends to lead, or says
+  // Wake().
   template <class F>
   void RunUntil(F done) {
     bool late = false;
@@ -51,6 +52,19 @@ class LeaderElectionTest : public ::testing::Test {
     });
     while (!done() && !late) loop_.Run();
     EXPECT_FALSE(late);
+  }
+  // Until so many processes have seen what there is.
+  void RunUntilTheyWatch(int count) {
+    store_.SetFaultHook([this](FakeStore::Call, const ResourceKind&, const ResourceName&) {
+      Wake();
+      return std::optional<FakeStore::Fault>();
+    });
+    RunUntil([&] { return store_.calls(FakeStore::Call::kWatch) >= count; });
+    store_.SetFaultHook(nullptr);
+  }
+  // Has RunUntil look again; from any thread.
+  void Wake() {
+    loop_.Post([this] { loop_.Stop(); });
   }
   std::string Leader() const {
     for (const auto& [identity, process] : processes_) {
@@ -126,6 +140,38 @@ TEST_F(LeaderElectionTest, ALeaseThatSomebodyDeletesOrTakesIsNoLongerHeld) {
   ASSERT_TRUE(store_.Delete(kLeases, kLease).ok());
   Start("b");
   RunUntil([&] { return store_.Get(kLeases, kLease).ok() && Holder() == Leader(); });
+}
+
+TEST_F(LeaderElectionTest, TheLeaderOfADeletedLeaseGoesOn) {
+  Start("a");
+  RunUntil([&] { return Leader() == "a"; });
+  Start("b");
+  RunUntilTheyWatch(2);
+  const auto watcher =
+      store_.Watch(kLeases, kLease.ns, store_.List(kLeases, kLease.ns).value().resource_version, {},
+                   {[this](const WatchEvent&) { Wake(); }, {}});
+  ASSERT_TRUE(watcher.ok());
+  for (int i = 0; i < 20; ++i) {
+    const std::string uid = UidOf(store_.Get(kLeases, kLease).value());
+    ASSERT_TRUE(store_.Delete(kLeases, kLease).ok());
+    RunUntil([&] {
+      const absl::StatusOr<Resource> lease = store_.Get(kLeases, kLease);
+      return lease.ok() && UidOf(*lease) != uid;
+    });
+    EXPECT_EQ(Holder(), "a");
+  }
+  EXPECT_THAT(history_, testing::ElementsAre("+a"));
+}
+
+TEST_F(LeaderElectionTest, ADeletedLeaseOfALeaderThatIsGoneIsTakenInTheEnd) {
+  Start("a");
+  RunUntil([&] { return Leader() == "a"; });
+  Start("b");
+  RunUntilTheyWatch(2);
+  processes_["a"].store->Cut();
+  ASSERT_TRUE(store_.Delete(kLeases, kLease).ok());
+  RunUntil([&] { return Leader() == "b"; });
+  EXPECT_THAT(history_, testing::ElementsAre("+a", "-a", "+b")) << "never two at a time";
 }
 
 TEST_F(LeaderElectionTest, WhatOthersWroteIntoTheLeaseIsKept) {
