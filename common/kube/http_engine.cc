@@ -159,7 +159,7 @@ class HttpEngine::Transfer {
     auto* self = static_cast<Transfer*>(arg);
     const absl::string_view piece(data, size * count);
     if (self->callbacks_.data) {
-      self->callbacks_.data(self->ResponseCode(), piece);
+      if (!self->callbacks_.data(self->ResponseCode(), piece)) return CURL_WRITEFUNC_PAUSE;
     } else {
       absl::StrAppend(&self->response_.body, piece);
     }
@@ -214,6 +214,14 @@ void HttpEngine::Cancel(const std::shared_ptr<Transfer>& transfer) {
   curl_multi_wakeup(multi_);
 }
 
+void HttpEngine::Resume(const std::shared_ptr<Transfer>& transfer) {
+  {
+    absl::MutexLock lock(&mu_);
+    resumed_.push_back(transfer);
+  }
+  curl_multi_wakeup(multi_);
+}
+
 absl::StatusOr<HttpAnswer> HttpEngine::Perform(HttpCall request) {
   absl::StatusOr<HttpAnswer> answer = absl::UnknownError("no answer");
   absl::Notification done;
@@ -248,10 +256,12 @@ void HttpEngine::Run() {
 void HttpEngine::TakeOrders() {
   std::deque<std::shared_ptr<Transfer>> added;
   std::deque<std::shared_ptr<Transfer>> cancelled;
+  std::deque<std::shared_ptr<Transfer>> resumed;
   {
     absl::MutexLock lock(&mu_);
     added.swap(added_);
     cancelled.swap(cancelled_);
+    resumed.swap(resumed_);
   }
   for (const auto& transfer : added) Add(transfer);
   for (const auto& transfer : cancelled) {
@@ -260,6 +270,10 @@ void HttpEngine::TakeOrders() {
     if (it == running_.end()) continue;
     curl_multi_remove_handle(multi_, transfer->easy());
     running_.erase(it);
+  }
+  for (const auto& transfer : resumed) {
+    const bool runs = std::find(running_.begin(), running_.end(), transfer) != running_.end();
+    if (runs) curl_easy_pause(transfer->easy(), CURLPAUSE_CONT);
   }
 }
 

@@ -61,8 +61,9 @@ class HttpEngine {
 
   // What a transfer calls, on the engine's thread; must not block.
   struct Callbacks {
-    // A piece of the body, with the code of the response; null to have it all in the answer.
-    std::function<void(int code, absl::string_view piece)> data;
+    // A piece of the body, with the code of the response; null to have it all in the answer. False: not now.
+    // The piece comes again after Resume(), and the server is held up meanwhile.
+    std::function<bool(int code, absl::string_view piece)> data;
     // Once, last, unless the transfer was cancelled. Unavailable: no connection, or it broke;
     // DeadlineExceeded.
     std::function<void(absl::StatusOr<HttpAnswer>)> done;
@@ -77,6 +78,8 @@ class HttpEngine {
   std::shared_ptr<Transfer> Begin(HttpCall request, Callbacks callbacks);
   // Drops the connection of a transfer that still runs. A callback may be running when it returns.
   void Cancel(const std::shared_ptr<Transfer>& transfer);
+  // After `data` has said false.
+  void Resume(const std::shared_ptr<Transfer>& transfer);
   // Begins and waits until it is done. Not on the engine's thread.
   absl::StatusOr<HttpAnswer> Perform(HttpCall request);
 
@@ -92,6 +95,7 @@ class HttpEngine {
   absl::Mutex mu_;
   std::deque<std::shared_ptr<Transfer>> added_ ABSL_GUARDED_BY(mu_);
   std::deque<std::shared_ptr<Transfer>> cancelled_ ABSL_GUARDED_BY(mu_);
+  std::deque<std::shared_ptr<Transfer>> resumed_ ABSL_GUARDED_BY(mu_);
   bool stop_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<std::shared_ptr<Transfer>> running_;  // the engine's thread only
   std::thread thread_;

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "common/kube/kube_errors.h"
 #include "common/kube/metadata.h"
 #include "common/kube/script_server.h"
@@ -103,7 +105,7 @@ TEST_F(KubeClientTest, CallsAreTheRequestsOfTheApi) {
                                  "PUT " + base + "/blue/status", "PATCH " + base + "/blue",
                                  "PATCH " + base + "/blue", "DELETE " + base + "/blue",
                                  "GET /apis/xpu.opiproject.org/v1alpha1/networks?labelSelector=app%3Dx&"
-                                 "fieldSelector=spec.card%3Dc"));
+                                 "fieldSelector=spec.card%3Dc&limit=500"));
   EXPECT_THAT(server_->requests()[0].headers, HasSubstr("content-type: application/json"));
   EXPECT_THAT(server_->requests()[4].headers, HasSubstr("content-type: application/merge-patch+json"));
   EXPECT_THAT(server_->requests()[5].headers, HasSubstr("content-type: application/json-patch+json"));
@@ -174,7 +176,27 @@ TEST_F(KubeClientTest, ListsFollowTheirPages) {
   EXPECT_EQ(NameOf(list->items[1]).name, "b");
   EXPECT_EQ(list->items[1]["kind"], "Network");
   EXPECT_EQ(list->resource_version, "5");
-  EXPECT_EQ(server_->requests()[1].target, std::string(kBase) + "?continue=go%20on");
+  EXPECT_EQ(server_->requests()[1].target, std::string(kBase) + "?limit=500&continue=go%20on");
+}
+
+TEST_F(KubeClientTest, AListWhoseVersionIsForgottenBetweenItsPagesBeginsAgain) {
+  int firsts = 0;
+  Serve([&firsts](const Request& request) {
+    if (request.target.find("continue=") == std::string::npos) {
+      return ScriptServer::Respond(200, ++firsts == 1
+                                            ? R"({"metadata": {"resourceVersion": "5", "continue": "old"},
+                                                            "items": [{"metadata": {"name": "a"}}]})"
+                                            : R"({"metadata": {"resourceVersion": "9"},
+                                                            "items": [{"metadata": {"name": "b"}}]})");
+    }
+    return ScriptServer::Respond(
+        410, R"({"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"})");
+  });
+  const auto list = client_->List(kNetworks, "default");
+  ASSERT_TRUE(list.ok()) << list.status();
+  EXPECT_EQ(list->resource_version, "9");
+  ASSERT_EQ(list->items.size(), 1u);
+  EXPECT_EQ(NameOf(list->items[0]).name, "b");
 }
 
 TEST_F(KubeClientTest, ANameIsNeededWhereOneObjectIsMeant) {
@@ -212,6 +234,39 @@ TEST_F(KubeClientTest, AWatchReadsItsStream) {
   EXPECT_EQ(
       server_->requests()[0].target,
       "/apis/xpu.opiproject.org/v1alpha1/networks?watch=true&allowWatchBookmarks=true&resourceVersion=17");
+}
+
+// More than waits for a reader at a time.
+TEST_F(KubeClientTest, AReaderThatIsSlowGetsEverythingInOrder) {
+  constexpr int kEvents = 6000;
+  const std::string filling(2000, 'x');
+  Reply reply{{ScriptServer::ChunkedHead(200)}, false, false};
+  for (int i = 0; i < kEvents; ++i) {
+    reply.pieces.push_back(ScriptServer::Chunk(absl::StrCat(
+        R"({"type":"ADDED","object":{"metadata":{"name":"n)", i, R"("},"spec":")", filling, "\"}}\n")));
+  }
+  reply.pieces.push_back("0\r\n\r\n");
+  Serve([&reply](const Request& request) {
+    return request.target.find("watch=true") == std::string::npos ? ScriptServer::Respond(200, "{}") : reply;
+  });
+  int next = 0;
+  absl::Notification ended;
+  watcher_ = client_
+                 ->Watch(kNetworks, "", "1", {},
+                         {[&](const WatchEvent& event) {
+                            EXPECT_EQ(NameOf(event.object).name, absl::StrCat("n", next));
+                            // Held up, the stream holds up nothing else.
+                            if (next++ % 1000 == 0) {
+                              EXPECT_TRUE(client_->Get(kNetworks, {"default", "blue"}).ok());
+                            }
+                          },
+                          [&](const absl::Status& status) {
+                            EXPECT_TRUE(status.ok()) << status;
+                            ended.Notify();
+                          }})
+                 .value();
+  ASSERT_TRUE(ended.WaitForNotificationWithTimeout(absl::Seconds(60)));
+  EXPECT_EQ(next, kEvents);
 }
 
 TEST_F(KubeClientTest, AWatchThatBreaksOffIsUnavailableAfterItsEvents) {

@@ -18,6 +18,39 @@ void WatchSink::Close() {
   closed_ = true;
 }
 
+void WatchSink::OnResume(std::function<void()> resume) {
+  {
+    absl::MutexLock lock(&flow_mu_);
+    resume_ = resume;
+    if (!std::exchange(missed_, false)) return;
+  }
+  if (resume) resume();
+}
+
+bool WatchSink::Admit() {
+  absl::MutexLock lock(&flow_mu_);
+  refused_ = waiting_ > kFullBytes;
+  return !refused_;
+}
+
+void WatchSink::Queued(size_t bytes) {
+  absl::MutexLock lock(&flow_mu_);
+  waiting_ += bytes;
+}
+
+void WatchSink::Handled(size_t bytes) {
+  std::function<void()> resume;
+  {
+    absl::MutexLock lock(&flow_mu_);
+    waiting_ -= bytes;
+    if (!refused_ || waiting_ > kFullBytes / 2) return;
+    refused_ = false;
+    resume = resume_;
+    missed_ = !resume;
+  }
+  if (resume) resume();
+}
+
 void WatchSink::Line(const std::string& line) {
   absl::MutexLock lock(&mu_);
   if (closed_) return;
@@ -81,6 +114,7 @@ WatchDispatcher::~WatchDispatcher() {
 }
 
 void WatchDispatcher::PostLine(std::shared_ptr<WatchSink> sink, std::string line) {
+  sink->Queued(line.size());
   Post({std::move(sink), std::move(line), absl::OkStatus(), false});
 }
 
@@ -108,6 +142,7 @@ void WatchDispatcher::Run() {
       item.sink->End(item.end);
     } else {
       item.sink->Line(item.line);
+      item.sink->Handled(item.line.size());
     }
   }
 }

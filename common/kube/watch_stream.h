@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -20,6 +22,14 @@ class WatchSink {
 
   // Waits for a callback that is running.
   void Close();
+
+  // What waits for its turn is bounded: the connection's thread asks before it takes a piece of the stream,
+  // and is told by `resume` when it may go on after a "no".
+  void OnResume(std::function<void()> resume);
+  bool Admit();
+  // `bytes` are on their way to Line, and have been there.
+  void Queued(size_t bytes);
+  void Handled(size_t bytes);
   // One line of the stream: {"type": "ADDED", "object": {...}}. A line that cannot be read, and an ERROR, end
   // the watch.
   void Line(const std::string& line);
@@ -27,11 +37,22 @@ class WatchSink {
   void End(const absl::Status& status);
 
  private:
+  // Of Admit(); an object has 1.5 MiB at most where it comes from.
+  static constexpr size_t kFullBytes = size_t{4} << 20;
+
   void EndLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   absl::Mutex mu_;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
   const ResourceStore::WatchCallbacks callbacks_;
+
+  // Apart from the above, which is held while a callback runs.
+  absl::Mutex flow_mu_;
+  size_t waiting_ ABSL_GUARDED_BY(flow_mu_) = 0;
+  bool refused_ ABSL_GUARDED_BY(flow_mu_) = false;
+  // It may go on, but nobody could be told yet.
+  bool missed_ ABSL_GUARDED_BY(flow_mu_) = false;
+  std::function<void()> resume_ ABSL_GUARDED_BY(flow_mu_);
 };
 
 // Cuts the pieces of a stream into lines.

@@ -70,6 +70,32 @@ TEST_F(WatchSinkTest, AClosedSinkIsSilent) {
   EXPECT_TRUE(recorder_.WaitForEvents(0).empty());
 }
 
+TEST_F(WatchSinkTest, AStreamThatNobodyTakesIsHeldUpUntilHalfOfItIsTaken) {
+  int resumed = 0;
+  sink_.OnResume([&] { ++resumed; });
+  constexpr size_t kMiB = size_t{1} << 20;
+  EXPECT_TRUE(sink_.Admit());
+  for (int i = 0; i < 5; ++i) sink_.Queued(kMiB);
+  EXPECT_FALSE(sink_.Admit());
+  sink_.Handled(2 * kMiB);
+  EXPECT_EQ(resumed, 0);
+  sink_.Handled(kMiB);
+  EXPECT_EQ(resumed, 1);
+  EXPECT_TRUE(sink_.Admit());
+  sink_.Handled(2 * kMiB);
+  EXPECT_EQ(resumed, 1) << "nobody was refused since";
+}
+
+TEST_F(WatchSinkTest, WhoeverAsksLateIsToldThatItMayGoOn) {
+  constexpr size_t kMiB = size_t{1} << 20;
+  sink_.Queued(5 * kMiB);
+  EXPECT_FALSE(sink_.Admit());
+  sink_.Handled(5 * kMiB);
+  int resumed = 0;
+  sink_.OnResume([&] { ++resumed; });
+  EXPECT_EQ(resumed, 1);
+}
+
 TEST(WatchDispatcherTest, KeepsTheOrderOfEachSink) {
   WatchRecorder recorder;
   {
