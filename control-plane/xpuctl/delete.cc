@@ -19,7 +19,7 @@ struct Doomed {
   std::string uid;
 };
 
-absl::StatusOr<std::vector<Doomed>> Choose(Session& session, const DeleteOptions& options) {
+absl::StatusOr<std::vector<Doomed>> Choose(Session& session, const DeleteCommand& options) {
   if (options.words.empty() == options.files.empty()) {
     return absl::InvalidArgumentError("say what to delete: KIND NAME, KIND/NAME, or -f FILE");
   }
@@ -91,7 +91,7 @@ absl::Status WaitUntilGone(ResourceStore& store, const ResourceKind& kind, const
   }
 }
 
-absl::Status Delete(Session& session, const DeleteOptions& options) {
+absl::Status Delete(Session& session, const DeleteCommand& options) {
   XPU_ASSIGN_OR_RETURN(std::vector<Doomed> doomed, Choose(session, options));
   size_t failed = 0;
   const auto complain = [&](const Doomed& one, const absl::Status& status) {

@@ -9,7 +9,7 @@
 
 namespace xpu {
 
-struct DeleteOptions {
+struct DeleteCommand {
   // Objects by name; none if there are files.
   std::vector<std::string> words;
   std::vector<std::string> files;
@@ -19,7 +19,7 @@ struct DeleteOptions {
   absl::Duration timeout = absl::Seconds(60);
 };
 
-absl::Status Delete(Session& session, const DeleteOptions& options);
+absl::Status Delete(Session& session, const DeleteCommand& options);
 
 // Waits until the object with that uid is gone, by watching. DeadlineExceeded says what still holds it.
 absl::Status WaitUntilGone(ResourceStore& store, const ResourceKind& kind, const ResourceName& name,

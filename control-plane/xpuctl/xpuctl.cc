@@ -28,7 +28,7 @@ struct CommandLine {
   bool all_namespaces = false;
   GetOptions get;
   WatchOptions watch;
-  DeleteOptions remove;
+  DeleteCommand remove;
   double timeout_seconds = 60;
   std::vector<std::string> files;
   std::function<absl::Status(Session&)> verb;
