@@ -21,6 +21,11 @@ absl::StatusOr<BusReading> ReadBus(PciBus& bus, const std::set<PciAddress>& pfs)
   return reading;
 }
 
+BusReader::Reading Share(absl::StatusOr<BusReading> reading) {
+  if (!reading.ok()) return reading.status();
+  return std::make_shared<const BusReading>(*std::move(reading));
+}
+
 BusReader::BusReader(PciBus& bus, std::set<PciAddress> pfs, Done done)
     : bus_(bus), pfs_(std::move(pfs)), done_(std::move(done)), thread_([this] { ThreadMain(); }) {}
 
@@ -44,6 +49,23 @@ uint64_t BusReader::Read(const FunctionId& function) {
   return ++requests_;
 }
 
+BusReader::Reading BusReader::ReadAllAndWait() {
+  absl::MutexLock lock(&mu_);
+  all_ = true;
+  const uint64_t mine = ++requests_;
+  ++waiters_;
+  const auto answered = [this, mine] {
+    mu_.AssertReaderHeld();
+    return stop_ || (whole_ && whole_request_ >= mine);
+  };
+  mu_.Await(absl::Condition(&answered));
+  Reading reading = whole_ && whole_request_ >= mine
+                        ? *whole_
+                        : Reading(absl::UnavailableError("the host agent is stopping"));
+  if (--waiters_ == 0) whole_.reset();
+  return reading;
+}
+
 void BusReader::ThreadMain() {
   const auto has_work = [this] {
     mu_.AssertReaderHeld();
@@ -61,9 +83,15 @@ void BusReader::ThreadMain() {
       request = requests_;
     }
     // All of it is some of it, too.
-    absl::StatusOr<BusReading> reading = all ? ReadBus(bus_, pfs_) : ReadSome(some);
-    if (reading.ok()) reading->request = request;
-    done_(std::move(reading));
+    absl::StatusOr<BusReading> read = all ? ReadBus(bus_, pfs_) : ReadSome(some);
+    if (read.ok()) read->request = request;
+    Reading reading = Share(std::move(read));
+    done_(reading);
+    if (!all) continue;
+    absl::MutexLock lock(&mu_);
+    if (waiters_ == 0) continue;
+    whole_ = std::move(reading);
+    whole_request_ = request;
   }
 }
 

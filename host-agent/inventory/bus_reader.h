@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
 #include <thread>
 #include <vector>
@@ -32,16 +34,17 @@ absl::StatusOr<BusReading> ReadBus(PciBus& bus, const std::set<PciAddress>& pfs)
 
 // Reads the bus on a thread of its own, for an event loop, which must not wait for what the kernel has to ask
 // a card: a function is a score of files. What is asked for while it reads is read once after that, however
-// often it was asked for. Safe from any thread.
+// often and by however many it was asked for. Safe from any thread.
 class BusReader {
  public:
+  using Reading = absl::StatusOr<std::shared_ptr<const BusReading>>;
   // Called on the reader's thread. A whole reading that failed is an error; a single function that could not
   // be read is left out.
-  using Done = std::function<void(absl::StatusOr<BusReading> reading)>;
+  using Done = std::function<void(const Reading& reading)>;
 
   // `bus` is not owned.
   BusReader(PciBus& bus, std::set<PciAddress> pfs, Done done);
-  // Finishes what it is at.
+  // Finishes what it is at. Nobody waits any more.
   ~BusReader();
   BusReader(const BusReader&) = delete;
   BusReader& operator=(const BusReader&) = delete;
@@ -49,6 +52,9 @@ class BusReader {
   // The number of the request; later ones have higher numbers.
   uint64_t ReadAll();
   uint64_t Read(const FunctionId& function);
+  // ReadAll, and waits for what comes of it, of which `done` is told as well. Not on the reader's thread, nor
+  // on a loop.
+  Reading ReadAllAndWait();
 
  private:
   void ThreadMain();
@@ -62,7 +68,14 @@ class BusReader {
   bool all_ ABSL_GUARDED_BY(mu_) = false;
   std::set<FunctionId> some_ ABSL_GUARDED_BY(mu_);
   bool stop_ ABSL_GUARDED_BY(mu_) = false;
+  // For those who wait: the last whole reading, and which requests it answers. Empty while nobody does.
+  int waiters_ ABSL_GUARDED_BY(mu_) = 0;
+  std::optional<Reading> whole_ ABSL_GUARDED_BY(mu_);
+  uint64_t whole_request_ ABSL_GUARDED_BY(mu_) = 0;
   std::thread thread_;
 };
+
+// The reading as those who share it have it.
+BusReader::Reading Share(absl::StatusOr<BusReading> reading);
 
 }  // namespace xpu

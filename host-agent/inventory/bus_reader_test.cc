@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <set>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -31,9 +32,9 @@ class BusReaderTest : public ::testing::Test {
     EXPECT_TRUE(devlink_.ActivateSf(kPf, 88).ok());
     kernel_.faults().Clear();
     reader_ = std::make_unique<BusReader>(bus_, std::set<PciAddress>{kPf},
-                                          [this](absl::StatusOr<BusReading> reading) {
+                                          [this](const BusReader::Reading& reading) {
                                             absl::MutexLock lock(&mu_);
-                                            readings_.push_back(std::move(reading));
+                                            readings_.push_back(reading);
                                           });
   }
 
@@ -46,7 +47,9 @@ class BusReaderTest : public ::testing::Test {
     if (!mu_.AwaitWithTimeout(absl::Condition(&there), absl::Seconds(10))) {
       return absl::DeadlineExceededError("no reading");
     }
-    return readings_[number - 1];
+    const BusReader::Reading& reading = readings_[number - 1];
+    if (!reading.ok()) return reading.status();
+    return **reading;
   }
 
   FakeKernel kernel_;
@@ -54,7 +57,7 @@ class BusReaderTest : public ::testing::Test {
   FakeDevlink devlink_;
   std::vector<PciAddress> vfs_;
   absl::Mutex mu_;
-  std::vector<absl::StatusOr<BusReading>> readings_ ABSL_GUARDED_BY(mu_);
+  std::vector<BusReader::Reading> readings_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<BusReader> reader_;
 };
 
@@ -85,6 +88,35 @@ TEST_F(BusReaderTest, ReadsAgainOnceHoweverOftenItIsAskedMeanwhile) {
   reader_.reset();
   EXPECT_EQ(kernel_.faults().Calls("List"), 2);
   EXPECT_EQ(kernel_.faults().Calls("Get"), 0) << "a whole reading has it too";
+}
+
+TEST_F(BusReaderTest, WhoWaitsGetsWhatIsReadAfterItAsked) {
+  absl::Notification reading, asked;
+  kernel_.faults().OnCall("List", [&] {
+    if (reading.HasBeenNotified()) return;
+    reading.Notify();
+    asked.WaitForNotification();
+  });
+  reader_->ReadAll();
+  reading.WaitForNotification();
+  // The reading that is under way may have seen this, or not.
+  kernel_.RemovePciFunction(vfs_[1]);
+  std::vector<std::thread> waiters;
+  for (int i = 0; i < 3; ++i) {
+    waiters.emplace_back([&] {
+      const BusReader::Reading all = reader_->ReadAllAndWait();
+      ASSERT_TRUE(all.ok()) << all.status();
+      EXPECT_TRUE((*all)->whole);
+      EXPECT_THAT((*all)->functions, SizeIs(2));
+    });
+  }
+  asked.Notify();
+  for (std::thread& waiter : waiters) waiter.join();
+  EXPECT_TRUE(AwaitReading(2).ok()) << "whoever does not wait is told, too";
+  // An error is the answer, and for this once.
+  kernel_.faults().FailCall("List", 1, absl::InternalError("I/O"));
+  EXPECT_EQ(reader_->ReadAllAndWait().status().code(), absl::StatusCode::kInternal);
+  EXPECT_TRUE(reader_->ReadAllAndWait().ok());
 }
 
 TEST_F(BusReaderTest, ReadsSingleFunctions) {

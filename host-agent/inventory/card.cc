@@ -22,10 +22,11 @@ bool IsDnsLabel(absl::string_view text) {
 
 absl::StatusOr<CardConfig> ParseCard(absl::string_view text) {
   const std::vector<std::string> parts = absl::StrSplit(text, absl::MaxSplits('=', 2));
-  if (parts.size() != 3 || parts[2].empty()) {
+  if (parts.size() < 2 || parts.back().empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "card \"", text,
-        "\": write NAME=PF=ENDPOINT, for example card0=0000:03:00.0=unix:/run/xpu/xpu-agent.sock"));
+        "\": write NAME=PF=ENDPOINT, for example card0=0000:03:00.0=unix:/run/xpu/xpu-agent.sock, or NAME=PF "
+        "for a network card without an xPU agent"));
   }
   if (!IsDnsLabel(parts[0])) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -34,7 +35,7 @@ absl::StatusOr<CardConfig> ParseCard(absl::string_view text) {
   }
   const absl::StatusOr<PciAddress> pf = PciAddress::Parse(parts[1]);
   if (!pf.ok()) return Annotate(pf.status(), absl::StrCat("card \"", text, "\""));
-  return CardConfig{parts[0], *pf, parts[2]};
+  return CardConfig{parts[0], *pf, parts.size() == 3 ? parts[2] : ""};
 }
 
 absl::Status CheckCards(const std::vector<CardConfig>& cards) {
@@ -47,8 +48,10 @@ absl::Status CheckCards(const std::vector<CardConfig>& cards) {
     }
     const auto [it, added] = endpoints.emplace(card.name, card.endpoint);
     if (!added && it->second != card.endpoint) {
-      return absl::InvalidArgumentError(absl::StrCat("card ", card.name, " has two endpoints, ", it->second,
-                                                     " and ", card.endpoint, "; a card has one xPU agent"));
+      const auto shown = [](const std::string& endpoint) { return endpoint.empty() ? "none" : endpoint; };
+      return absl::InvalidArgumentError(absl::StrCat("card ", card.name, " has two endpoints, ",
+                                                     shown(it->second), " and ", shown(card.endpoint),
+                                                     "; a card has one xPU agent"));
     }
   }
   return absl::OkStatus();

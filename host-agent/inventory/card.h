@@ -34,18 +34,19 @@ struct PfSetup {
 };
 
 // One physical function that this host may use, and where the xPU agent of its card is. A card with several
-// ports has one of these for each, with the same name and endpoint.
+// ports has one of these for each, with the same name and endpoint. A network card that is no DPU has no
+// endpoint.
 struct CardConfig {
   std::string name;
   PciAddress pf;
-  // As MakeChannel takes it.
-  std::string endpoint;
+  // As MakeChannel takes it; empty: there is no agent.
+  std::string endpoint = {};
   PfSetup setup = {};
   friend bool operator==(const CardConfig&, const CardConfig&) = default;
 };
 
-// "NAME=PF=ENDPOINT", e.g. "card0=0000:03:00.0=unix:/run/xpu/xpu-agent.sock". The name becomes part of
-// resources, so it is a label of RFC 1123. InvalidArgument otherwise.
+// "NAME=PF=ENDPOINT", e.g. "card0=0000:03:00.0=unix:/run/xpu/xpu-agent.sock", or "NAME=PF" for a card without
+// an agent. The name becomes part of resources, so it is a label of RFC 1123. InvalidArgument otherwise.
 absl::StatusOr<CardConfig> ParseCard(absl::string_view text);
 
 // InvalidArgument if a physical function is named twice, or a card has two endpoints.

@@ -39,6 +39,8 @@ absl::Status Inventory::Refresh() {
   return absl::OkStatus();
 }
 
+BusReader::Reading Inventory::ReadNow() { return reader_->ReadAllAndWait(); }
+
 std::set<PciAddress> Inventory::PfAddresses() const {
   absl::MutexLock lock(&mu_);
   std::set<PciAddress> addresses;
@@ -128,11 +130,11 @@ absl::Status Inventory::Follow(EventLoop& loop, Netlink& netlink, Observers obse
   observers_ = std::move(observers);
   reader_ = std::make_unique<BusReader>(
       bus_, PfAddresses(),
-      [this, &loop, alive = std::weak_ptr<bool>(alive_)](absl::StatusOr<BusReading> reading) {
-        loop.Post([this, alive, reading = std::move(reading)] {
+      [this, &loop, alive = std::weak_ptr<bool>(alive_)](const BusReader::Reading& reading) {
+        loop.Post([this, alive, reading] {
           if (alive.expired()) return;
           if (reading.ok()) {
-            Take(*reading);
+            Take(**reading);
           } else {
             spdlog::warn("functions could not be read again, what was known stays: {}",
                          reading.status().ToString());
@@ -305,6 +307,7 @@ Inventory::Known& Inventory::NoteCommon(const FunctionId& id, const Pf& pf,
   function.id = id;
   function.pf = pf.config.pf;
   function.card = pf.config.name;
+  function.has_agent = !pf.config.endpoint.empty();
   function.pf_name = pf.name;
   known.present = true;
   known.has_interface = !netdevs.empty();

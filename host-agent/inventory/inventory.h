@@ -31,6 +31,8 @@ struct HostFunction {
   FunctionId id;
   PciAddress pf;
   std::string card;
+  // The card has an xPU agent, which answers for the function: it is a DPU.
+  bool has_agent = true;
   // Id of its bridge port at the card's xPU agent: "host<PF>-<VF>", or "host<PF>-sf<number>", where the PF
   // counts as its function number.
   std::string port;
@@ -86,7 +88,8 @@ struct InventoryList {
 // One that was there and vanished stays listed, as not healthy, unless its physical function is set up to be
 // without it. Until a card has said its first word it is taken to be well, so that a restart changes nothing.
 //
-// Find, CheckGivable, Resolve, List and Subscribe are safe from any thread; the rest belongs to the loop's.
+// Find, CheckGivable, Resolve, List, ReadNow and Subscribe are safe from any thread; the rest belongs to the
+// loop's.
 class Inventory {
  public:
   using Listener = std::function<void(const InventoryList&)>;
@@ -111,6 +114,9 @@ class Inventory {
   };
   // Follows the devices of the bus, and the interfaces of `netlink`'s namespace, which is the host's.
   absl::Status Follow(EventLoop& loop, Netlink& netlink, Observers observers);
+  // Has the bus read, and waits for it: what there is now, which the inventory takes too. After Follow; not
+  // on the loop.
+  BusReader::Reading ReadNow();
   // A function's claim has changed.
   void ClaimChanged(const FunctionId& function);
   // What a card says of its representors.

@@ -1,15 +1,13 @@
 #include "host-agent/inventory/inventory.h"
 
-#include <map>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "common/sys/fake/fake_kernel.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "host-agent/inventory/function_alias.h"
+#include "host-agent/inventory/inventory_testing.h"
 
 namespace xpu {
 namespace {
@@ -18,147 +16,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-const PciAddress kPf{0, 3, 0, 0};
-
-class InventoryTest : public ::testing::Test {
- protected:
-  InventoryTest() : bus_(kernel_), devlink_(kernel_), factory_(kernel_) {
-    kernel_.AddCard(kPf, "p0", 4);
-    EXPECT_TRUE(bus_.SetNumVfs(kPf, 4).ok());
-    const auto functions = bus_.List();
-    for (const PciFunction& function : *functions) {
-      if (function.physical_function) vfs_.push_back(function.address);
-    }
-    Make({});
-  }
-  ~InventoryTest() override {
-    if (thread_.joinable()) {
-      loop_.PostAndWait([this] { inventory_.reset(); });
-      loop_.Stop();
-      thread_.join();
-    }
-  }
-
-  void Make(const PfSetup& setup) {
-    inventory_ = std::make_unique<Inventory>(
-        std::vector<CardConfig>{{"card0", kPf, "unix:/x", setup}}, bus_,
-        [this](const FunctionId& function) {
-          absl::MutexLock lock(&mu_);
-          return claims_.contains(function) ? claims_.at(function) : ClaimHealth();
-        },
-        [this] {
-          absl::MutexLock lock(&mu_);
-          return static_cast<int>(claims_.size());
-        });
-  }
-
-  void Follow() {
-    netlink_ = *factory_.Open(nullptr);
-    thread_ = std::thread([this] { loop_.Run(); });
-    loop_.PostAndWait([this] {
-      ASSERT_TRUE(inventory_
-                      ->Follow(loop_, *netlink_,
-                               {.interface_seen =
-                                    [this](const FunctionId& function) {
-                                      absl::MutexLock lock(&mu_);
-                                      seen_.push_back(function);
-                                    },
-                                .pf_changed =
-                                    [this](const PciAddress& pf) {
-                                      absl::MutexLock lock(&mu_);
-                                      pfs_changed_.push_back(pf);
-                                    }})
-                      .ok());
-    });
-  }
-
-  void SetClaim(const FunctionId& function, std::optional<ClaimHealth> claim) {
-    {
-      absl::MutexLock lock(&mu_);
-      claims_.erase(function);
-      if (claim) claims_[function] = *claim;
-    }
-    if (thread_.joinable()) {
-      loop_.PostAndWait([&] { inventory_->ClaimChanged(function); });
-    } else {
-      inventory_->ClaimChanged(function);
-    }
-  }
-
-  MacAddress MacOf(const PciAddress& function) {
-    return netlink_->GetLink(bus_.Get(function)->netdevs.at(0))->mac;
-  }
-
-  // On the loop, as who owns the inventory does it.
-  void CardSays(const absl::StatusOr<CardPorts>& ports) {
-    loop_.PostAndWait([&] { inventory_->CardPortsChanged("card0", ports); });
-  }
-  void SetUp(const LinkChange& change) {
-    ASSERT_TRUE(netlink_->ChangeLink(netlink_->GetLink("p0")->ifindex, change).ok());
-  }
-  std::string ReasonOf(const FunctionId& function) { return inventory_->Find(function)->reason; }
-  bool Healthy(const FunctionId& function) { return inventory_->Find(function)->healthy; }
-
-  FakeKernel kernel_;
-  FakePciBus bus_;
-  FakeDevlink devlink_;
-  FakeNetlinkFactory factory_;
-  EventLoop loop_;
-  std::unique_ptr<Netlink> netlink_;
-  std::vector<PciAddress> vfs_;
-  absl::Mutex mu_;
-  std::map<FunctionId, ClaimHealth> claims_ ABSL_GUARDED_BY(mu_);
-  std::vector<FunctionId> seen_ ABSL_GUARDED_BY(mu_);
-  std::vector<PciAddress> pfs_changed_ ABSL_GUARDED_BY(mu_);
-  std::unique_ptr<Inventory> inventory_;
-  std::thread thread_;
-};
-
-// Waits for a list that a listener is told.
-class Waiter {
- public:
-  explicit Waiter(Inventory& inventory)
-      : subscription_(inventory.Subscribe([this](const InventoryList& list) {
-          absl::MutexLock lock(&mu_);
-          last_ = list.functions;
-          claims_ = list.claims;
-          ++times_;
-        })) {}
-  template <class Predicate>
-  bool WaitFor(Predicate predicate) {
-    absl::MutexLock lock(&mu_);
-    const auto reached = [&] {
-      mu_.AssertReaderHeld();
-      return predicate(last_);
-    };
-    return mu_.AwaitWithTimeout(absl::Condition(&reached), absl::Seconds(10));
-  }
-  int times() {
-    absl::MutexLock lock(&mu_);
-    return times_;
-  }
-  int claims() {
-    absl::MutexLock lock(&mu_);
-    return claims_;
-  }
-
- private:
-  absl::Mutex mu_;
-  std::vector<HostFunction> last_ ABSL_GUARDED_BY(mu_);
-  int times_ ABSL_GUARDED_BY(mu_) = 0;
-  int claims_ ABSL_GUARDED_BY(mu_) = -1;
-  std::unique_ptr<Inventory::Subscription> subscription_;
-};
-
-auto IsHealthy(const FunctionId& function, bool healthy) {
-  return [function, healthy](const std::vector<HostFunction>& list) {
-    for (const HostFunction& each : list) {
-      if (each.id == function) return each.healthy == healthy;
-    }
-    return false;
-  };
-}
 
 TEST_F(InventoryTest, ListsTheVirtualFunctionsOfItsCards) {
   kernel_.AddCard(PciAddress{0, 9, 0, 0}, "other", 2);
@@ -191,17 +48,6 @@ TEST_F(InventoryTest, AnErrorOfTheBusLeavesWhatIsKnown) {
   kernel_.faults().FailCall("List", 1, absl::InternalError("I/O"));
   EXPECT_FALSE(inventory_->Refresh().ok());
   EXPECT_THAT(inventory_->List(), SizeIs(4));
-}
-
-TEST_F(InventoryTest, AFunctionWithoutInterfaceIsHealthyOnlyWithAClaim) {
-  ASSERT_TRUE(inventory_->Refresh().ok());
-  Follow();
-  Waiter waiter(*inventory_);
-  kernel_.UnplugLink(MacOf(vfs_[1]));
-  ASSERT_TRUE(waiter.WaitFor(IsHealthy(vfs_[1], false)));
-  EXPECT_THAT(inventory_->Find(vfs_[1])->reason, HasSubstr("no network interface"));
-  SetClaim(vfs_[1], ClaimHealth{.claimed = true});
-  EXPECT_TRUE(inventory_->Find(vfs_[1])->healthy);
 }
 
 TEST_F(InventoryTest, AMoveIntoAPodChangesNothing) {
@@ -258,61 +104,6 @@ TEST_F(InventoryTest, PodsThatComeAndGoReadNothing) {
   EXPECT_TRUE(Healthy(vfs_[0]));
 }
 
-TEST_F(InventoryTest, AClaimThatEndsBeforeItsInterfaceIsSeenAtHomeDoesNotMakeItUnhealthy) {
-  ASSERT_TRUE(inventory_->Refresh().ok());
-  SetClaim(vfs_[0], ClaimHealth{.claimed = true});
-  Follow();
-  loop_.PostAndWait([] {});
-  const auto pod = kernel_.AddNamespace("/run/netns/pod");
-  LinkChange move;
-  move.net_namespace = pod;
-  const Link home = *netlink_->GetLink(bus_.Get(vfs_[0])->netdevs.at(0));
-  ASSERT_TRUE(netlink_->ChangeLink(home.ifindex, move).ok());
-  loop_.PostAndWait([] {});
-  Waiter waiter(*inventory_);
-  bool unhealthy = false;
-  const auto subscription =
-      inventory_->Subscribe([&](const InventoryList& list) { unhealthy |= !list.functions.at(0).healthy; });
-  loop_.PostAndWait([&] {
-    // The loop hears of the interface after this.
-    LinkChange back;
-    back.net_namespace = kernel_.root();
-    auto there = *factory_.Open(pod);
-    ASSERT_TRUE(there->ChangeLink(there->GetLink(home.name)->ifindex, back).ok());
-    {
-      absl::MutexLock lock(&mu_);
-      claims_.clear();
-    }
-    inventory_->ClaimChanged(vfs_[0]);
-  });
-  kernel_.UnplugLink(MacOf(vfs_[1]));
-  ASSERT_TRUE(waiter.WaitFor(IsHealthy(vfs_[1], false)));
-  EXPECT_FALSE(unhealthy);
-  EXPECT_TRUE(Healthy(vfs_[0]));
-}
-
-TEST_F(InventoryTest, AClaimThatEndsWithoutItsInterfaceLeavesItUnhealthy) {
-  ASSERT_TRUE(inventory_->Refresh().ok());
-  SetClaim(vfs_[0], ClaimHealth{.claimed = true});
-  Follow();
-  Waiter waiter(*inventory_);
-  kernel_.UnplugLink(MacOf(vfs_[0]));
-  loop_.PostAndWait([] {});
-  EXPECT_TRUE(Healthy(vfs_[0]));
-  SetClaim(vfs_[0], std::nullopt);
-  ASSERT_TRUE(waiter.WaitFor(IsHealthy(vfs_[0], false)));
-  EXPECT_THAT(ReasonOf(vfs_[0]), HasSubstr("no network interface"));
-}
-
-TEST_F(InventoryTest, AFunctionThatIsStuckIsNotHealthy) {
-  ASSERT_TRUE(inventory_->Refresh().ok());
-  SetClaim(vfs_[0], ClaimHealth{.claimed = true, .stuck = "the card does not answer"});
-  EXPECT_FALSE(inventory_->Find(vfs_[0])->healthy);
-  EXPECT_EQ(inventory_->Find(vfs_[0])->reason, "the card does not answer");
-  SetClaim(vfs_[0], std::nullopt);
-  EXPECT_TRUE(inventory_->Find(vfs_[0])->healthy);
-}
-
 TEST_F(InventoryTest, AFunctionThatVanishesStaysListedAsNotHealthy) {
   ASSERT_TRUE(inventory_->Refresh().ok());
   Follow();
@@ -356,12 +147,6 @@ TEST_F(InventoryTest, AnInterfaceThatComesBackIsSeen) {
     return std::find(seen_.begin(), seen_.end(), vfs_[0]) != seen_.end();
   };
   EXPECT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&is_seen), absl::Seconds(10)));
-}
-
-LinkChange Up(bool up) {
-  LinkChange change;
-  change.up = up;
-  return change;
 }
 
 TEST_F(InventoryTest, AFunctionHasAllThatPoolsAreChosenBy) {
@@ -442,116 +227,6 @@ TEST_F(InventoryTest, ResolvesIdsAndNamesOfTheAuxiliaryBus) {
   }
 }
 
-TEST_F(InventoryTest, WithoutCarrierAtThePhysicalFunctionNoneIsHealthy) {
-  const MacAddress mac = (*factory_.Open(nullptr))->GetLink("p0")->mac;
-  ASSERT_TRUE(inventory_->Refresh().ok());
-  Follow();
-  SetUp(Up(true));
-  SetClaim(vfs_[1], ClaimHealth{.claimed = true});
-  Waiter waiter(*inventory_);
-  kernel_.PlugCable(mac, false);
-  ASSERT_TRUE(waiter.WaitFor(IsHealthy(vfs_[0], false)));
-  EXPECT_THAT(ReasonOf(vfs_[0]),
-              HasSubstr("interface p0 of its physical function 0000:03:00.0 has no carrier"));
-  EXPECT_FALSE(Healthy(vfs_[1])) << "a claim does not help";
-  EXPECT_EQ(inventory_->CheckGivable(vfs_[0]).code(), absl::StatusCode::kFailedPrecondition);
-  kernel_.PlugCable(mac, true);
-  ASSERT_TRUE(waiter.WaitFor(IsHealthy(vfs_[0], true)));
-  EXPECT_TRUE(Healthy(vfs_[1]));
-  EXPECT_TRUE(inventory_->CheckGivable(vfs_[0]).ok());
-}
-
-TEST_F(InventoryTest, CarrierIsAskedForOnlyOfAnInterfaceThatIsUp) {
-  const MacAddress mac = (*factory_.Open(nullptr))->GetLink("p0")->mac;
-  ASSERT_TRUE(inventory_->Refresh().ok());
-  Follow();
-  SetUp(Up(true));
-  Waiter waiter(*inventory_);
-  kernel_.PlugCable(mac, false);
-  ASSERT_TRUE(waiter.WaitFor(IsHealthy(vfs_[0], false)));
-  SetUp(Up(false));
-  EXPECT_TRUE(waiter.WaitFor(IsHealthy(vfs_[0], true)));
-}
-
-TEST_F(InventoryTest, TheWrongDriverIsNotHealthy) {
-  Make({.drivers = {{1, "vfio-pci"}}});
-  ASSERT_TRUE(inventory_->Refresh().ok());
-  Follow();
-  Waiter waiter(*inventory_);
-  EXPECT_FALSE(Healthy(vfs_[1]));
-  EXPECT_THAT(ReasonOf(vfs_[1]), HasSubstr("is to have driver vfio-pci"));
-  EXPECT_TRUE(Healthy(vfs_[0]));
-  ASSERT_TRUE(bus_.BindDriver(vfs_[1], "vfio-pci").ok());
-  ASSERT_TRUE(waiter.WaitFor(IsHealthy(vfs_[1], true)));
-  ASSERT_TRUE(bus_.BindDriver(vfs_[1], "").ok());
-  EXPECT_TRUE(waiter.WaitFor(IsHealthy(vfs_[1], false)));
-}
-
-TEST_F(InventoryTest, WhatStandsInTheWayOfTheSetupIsShownOnTheFunctions) {
-  Make({.vfs = 8, .drivers = {{1, "vfio-pci"}}});
-  ASSERT_TRUE(inventory_->Refresh().ok());
-  inventory_->PfSetUp(kPf, "a function is in use: by pod default/web",
-                      {{vfs_[1], "it keeps its driver: pod default/web"}});
-  EXPECT_TRUE(Healthy(vfs_[0])) << "it can be used as it is";
-  EXPECT_THAT(ReasonOf(vfs_[0]), HasSubstr("not as configured: a function is in use: by pod default/web"));
-  EXPECT_FALSE(Healthy(vfs_[1]));
-  EXPECT_EQ(ReasonOf(vfs_[1]), "it keeps its driver: pod default/web");
-  inventory_->PfSetUp(kPf, "", {});
-  EXPECT_EQ(ReasonOf(vfs_[0]), "");
-}
-
-TEST_F(InventoryTest, ACardsWordOnItsRepresentorsCounts) {
-  ASSERT_TRUE(inventory_->Refresh().ok());
-  Follow();
-  for (const PciAddress& vf : vfs_) EXPECT_TRUE(Healthy(vf)) << "before the first word";
-  CardSays(CardPorts{.healthy = {"host0-0", "host0-1"}, .unhealthy = {{"host0-2", "it is down"}}});
-  EXPECT_TRUE(Healthy(vfs_[0]));
-  EXPECT_FALSE(Healthy(vfs_[2]));
-  EXPECT_THAT(ReasonOf(vfs_[2]), HasSubstr("card card0 says of its representor: it is down"));
-  EXPECT_FALSE(Healthy(vfs_[3]));
-  EXPECT_THAT(ReasonOf(vfs_[3]), HasSubstr("no representor of it (port host0-3)"));
-  CardSays(CardPorts{.healthy = {"host0-0", "host0-1", "host0-2", "host0-3"}});
-  for (const PciAddress& vf : vfs_) EXPECT_TRUE(Healthy(vf));
-}
-
-TEST_F(InventoryTest, ASilentCardsFunctionsAreNotHealthyUntilItIsBack) {
-  const CardPorts all{.healthy = {"host0-0", "host0-1", "host0-2", "host0-3"}};
-  ASSERT_TRUE(inventory_->Refresh().ok());
-  Follow();
-  CardSays(all);
-  CardSays(absl::UnavailableError("no word for 900 ms"));
-  for (const PciAddress& vf : vfs_) {
-    EXPECT_FALSE(Healthy(vf));
-    EXPECT_THAT(ReasonOf(vf), HasSubstr("nothing is heard of card card0: no word for 900 ms"));
-    EXPECT_TRUE(inventory_->CheckGivable(vf).ok()) << "the card's own answer says it better";
-  }
-  CardSays(all);
-  for (const PciAddress& vf : vfs_) EXPECT_TRUE(Healthy(vf));
-  CardSays(absl::UnimplementedError("no such call"));
-  for (const PciAddress& vf : vfs_) EXPECT_TRUE(Healthy(vf)) << "it cannot tell";
-}
-
-TEST_F(InventoryTest, APulledCardIsGoneAndHealthyAgainWhenItIsBack) {
-  ASSERT_TRUE(inventory_->Refresh().ok());
-  Follow();
-  Waiter waiter(*inventory_);
-  kernel_.RemovePciFunction(kPf);
-  ASSERT_TRUE(waiter.WaitFor([](const auto& list) {
-    return list.size() == 4 && std::all_of(list.begin(), list.end(), [](const auto& f) {
-             return !f.healthy && f.reason == "its physical function 0000:03:00.0 is gone";
-           });
-  }));
-  kernel_.AddCard(kPf, "p0", 4);
-  ASSERT_TRUE(bus_.SetNumVfs(kPf, 4).ok());
-  ASSERT_TRUE(waiter.WaitFor([](const auto& list) {
-    return list.size() == 4 && std::all_of(list.begin(), list.end(), [](const auto& f) { return f.healthy; });
-  }));
-  // Its new interface is watched, too.
-  SetUp(Up(true));
-  kernel_.PlugCable(netlink_->GetLink("p0")->mac, false);
-  EXPECT_TRUE(waiter.WaitFor(IsHealthy(vfs_[0], false)));
-}
-
 TEST_F(InventoryTest, TellsWhichPhysicalFunctionHasChanged) {
   kernel_.AddCard(PciAddress{0, 9, 0, 0}, "other", 2);
   ASSERT_TRUE(inventory_->Refresh().ok());
@@ -601,30 +276,6 @@ TEST_F(InventoryTest, ListenersAreToldTheNumberOfClaims) {
   EXPECT_EQ(waiter.claims(), 2);
   SetClaim(vfs_[0], std::nullopt);
   EXPECT_EQ(waiter.claims(), 1);
-}
-
-TEST_F(InventoryTest, OnlyAFreeFunctionHasToBeHealthyToBeGiven) {
-  ASSERT_TRUE(inventory_->Refresh().ok());
-  kernel_.UnplugLink((*factory_.Open(nullptr))->GetLink(bus_.Get(vfs_[0])->netdevs.at(0))->mac);
-  ASSERT_TRUE(inventory_->Refresh().ok());
-  const absl::Status refused = inventory_->CheckGivable(vfs_[0]);
-  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(refused.message()), HasSubstr("no network interface"));
-  SetClaim(vfs_[0], ClaimHealth{.claimed = true, .stuck = "the card does not answer"});
-  EXPECT_TRUE(inventory_->CheckGivable(vfs_[0]).ok()) << "who has it is said by whom it is refused";
-  EXPECT_EQ(inventory_->CheckGivable(PciAddress{0, 0x77, 0, 0}).code(), absl::StatusCode::kNotFound);
-}
-
-TEST(FunctionAlias, TheKernelsWordCountsMoreThanTheAlias) {
-  Link link;
-  EXPECT_EQ(FunctionOf(link), std::nullopt);
-  link.alias = FunctionAlias(PciAddress{0, 3, 0, 2});
-  EXPECT_EQ(link.alias, "xpu:0000:03:00.2");
-  EXPECT_EQ(FunctionOf(link), (PciAddress{0, 3, 0, 2}));
-  link.parent_device = "0000:05:00.1";
-  EXPECT_EQ(FunctionOf(link), (PciAddress{0, 5, 0, 1}));
-  link.parent_device = "virtio0";
-  EXPECT_EQ(FunctionOf(link), std::nullopt);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "host-agent/testing/latest.h"
 #include "xpu/hostagent/v1/host_agent.grpc.pb.h"
 
 namespace xpu {
@@ -19,11 +20,13 @@ class FunctionWatch {
     thread_ = std::thread([this] {
       hostagent::v1::WatchFunctionsResponse response;
       while (reader_->Read(&response)) {
-        absl::MutexLock lock(&mu_);
-        last_ = response;
-        for (const hostagent::v1::Function& function : response.functions()) {
-          if (!function.healthy()) were_unhealthy_.insert(function.id());
+        {
+          absl::MutexLock lock(&mu_);
+          for (const hostagent::v1::Function& function : response.functions()) {
+            if (!function.healthy()) were_unhealthy_.insert(function.id());
+          }
         }
+        latest_.Set(response);
       }
       const grpc::Status status = reader_->Finish();
       absl::MutexLock lock(&mu_);
@@ -37,12 +40,7 @@ class FunctionWatch {
   }
   template <class Predicate>
   bool WaitFor(Predicate predicate) {
-    absl::MutexLock lock(&mu_);
-    const auto reached = [&] {
-      mu_.AssertReaderHeld();
-      return predicate(last_);
-    };
-    return mu_.AwaitWithTimeout(absl::Condition(&reached), absl::Seconds(20));
+    return latest_.WaitFor(predicate);
   }
   bool WaitForEnd() {
     absl::MutexLock lock(&mu_);
@@ -57,8 +55,8 @@ class FunctionWatch {
  private:
   grpc::ClientContext context_;
   std::unique_ptr<grpc::ClientReader<hostagent::v1::WatchFunctionsResponse>> reader_;
+  Latest<hostagent::v1::WatchFunctionsResponse> latest_;
   absl::Mutex mu_;
-  hostagent::v1::WatchFunctionsResponse last_ ABSL_GUARDED_BY(mu_);
   std::set<std::string> were_unhealthy_ ABSL_GUARDED_BY(mu_);
   bool ended_ ABSL_GUARDED_BY(mu_) = false;
   grpc::StatusCode end_ ABSL_GUARDED_BY(mu_) = grpc::StatusCode::OK;
