@@ -6,14 +6,19 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/clock.h"
 #include "common/base/status_macros.h"
 #include "common/sys/in_namespace.h"
+#include "common/sys/net_namespaces_real.h"
+#include "common/sys/netlink_real.h"
 
 namespace xpu {
 namespace {
@@ -39,10 +44,21 @@ int Checksum(const Octets& octets) {
 
 constexpr uint8_t kIcmpv6 = 58;
 
-absl::Status SendAnnouncements(int fd, int ifindex, const MacAddress& mac,
-                               const std::vector<IpAddress>& addresses) {
-  for (const IpAddress& ip : addresses) {
-    const std::string frame = ip.is_v4() ? ArpAnnouncement(mac, ip) : UnsolicitedAdvertisement(mac, ip);
+absl::StatusOr<UniqueFd> OpenPacketSocket(const std::shared_ptr<NetNamespace>& ns) {
+  UniqueFd fd;
+  XPU_RETURN_IF_ERROR(InNamespace(ns, [&]() -> absl::Status {
+    // Protocol 0: it sends and never receives.
+    fd.Reset(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
+    return fd ? absl::OkStatus() : absl::ErrnoToStatus(errno, "cannot open a packet socket");
+  }));
+  return fd;
+}
+
+absl::Status SendAnnouncements(int fd, const Announcement& announcement) {
+  const int ifindex = announcement.ifindex;
+  for (const IpAddress& ip : announcement.addresses) {
+    const std::string frame =
+        ip.is_v4() ? ArpAnnouncement(announcement.mac, ip) : UnsolicitedAdvertisement(announcement.mac, ip);
     sockaddr_ll to{};
     to.sll_family = AF_PACKET;
     to.sll_ifindex = ifindex;
@@ -78,45 +94,74 @@ std::string UnsolicitedAdvertisement(const MacAddress& mac, const IpAddress& ip)
   return ethernet + ipv6 + type + U16(checksum) + body;
 }
 
-Announcer::Announcer() : closer_([this] { RunCloser(); }) {}
+Announcer::Announcer(const Options& options) : options_(options), thread_([this] { ThreadMain(); }) {}
 
 Announcer::~Announcer() {
   {
     absl::MutexLock lock(&mu_);
     stopping_ = true;
   }
-  closer_.join();
+  thread_.join();
 }
 
-absl::Status Announcer::Announce(const std::shared_ptr<NetNamespace>& ns, int ifindex, const MacAddress& mac,
-                                 const std::vector<IpAddress>& addresses) {
-  if (addresses.empty()) return absl::OkStatus();
-  UniqueFd fd;
-  XPU_RETURN_IF_ERROR(InNamespace(ns, [&]() -> absl::Status {
-    // Protocol 0: it sends and never receives.
-    fd.Reset(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
-    return fd ? absl::OkStatus() : absl::ErrnoToStatus(errno, "cannot open a packet socket");
-  }));
-  const absl::Status sent = SendAnnouncements(fd.get(), ifindex, mac, addresses);
-  Close(std::move(fd));
-  return sent;
-}
-
-void Announcer::Close(UniqueFd socket) {
+absl::Status Announcer::Announce(const Announcement& announcement) {
+  if (announcement.addresses.empty()) return absl::OkStatus();
+  XPU_ASSIGN_OR_RETURN(UniqueFd fd, OpenPacketSocket(announcement.ns));
+  const absl::Status sent = SendAnnouncements(fd.get(), announcement);
   absl::MutexLock lock(&mu_);
-  to_close_.push_back(std::move(socket));
+  to_close_.push_back(std::move(fd));
+  if (!sent.ok()) return sent;
+  Second& second = seconds_.emplace_back();
+  second.due = Clock::Steady().Now() + options_.interval;
+  second.ns_inode = announcement.ns->inode();
+  second.announcement = announcement;
+  second.announcement.ns = nullptr;
+  return absl::OkStatus();
 }
 
-void Announcer::RunCloser() {
+void Announcer::ThreadMain() {
   const auto has_work = [this]()
                             ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return stopping_ || !to_close_.empty(); };
   for (;;) {
     // Closed by its destructor, without the lock.
     std::vector<UniqueFd> closing;
-    absl::MutexLock lock(&mu_, absl::Condition(&has_work));
-    if (to_close_.empty()) return;
-    closing.swap(to_close_);
+    std::optional<Second> second;
+    {
+      absl::MutexLock lock(&mu_);
+      if (!has_work()) {
+        // The first may change while this waits only by being the first at all, which comes with a socket.
+        const absl::Duration wait =
+            seconds_.empty() ? absl::InfiniteDuration() : seconds_.front().due - Clock::Steady().Now();
+        mu_.AwaitWithTimeout(absl::Condition(&has_work), std::max(wait, absl::ZeroDuration()));
+      }
+      if (stopping_ && to_close_.empty()) return;
+      closing.swap(to_close_);
+      if (closing.empty() && !seconds_.empty() && seconds_.front().due <= Clock::Steady().Now()) {
+        second = std::move(seconds_.front());
+        seconds_.pop_front();
+      }
+    }
+    if (second) SayAgain(*second);
   }
+}
+
+void Announcer::SayAgain(const Second& second) {
+  Announcement again = second.announcement;
+  const auto say = [&]() -> absl::Status {
+    XPU_ASSIGN_OR_RETURN(again.ns, NetNamespacesReal().Open(again.netns_path));
+    if (again.ns->inode() != second.ns_inode) return absl::OkStatus();
+    XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, NetlinkFactoryReal().Open(again.ns));
+    XPU_ASSIGN_OR_RETURN(const Link link, netlink->GetLinkByIndex(again.ifindex));
+    XPU_ASSIGN_OR_RETURN(const std::vector<InterfaceAddress> there, netlink->ListAddresses(again.ifindex));
+    if (link.mac != again.mac) return absl::OkStatus();
+    std::erase_if(again.addresses, [&there](const IpAddress& address) {
+      return std::none_of(there.begin(), there.end(),
+                          [&address](const InterfaceAddress& one) { return one.address == address; });
+    });
+    XPU_ASSIGN_OR_RETURN(const UniqueFd fd, OpenPacketSocket(again.ns));
+    return SendAnnouncements(fd.get(), again);
+  };
+  say().IgnoreError();
 }
 
 }  // namespace xpu

@@ -108,7 +108,8 @@ absl::StatusOr<std::vector<Route>> HostSide::Configure(const ClaimRow& row, cons
   const std::string& ifname = row.attachment->ifname;
   XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(pod));
   XPU_ASSIGN_OR_RETURN(const Link link, netlink->GetLink(ifname));
-  std::vector<IpAddress> addresses;
+  Announcement announcement{
+      .ns = pod, .netns_path = row.attachment->netns, .ifindex = link.ifindex, .mac = row.mac};
   for (const InterfaceAddress& address : setup.addresses) {
     absl::Status added = netlink->AddAddress(link.ifindex, address);
     if (absl::IsPermissionDenied(added) && address.address.is_v6()) {
@@ -116,7 +117,7 @@ absl::StatusOr<std::vector<Route>> HostSide::Configure(const ClaimRow& row, cons
       added = netlink->AddAddress(link.ifindex, address);
     }
     XPU_RETURN_IF_ERROR(added);
-    addresses.push_back(address.address);
+    announcement.addresses.push_back(address.address);
   }
   LinkChange up;
   up.up = true;
@@ -133,7 +134,7 @@ absl::StatusOr<std::vector<Route>> HostSide::Configure(const ClaimRow& row, cons
     XPU_RETURN_IF_ERROR(added);
     routes.push_back(route);
   }
-  if (const absl::Status status = announce_(pod, link.ifindex, row.mac, addresses); !status.ok()) {
+  if (const absl::Status status = announce_(announcement); !status.ok()) {
     spdlog::warn("neighbours could not be told of {} of {}: {}", ifname, DescribeHolder(row),
                  status.ToString());
   }

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/base/function_id.h"
+#include "common/sys/announce.h"
 #include "common/sys/net_namespaces.h"
 #include "common/sys/netlink.h"
 #include "common/sys/pci_bus.h"
@@ -17,9 +18,8 @@
 
 namespace xpu {
 
-// Announcer::Announce (common/sys/announce.h), or what stands for it in a test.
-using Announce = std::function<absl::Status(const std::shared_ptr<NetNamespace>& ns, int ifindex,
-                                            const MacAddress& mac, const std::vector<IpAddress>& addresses)>;
+// Announcer::Announce, or what stands for it in a test.
+using Announce = std::function<absl::Status(const Announcement& announcement)>;
 
 // What an interface is to have in its pod.
 struct InterfaceSetup {

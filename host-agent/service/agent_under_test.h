@@ -55,7 +55,7 @@ class AgentUnderTest {
            .netlinks = world_.netlinks(),
            .namespaces = world_.namespaces(),
            .journal = world_.journal,
-           .announce = [](const auto&, int, const MacAddress&, const auto&) { return absl::OkStatus(); },
+           .announce = [](const Announcement&) { return absl::OkStatus(); },
            .open_card = [this](const std::string&) -> absl::StatusOr<std::unique_ptr<OpiClient>> {
              return std::unique_ptr<OpiClient>(std::make_unique<FaultyOpiClient>(no_faults_, world_.opi));
            },

@@ -193,17 +193,14 @@ Incarnation::Incarnation(World& w) : world(w) {
                            .stuck = attacher == nullptr ? "" : attacher->StuckReason(function)};
       });
   EXPECT_TRUE(inventory->Refresh().ok());
-  host = std::make_unique<HostSide>(
-      bus, netlinks, namespaces,
-      [this](const std::shared_ptr<NetNamespace>&, int, const MacAddress& mac,
-             const std::vector<IpAddress>& addresses) {
-        return faults.Do<absl::Status>("Announce", [&] {
-          for (const IpAddress& address : addresses) {
-            announced.push_back(absl::StrCat(mac.ToString(), " ", address.ToString()));
-          }
-          return absl::OkStatus();
-        });
-      });
+  host = std::make_unique<HostSide>(bus, netlinks, namespaces, [this](const Announcement& announcement) {
+    return faults.Do<absl::Status>("Announce", [&] {
+      for (const IpAddress& address : announcement.addresses) {
+        announced.push_back(absl::StrCat(announcement.mac.ToString(), " ", address.ToString()));
+      }
+      return absl::OkStatus();
+    });
+  });
   session = std::make_unique<CardSession>(CardSession::Options{.card = "card0"}, opi, *allocator,
                                           [](const FunctionId&) {});
   attacher = std::make_unique<Attacher>(Attacher::Parts{.allocator = *allocator,
