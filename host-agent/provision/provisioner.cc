@@ -210,8 +210,8 @@ void Provisioner::ThreadMain() {
 absl::StatusOr<PfView> Provisioner::Read(const CardConfig& config, PfState* state) {
   PfView view;
   view.pf = config.pf;
-  XPU_ASSIGN_OR_RETURN(const std::vector<PciFunction> functions, parts_.bus.List());
-  for (const PciFunction& function : functions) {
+  XPU_ASSIGN_OR_RETURN(const std::shared_ptr<const BusReading> reading, parts_.read());
+  for (const PciFunction& function : reading->functions) {
     if (function.address == config.pf) {
       view.present = true;
       view.vfs = function.num_vfs;
@@ -222,20 +222,14 @@ absl::StatusOr<PfView> Provisioner::Read(const CardConfig& config, PfState* stat
     }
   }
   if (view.present) {
-    const absl::StatusOr<std::vector<Subfunction>> active = parts_.bus.Subfunctions(config.pf);
-    if (absl::IsNotFound(active.status())) {
-      // Gone since it was listed; so are its functions.
-      view = PfView{.pf = config.pf};
-    } else if (!active.ok()) {
-      return active.status();
-    } else {
-      for (const Subfunction& sf : *active) {
+    if (const auto active = reading->subfunctions.find(config.pf); active != reading->subfunctions.end()) {
+      for (const Subfunction& sf : active->second) {
         view.active_sfs.insert(sf.number);
         if (!sf.driver.empty() && sf.netdevs.empty())
           view.holders[FunctionId(config.pf, sf.number)] = kElsewhere;
       }
     }
-    if (view.present && config.setup.sfs) {
+    if (config.setup.sfs) {
       absl::StatusOr<std::vector<DevlinkSf>> sfs = parts_.devlink == nullptr
                                                        ? absl::UnimplementedError("this host has no devlink")
                                                        : parts_.devlink->ListSfs(config.pf);

@@ -17,6 +17,7 @@
 #include "common/sys/devlink.h"
 #include "common/sys/pci_bus.h"
 #include "host-agent/alloc/journal.h"
+#include "host-agent/inventory/bus_reader.h"
 #include "host-agent/inventory/card.h"
 #include "host-agent/provision/claim_gate.h"
 #include "host-agent/provision/plan.h"
@@ -49,10 +50,12 @@ struct PfState {
 class Provisioner {
  public:
   struct Parts {
-    // Not owned. `devlink` may be null where there are no subfunctions to make.
+    // Not owned. `devlink` may be null where there are no subfunctions to make. The bus is for changes only.
     PciBus& bus;
     Devlink* devlink = nullptr;
     ClaimGate& gate;
+    // What there is on the bus now: Inventory::ReadNow, as one reader is enough.
+    std::function<BusReader::Reading()> read;
     // The rows of the journal, those that were written before the call included. Safe from any thread.
     std::function<std::vector<ClaimRow>()> rows;
     // Called on the provisioner's thread whenever something was changed or found changed; must not wait for

@@ -40,6 +40,7 @@ class ProvisionerTest : public ::testing::Test {
         Provisioner::Parts{.bus = bus_,
                            .devlink = &devlink_,
                            .gate = gate_,
+                           .read = [this] { return Share(ReadBus(bus_, {kPf})); },
                            .rows = [this] { return allocator_->Rows(); },
                            .changed =
                                [this](const PfState& state) {
@@ -167,6 +168,10 @@ TEST_F(ProvisionerTest, FunctionsThatComeAndGoAllTheTimeDoNotKeepItLooking) {
       Provisioner::Parts{.bus = bus_,
                          .devlink = &devlink_,
                          .gate = gate_,
+                         .read =
+                             [&] {
+                               return Share(ReadBus(bus_, {kPf, other}));
+                             },
                          .rows = [this] { return allocator_->Rows(); },
                          .changed =
                              [&](const PfState& state) {
@@ -244,21 +249,22 @@ TEST_F(ProvisionerTest, AClaimThatComesJustBeforeTheChangePreventsIt) {
   ASSERT_TRUE(bus_.SetNumVfs(kPf, 4).ok());
   // After the rows were read and before the gate was closed.
   int lists = 0;
-  provisioner_ = std::make_unique<Provisioner>(std::vector<CardConfig>{{"card0", kPf, "unix:/x", {.vfs = 2}}},
-                                               Provisioner::Parts{.bus = bus_,
-                                                                  .gate = gate_,
-                                                                  .rows =
-                                                                      [&] {
-                                                                        std::vector<ClaimRow> rows =
-                                                                            allocator_->Rows();
-                                                                        if (++lists == 1) Claim(Vf(1), "web");
-                                                                        return rows;
-                                                                      },
-                                                                  .changed =
-                                                                      [this](const PfState& state) {
-                                                                        absl::MutexLock lock(&mu_);
-                                                                        last_ = state;
-                                                                      }});
+  provisioner_ =
+      std::make_unique<Provisioner>(std::vector<CardConfig>{{"card0", kPf, "unix:/x", {.vfs = 2}}},
+                                    Provisioner::Parts{.bus = bus_,
+                                                       .gate = gate_,
+                                                       .read = [this] { return Share(ReadBus(bus_, {kPf})); },
+                                                       .rows =
+                                                           [&] {
+                                                             std::vector<ClaimRow> rows = allocator_->Rows();
+                                                             if (++lists == 1) Claim(Vf(1), "web");
+                                                             return rows;
+                                                           },
+                                                       .changed =
+                                                           [this](const PfState& state) {
+                                                             absl::MutexLock lock(&mu_);
+                                                             last_ = state;
+                                                           }});
   provisioner_->Start();
   EXPECT_THAT(WaitForReason(), HasSubstr("pod default/web"));
   EXPECT_EQ(bus_.Get(kPf)->num_vfs, 4);

@@ -134,6 +134,7 @@ class HostAgent {
       executor_->Run(row.function, [this, function = row.function] { attacher_->Recover(function); });
     }
     for (auto& [card, session] : sessions_) session->Start();
+                                           .read = [this] { return inventory_.ReadNow(); },
     provisioner_->Start();
     StartPodWatch();
 
