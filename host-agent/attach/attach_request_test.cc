@@ -1,10 +1,12 @@
 // What an ADD may ask for: settings of the physical function, vfio, subfunctions, IPAM plugins, VLANs.
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "host-agent/attach/attacher.h"
@@ -41,7 +43,9 @@ class AttachRequestTest : public ::testing::Test {
   std::unique_ptr<Incarnation> agent_ = std::make_unique<Incarnation>(world_);
 };
 
-TEST_F(AttachRequestTest, ThePhysicalFunctionIsToldAndPutBack) {
+TEST_F(AttachRequestTest, ThePhysicalFunctionOfACardWithoutAnAgentIsToldAllAndPutBack) {
+  world_.endpoint = "";
+  Restart();
   const VfSettings before = world_.Kept(0);
   AttachRequest request = agent_->Request(0, pod_);
   request.mac = *MacAddress::Parse("02:00:00:00:00:99");
@@ -74,6 +78,41 @@ TEST_F(AttachRequestTest, OnlyWhatIsDifferentIsSetAndJournaled) {
   EXPECT_TRUE(row->settings_before == VfSettings{.max_tx_rate = 0});
 }
 
+TEST_F(AttachRequestTest, TheCardsAgentTagsAlone) {
+  const VfSettings before = world_.Kept(0);
+  AttachRequest request = agent_->Request(0, pod_);
+  request.settings = {.vlan = VfSettings::Vlan{.id = 7}, .trust = true};
+  const auto row = Add(request);
+  ASSERT_TRUE(row.ok()) << row.status();
+  EXPECT_EQ(world_.Kept(0).vlan, before.vlan) << "frames would have two tags";
+  EXPECT_EQ(world_.Kept(0).trust, true);
+  EXPECT_FALSE(row->settings_before.vlan.has_value());
+  const absl::Status checked = Check(request, row->result);
+  EXPECT_TRUE(checked.ok()) << checked;
+  ASSERT_TRUE(agent_->Del(0, pod_).ok());
+
+  // What it cannot do is not done by halves.
+  request.settings.vlan->qos = 3;
+  EXPECT_THAT(Words(Add(request).status()), HasSubstr("2 vlanQoS: the card's xPU agent tags"));
+  request.settings.vlan->protocol = 0x88a8;
+  EXPECT_THAT(Words(Add(request).status()), HasSubstr("2 vlanQoS, vlanProto: the card's"));
+  EXPECT_THAT(*world_.journal.Load(), IsEmpty());
+}
+
+TEST_F(AttachRequestTest, WhereNobodyTagsAVlanIsRefused) {
+  world_.endpoint = "";
+  world_.kernel.RefuseVfSettings(world_.pf(), {"vlan"});
+  Restart();
+  AttachRequest request = agent_->Request(0, pod_);
+  request.settings.vlan = VfSettings::Vlan{.id = 7};
+  EXPECT_THAT(Words(Add(request).status()), HasSubstr("2 vlan: nothing on this host"));
+  EXPECT_THAT(*world_.journal.Load(), IsEmpty());
+  // To leave frames as they are takes nobody.
+  request.settings.vlan = VfSettings::Vlan{.id = 0};
+  const absl::Status untagged = Add(request).status();
+  EXPECT_TRUE(untagged.ok()) << untagged;
+}
+
 TEST_F(AttachRequestTest, MacAndVlanAreTheCardsWhereThePhysicalFunctionTakesNone) {
   world_.kernel.RefuseVfSettings(world_.pf(), {"mac", "vlan", "spoofchk", "trust", "link_state", "rate"});
   AttachRequest request = agent_->Request(0, pod_);
@@ -93,9 +132,6 @@ TEST_F(AttachRequestTest, WhatNobodyCanSetIsNamed) {
   request.settings = {.spoof_check = true, .trust = true, .max_tx_rate = 7};
   EXPECT_THAT(Words(Add(request).status()), HasSubstr("2 trust, max_tx_rate: nothing on this host can set"));
   EXPECT_THAT(*world_.journal.Load(), IsEmpty());
-  request.settings = {.vlan = VfSettings::Vlan{.id = 7, .qos = 1}};
-  world_.kernel.RefuseVfSettings(world_.pf(), {"vlan"});
-  EXPECT_THAT(Words(Add(request).status()), HasSubstr("2 vlan: nothing on this host"));
 }
 
 TEST_F(AttachRequestTest, AFunctionOfVfioStaysAndTheCardGetsItsMac) {
@@ -277,6 +313,7 @@ class WatchedIpam final : public IpamRunner {
   WatchedIpam(std::vector<std::string>& log, World& world) : log_(log), world_(world) {}
   absl::StatusOr<IpamResult> Add(const IpamCall& call, const Attachment& attachment) override {
     log_.push_back(absl::StrCat("IPAM ADD", Where(attachment)));
+    if (on_add_ != nullptr) on_add_();
     return world_.ipam.Add(call, attachment);
   }
   absl::Status Del(const IpamCall& call, const Attachment& attachment) override {
@@ -288,6 +325,8 @@ class WatchedIpam final : public IpamRunner {
   }
   absl::Status Gc(const IpamCall& call) override { return world_.ipam.Gc(call); }
   absl::Status Status(const IpamCall& call) override { return world_.ipam.Status(call); }
+  // Called in the middle of each ADD.
+  void OnAdd(std::function<void()> work) { on_add_ = std::move(work); }
 
  private:
   std::string Where(const Attachment& attachment) {
@@ -295,6 +334,7 @@ class WatchedIpam final : public IpamRunner {
   }
   std::vector<std::string>& log_;
   World& world_;
+  std::function<void()> on_add_;
 };
 
 class VlanTest : public AttachRequestTest {
@@ -329,6 +369,34 @@ TEST_F(VlanTest, TheCardTakesTheAddressesOfThePluginAsTheyAre) {
   const absl::Status checked = attacher_.Check(request, row->result);
   EXPECT_TRUE(checked.ok()) << checked;
   EXPECT_TRUE(attacher_.Add(request)->claim == row->claim) << "the same again changes nothing";
+  EXPECT_TRUE(attacher_.Del(world_.vf(0), "c-web", "net1").ok());
+}
+
+TEST_F(AttachRequestTest, DhcpNeedsAnInterface) {
+  world_.BindVfio(0);
+  Restart();
+  EXPECT_THAT(Words(Add(agent_->RequestInVlan(0, pod_, "dhcp")).status()),
+              HasSubstr("7 ipam.type dhcp: it asks through the interface"));
+  EXPECT_THAT(*world_.journal.Load(), IsEmpty());
+}
+
+TEST_F(VlanTest, ThePluginRunsDuringTheMove) {
+  // Neither ends before the other has begun.
+  absl::Notification asked, moving;
+  bool met = false;
+  ipam_.OnAdd([&] {
+    asked.Notify();
+    met = moving.WaitForNotificationWithTimeout(absl::Seconds(20));
+  });
+  world_.kernel.faults().OnCall("ChangeLink", [&] {
+    if (moving.HasBeenNotified()) return;
+    EXPECT_TRUE(asked.WaitForNotificationWithTimeout(absl::Seconds(20)));
+    moving.Notify();
+  });
+  const auto row = attacher_.Add(Request());
+  EXPECT_TRUE(row.ok()) << row.status();
+  EXPECT_TRUE(met);
+  world_.kernel.faults().OnCall("ChangeLink", nullptr);
   EXPECT_TRUE(attacher_.Del(world_.vf(0), "c-web", "net1").ok());
 }
 

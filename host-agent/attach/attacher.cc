@@ -27,23 +27,6 @@ absl::Status Busy(const ClaimRow& row) {
                         "use another function, or DEL that interface first");
 }
 
-// What cannot be before anything is tried.
-absl::Status CheckRequest(const AttachRequest& request, const IpamRunner* ipam) {
-  if (!request.ipam) return absl::OkStatus();
-  if (ipam == nullptr) {
-    return CniErrorStatus(
-        CniCode::kUnsupportedField,
-        absl::StrCat("ipam: this host agent runs no IPAM plugins such as ", request.ipam->type));
-  }
-  if (!NeedsInterface(*request.ipam) || request.attachment.vlan) return absl::OkStatus();
-  // Until the addresses are known nothing passes there that has any, and a Network knows its own.
-  return CniErrorStatus(
-      CniCode::kInvalidConfig,
-      absl::StrCat("ipam.type ", request.ipam->type, ": ", DescribeNetwork(request.attachment),
-                   " gives addresses itself"),
-      "leave \"ipam\" out, or take the network of a VLAN (\"vlan\" in place of \"network\")");
-}
-
 // What an error of BindPort means to CNI.
 absl::Status ToCniStatus(const absl::Status& status, const Attachment& attachment) {
   switch (status.code()) {
@@ -115,15 +98,6 @@ CniRoute ToCniRoute(const Route& route) {
                 .table = route.table};
   if (route.scope) told.scope = *route.scope;
   return told;
-}
-
-// What the physical function is to keep.
-VfSettings WantedOfPf(const AttachRequest& request, const ClaimRow& row) {
-  VfSettings wanted = request.settings;
-  wanted.mac.reset();
-  // Nobody else can give it to a function without an interface.
-  if (request.mac || row.vfio) wanted.mac = row.mac;
-  return wanted;
 }
 
 bool HasAll(const std::vector<InterfaceAddress>& given, const std::vector<IpAddress>& asked) {
@@ -222,16 +196,18 @@ absl::StatusOr<ClaimRow> Attacher::Add(const AttachRequest& request) {
 }
 
 absl::StatusOr<ClaimRow> Attacher::AttachNow(const AttachRequest& request) {
-  XPU_RETURN_IF_ERROR(CheckRequest(request, parts_.ipam));
+  const Tagger tagger = TaggerOf(request.function);
+  XPU_RETURN_IF_ERROR(CheckRequest(request, parts_.ipam, tagger));
   Job job{.request = request};
   XPU_ASSIGN_OR_RETURN(job.pod, parts_.host.OpenPod(request.attachment.netns));
   XPU_ASSIGN_OR_RETURN(job.row, Draft(request.function, &job.home));
+  XPU_RETURN_IF_ERROR(CheckPluginHasInterface(request, job.row));
   XPU_RETURN_IF_ERROR(NeedSession(job.row).status());
   const std::optional<ClaimRow> claimed = parts_.allocator.Find(request.function);
   // The one under which its port was prepared, if by chance.
   if (job.row.vfio && claimed && claimed->vfio) job.row.mac = claimed->mac;
   if (request.mac) job.row.mac = *request.mac;
-  if (const VfSettings wanted = WantedOfPf(request, job.row); !wanted.empty()) {
+  if (const VfSettings wanted = WantedOfPf(request, job.row, tagger); !wanted.empty()) {
     XPU_ASSIGN_OR_RETURN(job.pf, parts_.host.pf().Plan(request.function, wanted));
     job.row.settings_before = job.pf.before;
   }
@@ -359,7 +335,7 @@ bool Attacher::IsAsAsked(const ClaimRow& row, const AttachRequest& request) {
   if (request.mtu && *request.mtu != row.mtu) return false;
   if (!request.ipam && !HasAll(row.addresses, request.addresses)) return false;
   if (!parts_.host.CheckInPod(row, {.mtu = request.mtu.value_or(0)}).ok()) return false;
-  if (const VfSettings wanted = WantedOfPf(request, row); !wanted.empty()) {
+  if (const VfSettings wanted = WantedOfPf(request, row, TaggerOf(row.function)); !wanted.empty()) {
     const absl::StatusOr<bool> set = parts_.host.pf().IsSet(row, wanted);
     if (!set.ok() || !*set) return false;
   }
@@ -408,7 +384,7 @@ absl::Status Attacher::Check(const AttachRequest& request, const std::string& pr
   const absl::StatusOr<InterfaceSetup> setup = WhatToCheck(*row, prev_result);
   if (!setup.ok()) return wrong(setup.status());
   if (const absl::Status status = parts_.host.CheckInPod(*row, *setup); !status.ok()) return wrong(status);
-  if (const VfSettings wanted = WantedOfPf(request, *row); !wanted.empty()) {
+  if (const VfSettings wanted = WantedOfPf(request, *row, TaggerOf(row->function)); !wanted.empty()) {
     const absl::StatusOr<bool> set = parts_.host.pf().IsSet(*row, wanted);
     if (!set.ok()) return wrong(set.status());
     if (!*set) {
@@ -580,6 +556,11 @@ void Attacher::SetStuck(const FunctionId& function, const std::string& reason) {
     }
   }
   if (parts_.stuck_changed) parts_.stuck_changed(function);
+}
+
+Tagger Attacher::TaggerOf(const FunctionId& function) const {
+  const absl::StatusOr<HostFunction> found = parts_.inventory.Find(function);
+  return found.ok() && !found->has_agent ? Tagger::kPhysicalFunction : Tagger::kCard;
 }
 
 CardSession* Attacher::SessionOf(const ClaimRow& row) const {

@@ -12,38 +12,14 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "host-agent/alloc/allocator.h"
+#include "host-agent/attach/attach_request.h"
 #include "host-agent/attach/host_side.h"
 #include "host-agent/attach/workers.h"
-#include "host-agent/cni/cni_result.h"
 #include "host-agent/inventory/inventory.h"
 #include "host-agent/ipam/ipam.h"
 #include "host-agent/session/card_session.h"
 
 namespace xpu {
-
-// What an ADD asks for.
-struct AttachRequest {
-  FunctionId function;
-  // With `vlan`: the card's network of that VLAN, and no Network.
-  Attachment attachment;
-  // Without: the function's own. The physical function is told if it takes it.
-  std::optional<MacAddress> mac;
-  // Of the Network; at most one of each family. An IPAM plugin has been told by its configuration, so with
-  // `ipam` these do not count, and without a Network there is nothing that they could be of.
-  std::vector<IpAddress> addresses;
-  // What the physical function is to keep for it; `mac` above comes first. It is refused if there is none
-  // that takes them, but for the VLAN, which the card's agent sees to as well.
-  VfSettings settings;
-  // Without: the Network gives the addresses.
-  std::optional<IpamCall> ipam;
-  // Bytes of layer 3; without, the network's. It may not be more than that.
-  std::optional<uint32_t> mtu;
-  // Beside those of the IPAM plugin, or the default route through the Network's gateways. One without gateway
-  // goes through the gateway of its family, if there is one.
-  std::vector<CniRoute> routes;
-  // If it says nothing, what the IPAM plugin said.
-  CniDns dns;
-};
 
 // Takes functions through their life, on host and card: journal first, then both sides at once, and back by
 // the journal alone. Errors are CNI errors (host-agent/cni/cni_error.h).
@@ -145,6 +121,8 @@ class Attacher {
   Undone Undo(const ClaimRow& row);
   absl::Status GiveBackAddresses(const ClaimRow& row);
   void SetStuck(const FunctionId& function, const std::string& reason);
+  // Who tags the function's frames.
+  Tagger TaggerOf(const FunctionId& function) const;
   // The session of a card; null if the card is configured no more.
   CardSession* SessionOf(const ClaimRow& row) const;
   absl::StatusOr<CardSession*> NeedSession(const ClaimRow& row) const;

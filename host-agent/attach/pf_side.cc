@@ -87,7 +87,6 @@ absl::StatusOr<bool> PfSide::IsSet(const ClaimRow& row, const VfSettings& wanted
   XPU_ASSIGN_OR_RETURN(PfChange missing, Plan(row.function, wanted));
   // Still as it was before the attachment: it was refused then, and is the card's business.
   if (missing.before.mac == row.settings_before.mac) missing.wanted.mac.reset();
-  if (missing.before.vlan == row.settings_before.vlan) missing.wanted.vlan.reset();
   return missing.wanted.empty();
 }
 
@@ -104,12 +103,10 @@ absl::StatusOr<PfChange> PfSide::Plan(const FunctionId& function, const VfSettin
   Sort(wanted.link_state, kept.link_state, now.link_state, before.link_state, impossible.link_state);
   Sort(wanted.min_tx_rate, kept.min_tx_rate, now.min_tx_rate, before.min_tx_rate, impossible.min_tx_rate);
   Sort(wanted.max_tx_rate, kept.max_tx_rate, now.max_tx_rate, before.max_tx_rate, impossible.max_tx_rate);
-  // These the card sees to.
+  // The card sees to it.
   impossible.mac.reset();
-  if (impossible.vlan && impossible.vlan->qos == 0 &&
-      impossible.vlan->protocol == VfSettings::Vlan().protocol) {
-    impossible.vlan.reset();
-  }
+  // What nobody tags is untagged.
+  if (impossible.vlan == VfSettings::Vlan()) impossible.vlan.reset();
   if (!impossible.empty()) {
     return Unsupported(function, impossible,
                        change.at ? "the driver of its physical function does not tell it"
@@ -138,8 +135,6 @@ absl::Status PfSide::SetAllButMac(const PfChange& change) {
   VfSettings vlan;
   vlan.vlan = change.wanted.vlan;
   status = Set(*change.at, vlan);
-  // Then the card does it.
-  if (absl::IsUnimplemented(status) && vlan.vlan->qos == 0) return absl::OkStatus();
   if (absl::IsUnimplemented(status) || absl::IsInvalidArgument(status)) {
     return CniErrorStatus(CniCode::kUnsupportedField,
                           "vlan, vlanQoS, vlanProto: the physical function refuses", status.message());

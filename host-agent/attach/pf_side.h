@@ -29,8 +29,8 @@ struct PfChange {
 
 // What physical functions keep for their virtual functions (IFLA_VF_*). A subfunction, an emulated function
 // and one whose physical function is another host's have nobody who keeps anything; nor does the physical
-// function of a card whose switch is the card's own (EOPNOTSUPP): there MAC and VLAN are the card's business,
-// and all else cannot be had. Keeps nothing; safe from any thread, for different functions at a time. Errors
+// function of a card whose switch is the card's own (EOPNOTSUPP): there the MAC is the card's business, and
+// all else cannot be had. Keeps nothing; safe from any thread, for different functions at a time. Errors
 // are CNI errors (host-agent/cni/cni_error.h) where the asker can do something about it.
 class PfSide {
  public:
@@ -47,7 +47,7 @@ class PfSide {
   absl::Status SetMac(const PfChange& change);
   // What is kept at the moment; nothing is set if nobody keeps anything.
   absl::StatusOr<VfSettings> Read(const FunctionId& function);
-  // Whether it is kept as an attachment wants it. MAC and VLAN that were refused are as the card has them.
+  // Whether it is kept as an attachment wants it. A MAC that was refused is as the card has it.
   absl::StatusOr<bool> IsSet(const ClaimRow& row, const VfSettings& wanted);
   // Back to row.settings_before, as often as it is called. OK if physical or virtual function is gone, and
   // the settings with it; this is believed when it is seen twice, as an interface may be renamed while it is

@@ -39,8 +39,9 @@ class RandomTest : public ::testing::TestWithParam<uint64_t> {
 
   // Some with another MAC, settings of the physical function and a plugin's addresses.
   AttachRequest DrawRequest(int vf, const std::string& pod) {
-    AttachRequest request = Draw(3) == 0 ? agent_->RequestWithIpam(vf, pod)
-                                         : agent_->Request(vf, pod, Draw(2) == 0 ? "blue" : "red");
+    AttachRequest request = agent_->Request(vf, pod, Draw(2) == 0 ? "blue" : "red");
+    if (Draw(3) == 0) request = agent_->RequestWithIpam(vf, pod);
+    if (Draw(3) == 0) request = agent_->RequestInVlan(vf, pod, Draw(2) == 0 ? "dhcp" : "host-local");
     if (Draw(3) == 0) request.mac = MacAddress({2, 0, 0, 0, 9, static_cast<uint8_t>(vf)});
     if (Draw(3) == 0) request.settings = {.vlan = VfSettings::Vlan{.id = 7}, .trust = true};
     return request;
@@ -123,6 +124,7 @@ TEST_P(RandomTest, NothingIsEverInTwoPlacesAndNothingIsLeft) {
   random_.seed(seed);
   world_ = std::make_unique<FakeWorld>(seed % 2 == 0, kVfs);
   FakeWorld& world = *world_;
+  if (Draw(2) == 0) world.endpoint = "";
   world.BindVfio(kVfs - 1);
   std::vector<std::optional<Link>> homes;
   std::vector<VfSettings> kept;

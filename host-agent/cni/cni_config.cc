@@ -117,7 +117,7 @@ absl::Status CheckKeys(CniDialect dialect, const json& config) {
                             absl::StrCat("remove it or correct its name; the plugin's own keys are ",
                                          absl::StrJoin(kOurKeys.begin(), kOurKeys.end() - 1, ", ")));
     }
-    if (dialect == CniDialect::kXpu && ours == "BridgeID") {
+    if (dialect != CniDialect::kDpuOperator && ours == "BridgeID") {
       return CniConfigError(absl::StrCat("unknown key \"", key, "\": it is of dpu-operator's own plugin"),
                             "name the Network that is meant as network");
     }
@@ -242,7 +242,7 @@ absl::Status ParseNetwork(const JsonFields& config, const CniArgs& args, CniDial
         "remove vlan: the Network says how its packets travel; or remove the other, and the "
         "function is in the card's network of that VLAN");
   }
-  if (!given && (config.Has("vlan") || config.Has("ipam") || dialect == CniDialect::kDpuOperator)) {
+  if (!given && (config.Has("vlan") || config.Has("ipam") || dialect != CniDialect::kXpu)) {
     result->vlan = result->settings.vlan ? result->settings.vlan->id : 0;
     return absl::OkStatus();
   }

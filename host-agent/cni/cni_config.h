@@ -58,6 +58,9 @@ enum class CniDialect {
   // Of openshift/dpu-operator's plugin: one that names no network is of the card's untagged network, and
   // "BridgeID" is the name of a Network.
   kDpuOperator,
+  // Ours and sriov-cni's for a function of a card without an xPU agent, which can be in no Network: one that
+  // names none is of the untagged network, as sriov-cni has it.
+  kPlainNic,
 };
 
 // All errors below are CNI errors (cni_error.h); they name the key, say what is wrong with it and what to do.

@@ -156,10 +156,10 @@ absl::StatusOr<std::map<std::string, TlsFiles>> ReadCardCredentials(absl::string
   for (int i = 0; i < in.cards_size(); ++i) {
     const pb::CardConfiguration& card = in.cards(i);
     const std::string path = absl::StrCat("cards[", i, "].tls");
-    const bool local = absl::StartsWith(card.endpoint(), "unix:");
+    const bool local = card.endpoint().empty() || absl::StartsWith(card.endpoint(), "unix:");
     if (local == card.has_tls()) {
       errors.push_back({local ? "FieldValueForbidden" : "FieldValueRequired", path,
-                        local ? "has no use for a unix socket, which is this machine's"
+                        local ? "has no use but for an endpoint \"host:port\""
                               : "is needed, as the endpoint is not a unix socket"});
       continue;
     }

@@ -127,6 +127,16 @@ TEST(HostConfig, WhatContradictsAcrossCardsIsRefused) {
               HasSubstr("0000:03:00.0"));
 }
 
+TEST(HostConfig, ACardNeedNotHaveAnAgent) {
+  const char kText[] = "cards: [{name: nic0, physicalFunctions: [{address: \"0000:03:00.0\"}]}]";
+  const auto cards = ReadHostConfig(kText, "host-agent.yaml");
+  ASSERT_TRUE(cards.ok()) << cards.status();
+  EXPECT_EQ(cards->at(0).endpoint, "");
+  const auto credentials = ReadCardCredentials(kText, "host-agent.yaml");
+  ASSERT_TRUE(credentials.ok()) << credentials.status();
+  EXPECT_THAT(*credentials, SizeIs(0));
+}
+
 TEST(HostConfig, ACardBeyondThisMachineHasACredential) {
   const auto card = [](const std::string& name, const std::string& endpoint, const std::string& tls) {
     return "- name: " + name + "\n  endpoint: " + endpoint +

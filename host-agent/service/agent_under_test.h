@@ -36,6 +36,7 @@ class AgentUnderTest {
     options_.dpu_operator_socket = folder_ + "/dpu-daemon/dpu-cni/dpu-cni-server.sock";
     options_.card_backoff = options_.api_backoff =
         options_.setup_backoff = {.initial = absl::Milliseconds(1), .max = absl::Milliseconds(20)};
+    options_.kubelet_booking = absl::Milliseconds(50);
     SetUnhealthyPorts({});
     Start();
   }
@@ -45,6 +46,7 @@ class AgentUnderTest {
   }
 
   void Start() {
+    options_.cards.front().endpoint = world_.endpoint;
     loop_ = std::make_unique<EventLoop>();
     const auto ready = std::make_shared<absl::Notification>();
     thread_ = std::thread([this, ready] {
@@ -65,7 +67,11 @@ class AgentUnderTest {
            .pod_namespaces = [this] { return kubelet_.pod_namespaces; },
            .journal_complete = kubelet_.journal_complete,
            .store = store_,
-           .ready = [ready] { ready->Notify(); }});
+           .ready =
+               [this, ready](std::function<void()> drain) {
+                 drain_ = std::move(drain);
+                 ready->Notify();
+               }});
       EXPECT_TRUE(status.ok()) << status;
       if (!ready->HasBeenNotified()) ready->Notify();
     });
@@ -85,10 +91,19 @@ class AgentUnderTest {
     }
     world_.opi.SetPortStates(states);
   }
-  // As SIGTERM does it.
+  // As SIGTERM does it; AwaitEnd() waits until that is done.
+  void Drain() {
+    loop_->Post([this] { drain_(); });
+  }
+  // How long calls may take that run then; of the next life.
+  void SetDrain(absl::Duration drain) { options_.drain = drain; }
+  // Cuts off what runs.
   void Stop() {
     if (!thread_.joinable()) return;
     loop_->Stop();
+    AwaitEnd();
+  }
+  void AwaitEnd() {
     thread_.join();
     agent_.reset();
     cni_.reset();
@@ -209,6 +224,7 @@ class AgentUnderTest {
   Kubelet kubelet_;
   FaultPoint no_faults_;
   std::unique_ptr<EventLoop> loop_;
+  std::function<void()> drain_;
   std::thread thread_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<hostagent::v1::HostAgentService::Stub> agent_;

@@ -131,11 +131,19 @@ absl::StatusOr<AttachRequest> CniHandler::ToAttachRequest(const Request& request
   return wanted;
 }
 
+CniDialect CniHandler::DialectOf(const Request& request) const {
+  if (request.dialect != CniDialect::kXpu) return request.dialect;
+  const absl::StatusOr<FunctionId> function = parts_.inventory.Resolve(ReadCniHints(request.config).device);
+  if (!function.ok()) return request.dialect;
+  const absl::StatusOr<HostFunction> found = parts_.inventory.Find(*function);
+  return found.ok() && !found->has_agent ? CniDialect::kPlainNic : request.dialect;
+}
+
 void CniHandler::Add(const Request& request, Done done) {
   const auto read = [&]() -> absl::StatusOr<std::pair<CniConfig, AttachRequest>> {
     XPU_RETURN_IF_ERROR(CheckParameters(request.parameters, /*netns_needed=*/true));
     XPU_ASSIGN_OR_RETURN(const CniArgs args, ParseCniArgs(request.parameters.args));
-    XPU_ASSIGN_OR_RETURN(CniConfig config, ParseCniConfig(request.config, args, request.dialect));
+    XPU_ASSIGN_OR_RETURN(CniConfig config, ParseCniConfig(request.config, args, DialectOf(request)));
     XPU_RETURN_IF_ERROR(CheckChain(config, request.parameters));
     XPU_ASSIGN_OR_RETURN(AttachRequest wanted, ToAttachRequest(request, args, config));
     return std::pair(std::move(config), std::move(wanted));
@@ -212,7 +220,7 @@ void CniHandler::Check(const Request& request, Done done) {
   const auto read = [&]() -> absl::StatusOr<std::pair<CniConfig, AttachRequest>> {
     XPU_RETURN_IF_ERROR(CheckParameters(request.parameters, /*netns_needed=*/true));
     XPU_ASSIGN_OR_RETURN(const CniArgs args, ParseCniArgs(request.parameters.args));
-    XPU_ASSIGN_OR_RETURN(CniConfig config, ParseCniConfig(request.config, args, request.dialect));
+    XPU_ASSIGN_OR_RETURN(CniConfig config, ParseCniConfig(request.config, args, DialectOf(request)));
     XPU_RETURN_IF_ERROR(CheckVersionHas("CHECK", kCniVersionOfCheck, config.cni_version));
     if (config.prev_result.empty()) {
       return CniErrorStatus(CniCode::kInvalidConfig, "CNI configuration: prevResult is missing",

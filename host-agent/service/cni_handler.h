@@ -57,6 +57,8 @@ class CniHandler {
   using AttachmentKey = std::pair<std::string, std::string>;
   static constexpr int kMaxIpamThreads = 32;
 
+  // The request's, or that of the card that its function is of.
+  CniDialect DialectOf(const Request& request) const;
   absl::StatusOr<AttachRequest> ToAttachRequest(const Request& request, const CniArgs& args,
                                                 const CniConfig& config) const;
   bool IsBeingAdded(const AttachmentKey& key) const;

@@ -64,10 +64,25 @@ absl::StatusOr<std::unique_ptr<DpuOperatorEndpoint>> DpuOperatorEndpoint::Start(
   return endpoint;
 }
 
+void DpuOperatorEndpoint::Drain(std::function<void()> drained) {
+  draining_ = true;
+  drained_ = std::move(drained);
+  // As if one more had run until now.
+  ++running_;
+  CallEnded();
+}
+
+void DpuOperatorEndpoint::CallEnded() {
+  if (--running_ > 0 || drained_ == nullptr) return;
+  // The loop writes what was sent in its next turn, before it looks at timers.
+  written_ = loop_.After(absl::ZeroDuration(), [this] { drained_(); });
+}
+
 HttpReply DpuOperatorEndpoint::Handle(const HttpRequest& request) {
   if (request.path != std::vector<std::string>{"cni"}) return Text(404, "there is only /cni");
   if (request.method != "POST") return Text(405, "/cni takes POST only");
   if (request.body.size() > kMaxBodyBytes) return Text(413, "the body is larger than 2 MiB");
+  if (draining_) return Text(503, "the host agent is stopping; try again");
   absl::StatusOr<ShimRequest> read = ParseShimRequest(request.body);
   if (!read.ok()) return Refusal(read.status());
 
@@ -78,10 +93,14 @@ HttpReply DpuOperatorEndpoint::Handle(const HttpRequest& request) {
                              .dialect = CniDialect::kDpuOperator};
     // The answer may come on any thread, and goes out on the loop's.
     const std::shared_ptr<HttpPending> shared = std::move(pending);
-    CniHandler::Done done = [&loop = loop_, call, command = shim.command,
-                             shared](const absl::StatusOr<std::string>& result) {
+    ++running_;
+    CniHandler::Done done = [this, &loop = loop_, alive = std::weak_ptr<bool>(alive_), call,
+                             command = shim.command, shared](const absl::StatusOr<std::string>& result) {
       LogCniCall(command.c_str(), call, result);
-      loop.Post([shared, reply = ToReply(result)] { shared->Send(reply); });
+      loop.Post([this, alive, shared, reply = ToReply(result)] {
+        shared->Send(reply);
+        if (!alive.expired()) CallEnded();
+      });
     };
     if (shim.command == "ADD") {
       handler_.Add(call, std::move(done));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -26,12 +27,23 @@ class DpuOperatorEndpoint {
   static absl::StatusOr<std::unique_ptr<DpuOperatorEndpoint>> Start(EventLoop& loop, CniHandler& handler,
                                                                     const std::string& path);
 
+  // Refuses calls from now on (503). `drained` is called on the loop when those that run have been answered,
+  // and not before Drain() has returned.
+  void Drain(std::function<void()> drained);
+
  private:
   DpuOperatorEndpoint(EventLoop& loop, CniHandler& handler);
   HttpReply Handle(const HttpRequest& request);
+  void CallEnded();
 
   EventLoop& loop_;
   CniHandler& handler_;
+  int running_ = 0;
+  std::function<void()> drained_;
+  bool draining_ = false;
+  EventLoop::Handle written_;
+  // For what is posted to the loop.
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   HttpServer server_;
 };
 

@@ -34,6 +34,7 @@
 #include "host-agent/service/host_agent_service.h"
 #include "host-agent/service/lost_claims.h"
 #include "host-agent/session/card_session.h"
+#include "host-agent/session/plain_nic.h"
 #include "spdlog/spdlog.h"
 
 namespace xpu {
@@ -92,6 +93,27 @@ class HostAgent {
     // there.
   }
 
+  // On the loop.
+  void Drain() {
+    if (drains_ > 0) return deps_.loop.Stop();
+    spdlog::info("stopping: no call is taken any more, those that run come to their end");
+    patience_ = deps_.loop.After(options_.drain, [this] {
+      spdlog::warn(
+          "calls that still run after {} are cut off; what they were at is undone or completed by the "
+          "next start",
+          absl::FormatDuration(options_.drain));
+      deps_.loop.Stop();
+    });
+    const auto drained = [this] {
+      if (--drains_ == 0) deps_.loop.Stop();
+    };
+    drains_ = dpu_operator_ == nullptr ? 1 : 2;
+    server_->Drain(drained);
+    // After the goodbye, so that who watches comes again to whoever serves then.
+    watchers_.EndAll(absl::UnavailableError("the host agent is stopping"));
+    if (dpu_operator_ != nullptr) dpu_operator_->Drain(drained);
+  }
+
   absl::Status Start() {
     if (deps_.journal_complete) XPU_RETURN_IF_ERROR(CompleteJournal());
     XPU_ASSIGN_OR_RETURN(allocator_, Allocator::Open(gate_));
@@ -112,6 +134,7 @@ class HostAgent {
         options_.cards, Provisioner::Parts{.bus = deps_.bus,
                                            .devlink = deps_.devlink,
                                            .gate = gate_,
+                                           .read = [this] { return inventory_.ReadNow(); },
                                            .rows = [this] { return allocator_->Rows(); },
                                            .changed = [this](const PfState& state) { PostSetup(state); },
                                            .backoff = options_.setup_backoff});
@@ -134,7 +157,6 @@ class HostAgent {
       executor_->Run(row.function, [this, function = row.function] { attacher_->Recover(function); });
     }
     for (auto& [card, session] : sessions_) session->Start();
-                                           .read = [this] { return inventory_.ReadNow(); },
     provisioner_->Start();
     StartPodWatch();
 
@@ -172,10 +194,10 @@ class HostAgent {
     HostPlugin::Parts parts{
         .functions = [this] { return inventory_.List(); },
         .rows = [this] { return allocator_->Rows(); },
-        .set_vfs = [this](const PciAddress& pf, int count,
-                          std::function<void(absl::StatusOr<int>)> done) {
-          provisioner_->SetVfs(pf, count, std::move(done));
-        }};
+        .set_vfs =
+            [this](const PciAddress& pf, int count, std::function<void(absl::StatusOr<int>)> done) {
+              provisioner_->SetVfs(pf, count, std::move(done));
+            }};
     for (const CardConfig& card : options_.cards) parts.physical_functions.push_back(card.pf);
     if (!options_.dpu_operator_endpoint.empty()) {
       XPU_ASSIGN_OR_RETURN(parts.endpoint, PluginEndpoint::Parse(options_.dpu_operator_endpoint));
@@ -184,8 +206,7 @@ class HostAgent {
     plugin_services_ = MakeVendorPluginServices(*plugin_, options_.node);
     std::vector<grpc::Service*> services;
     for (const auto& service : plugin_services_) services.push_back(service.get());
-    XPU_RETURN_IF_ERROR(
-        MakeDirectories(std::filesystem::path(options_.vendor_plugin_socket).parent_path()));
+    XPU_RETURN_IF_ERROR(MakeDirectories(std::filesystem::path(options_.vendor_plugin_socket).parent_path()));
     XPU_ASSIGN_OR_RETURN(plugin_server_,
                          RpcServer::Start({"unix:" + options_.vendor_plugin_socket}, services, TlsFiles()));
     return absl::OkStatus();
@@ -195,7 +216,8 @@ class HostAgent {
     LoopRpcServer::Methods methods = HostAgentServiceMethods({.inventory = inventory_,
                                                               .allocator = *allocator_,
                                                               .allocate = *allocate_,
-                                                              .provisioner = *provisioner_},
+                                                              .provisioner = *provisioner_,
+                                                              .watchers = watchers_},
                                                              inbox_.post());
     methods.merge(CniServiceMethods(*cni_, inbox_.post()));
     const std::string socket(absl::StripPrefix(options_.listen, "unix:"));
@@ -215,7 +237,8 @@ class HostAgent {
                                                        .device_ids = [this] { return DeviceIdsNow(); },
                                                        .unused = in_turn(&HostAgent::ReleaseUnused),
                                                        .pod_gone = in_turn(&HostAgent::LookAfter),
-                                                       .device_gone = in_turn(&HostAgent::ReleaseDevice)});
+                                                       .device_gone = in_turn(&HostAgent::ReleaseDevice),
+                                                       .booking = options_.kubelet_booking});
     if (!options_.kubelet_devices.empty()) {
       absl::StatusOr<std::unique_ptr<FolderWatch>> watch = FolderWatch::Start(
           deps_.loop, options_.kubelet_devices, [this](FolderWatch::Change change, const std::string& name) {
@@ -260,7 +283,12 @@ class HostAgent {
   absl::Status MakeSessions() {
     for (const CardConfig& card : options_.cards) {
       if (sessions_.contains(card.name)) continue;
-      XPU_ASSIGN_OR_RETURN(std::unique_ptr<OpiClient> client, deps_.open_card(card.endpoint));
+      std::unique_ptr<OpiClient> client;
+      if (card.endpoint.empty()) {
+        client = std::make_unique<PlainNic>(card.name);
+      } else {
+        XPU_ASSIGN_OR_RETURN(client, deps_.open_card(card.endpoint));
+      }
       sessions_[card.name] = std::make_unique<CardSession>(
           CardSession::Options{
               .card = card.name,
@@ -336,7 +364,11 @@ class HostAgent {
   std::unique_ptr<AllocateHandler> allocate_;
   std::unique_ptr<CniHandler> cni_;
   std::unique_ptr<DpuOperatorEndpoint> dpu_operator_;
+  FunctionWatchers watchers_;
   std::unique_ptr<LoopRpcServer> server_;
+  // Servers that have calls to finish before the loop stops, and for how long they may.
+  int drains_ = 0;
+  EventLoop::Handle patience_;
   // Brings the answers that workers give.
   LoopInbox inbox_;
 };
@@ -347,8 +379,8 @@ absl::Status RunHostAgent(const HostAgentOptions& options, const HostAgentDeps& 
   XPU_RETURN_IF_ERROR(CheckOptions(options));
   HostAgent agent(options, deps);
   XPU_RETURN_IF_ERROR(agent.Start());
-  deps.loop.Post([&deps] {
-    if (deps.ready) deps.ready();
+  deps.loop.Post([&deps, &agent] {
+    if (deps.ready) deps.ready([&agent] { agent.Drain(); });
   });
   deps.loop.Run();
   return absl::OkStatus();

@@ -32,12 +32,17 @@ struct HostAgentOptions {
   std::string listen;
   // Path of a socket on which openshift/dpu-operator's CNI plugin is served too; empty: it is not.
   std::string dpu_operator_socket;
-  // Path of a socket on which its daemon is served too, as the host's side of its vendor plugin; empty: it is not.
+  // Path of a socket on which its daemon is served too, as the host's side of its vendor plugin; empty: it is
+  // not.
   std::string vendor_plugin_socket;
   // "IP:PORT" at which that daemon is told to find the one on the card; empty: Init is refused.
   std::string dpu_operator_endpoint;
   // Folder in which the kubelet writes its checkpoint; empty, or not there: its writes are not followed.
   std::string kubelet_devices;
+  // How long a kubelet that lives may take from the answer to an Allocate to its books (ClaimAuditor).
+  absl::Duration kubelet_booking = absl::Seconds(10);
+  // How long calls may take that run when the agent is to stop; the rest is cut off.
+  absl::Duration drain = absl::Seconds(20);
   // Delays before something is tried again: at a card, and at the API server.
   Backoff::Options card_backoff = {.initial = absl::Milliseconds(200), .max = absl::Seconds(30)};
   Backoff::Options api_backoff = {.initial = absl::Milliseconds(200), .max = absl::Seconds(30)};
@@ -67,8 +72,10 @@ struct HostAgentDeps {
   std::function<absl::Status()> journal_complete;
   // Null: no Netdev resources are written.
   ResourceStore* store = nullptr;
-  // Called once the agent serves, on the loop.
-  std::function<void()> ready;
+  // Called once the agent serves, on the loop, with what ends it well: no call is taken any more, those that
+  // run come to their end, within HostAgentOptions::drain, and then the loop stops. To be called on the loop;
+  // the second call does not wait for anybody.
+  std::function<void(std::function<void()> drain)> ready;
 };
 
 // The host agent: reads the journal, takes up what a previous process left undone, gives the cards the

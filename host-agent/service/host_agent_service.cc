@@ -43,17 +43,24 @@ pb::WatchFunctionsResponse ToResponse(const InventoryList& list) {
   return response;
 }
 
+}  // namespace
+
 // One watcher. Of lists that come while one is being sent, the last is sent next. Lives on the loop; the call
 // keeps it.
-class Watcher : public std::enable_shared_from_this<Watcher> {
+class FunctionWatchers::Watcher : public std::enable_shared_from_this<Watcher> {
  public:
-  static void Start(Inventory& inventory, const LoopCall& call, const LoopInbox::Post& post) {
+  static void Start(FunctionWatchers& all, Inventory& inventory, const LoopCall& call,
+                    const LoopInbox::Post& post) {
     const auto watcher = std::make_shared<Watcher>(call);
+    all.watchers_.insert(watcher.get());
     call.OnDrained([raw = watcher.get()] {
       raw->writing_ = false;
       raw->WriteNext();
     });
-    call.OnEnd([watcher] { watcher->subscription_ = nullptr; });
+    call.OnEnd([watcher, &all] {
+      watcher->subscription_ = nullptr;
+      all.watchers_.erase(watcher.get());
+    });
     // Told on whatever thread changes the inventory.
     watcher->subscription_ =
         inventory.Subscribe([post, weak = std::weak_ptr<Watcher>(watcher)](const InventoryList& list) {
@@ -66,6 +73,7 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
         });
   }
   explicit Watcher(const LoopCall& call) : call_(call) {}
+  const LoopCall& call() const { return call_; }
 
  private:
   void WriteNext() {
@@ -79,6 +87,20 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
   bool writing_ = false;
   std::unique_ptr<Inventory::Subscription> subscription_;
 };
+
+void FunctionWatchers::Start(Inventory& inventory, const LoopCall& call, const LoopInbox::Post& post) {
+  Watcher::Start(*this, inventory, call, post);
+}
+
+void FunctionWatchers::EndAll(const absl::Status& status) {
+  for (Watcher* const watcher : std::exchange(watchers_, {})) {
+    // The watcher goes with what the call keeps, and tells nobody.
+    const LoopCall call = watcher->call();
+    call.Finish(status);
+  }
+}
+
+namespace {
 
 pb::Claim ToClaim(const ClaimRow& row) {
   pb::Claim claim;
@@ -125,9 +147,8 @@ LoopRpcServer::Methods HostAgentServiceMethods(const HostAgentServiceParts& part
   };
   return {
       {path("WatchFunctions"),
-       [&inventory = parts.inventory, post](const LoopCall& call, const std::string&) {
-         Watcher::Start(inventory, call, post);
-       }},
+       [&inventory = parts.inventory, &watchers = parts.watchers, post](
+           const LoopCall& call, const std::string&) { watchers.Start(inventory, call, post); }},
       {path("Allocate"),
        UnaryMethod<pb::AllocateRequest, pb::AllocateResponse>(
            post,

@@ -96,7 +96,9 @@ absl::Status Run(const Flags& flags) {
   }
 
   xpu::EventLoop loop;
-  const auto stop = [&loop] { loop.Stop(); };
+  // There is nothing to finish before it serves.
+  std::function<void()> drain = [&loop] { loop.Stop(); };
+  const auto stop = [&drain] { drain(); };
   const xpu::EventLoop::Handle on_term = loop.OnSignal(SIGTERM, stop);
   const xpu::EventLoop::Handle on_int = loop.OnSignal(SIGINT, stop);
   XPU_ASSIGN_OR_RETURN(const Credentials credentials, LoadCredentials(tls, loop));
@@ -123,7 +125,8 @@ absl::Status Run(const Flags& flags) {
   if (!flags.api_server.empty()) {
     XPU_ASSIGN_OR_RETURN(store, xpu::KubeClient::Make({.server = flags.api_server}));
   }
-  const auto ready = [] {
+  const auto ready = [&drain](std::function<void()> drain_agent) {
+    drain = std::move(drain_agent);
     // What starting took is given back.
     malloc_trim(0);
     if (const absl::Status status = xpu::NotifyReady(); !status.ok()) {

@@ -39,7 +39,14 @@ void ExpectAttached(World& world, const std::string& pod) {
   const std::vector<agent::v1::PortBinding> bindings = world.Bindings();
   ASSERT_EQ(bindings.size(), 1u);
   EXPECT_EQ(bindings[0].claim(), row.claim);
-  EXPECT_EQ(bindings[0].logical_bridge(), "logicalBridges/default." + row.attachment->network);
+  if (row.attachment->vlan) {
+    EXPECT_TRUE(bindings[0].has_vlan());
+    EXPECT_EQ(bindings[0].vlan(), *row.attachment->vlan);
+  } else {
+    EXPECT_EQ(bindings[0].logical_bridge(), "logicalBridges/default." + row.attachment->network);
+  }
+  // The card lets nothing pass but under what the pod has.
+  EXPECT_EQ(static_cast<size_t>(bindings[0].addresses_size()), row.addresses.size());
   EXPECT_EQ(bindings[0].mac_address(), row.mac.ToBytes());
   EXPECT_EQ(world.ipam.Given().size(), row.ipam ? 1u : 0u);
   if (row.vfio) {

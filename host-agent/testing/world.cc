@@ -188,7 +188,8 @@ Incarnation::Incarnation(World& w) : world(w) {
   EXPECT_TRUE(opened.ok()) << opened.status();
   allocator = *std::move(opened);
   inventory = std::make_unique<Inventory>(
-      std::vector<CardConfig>{{"card0", world.pf(), "unix:/x"}}, bus, [this](const FunctionId& function) {
+      std::vector<CardConfig>{{"card0", world.pf(), world.endpoint}}, bus,
+      [this](const FunctionId& function) {
         return ClaimHealth{.claimed = allocator->Find(function).has_value(),
                            .stuck = attacher == nullptr ? "" : attacher->StuckReason(function)};
       });
@@ -236,6 +237,15 @@ AttachRequest Incarnation::Request(int vf, const std::string& pod, const std::st
 AttachRequest Incarnation::RequestWithIpam(int vf, const std::string& pod) const {
   AttachRequest request = Request(vf, pod);
   request.ipam = IpamCall{.type = "host-local", .path = "/opt/cni/bin", .config = "{}"};
+  return request;
+}
+
+AttachRequest Incarnation::RequestInVlan(int vf, const std::string& pod, const std::string& plugin) const {
+  AttachRequest request = RequestWithIpam(vf, pod);
+  request.ipam->type = plugin;
+  request.attachment.network_namespace.clear();
+  request.attachment.network.clear();
+  request.attachment.vlan = 7;
   return request;
 }
 

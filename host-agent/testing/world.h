@@ -55,6 +55,9 @@ class World {
 
   static void MakeNetworks(OpiClient& opi);
 
+  // Where host agents that are started from now on are told that the card's agent is; empty: it has none, as
+  // far as they know.
+  std::string endpoint = "unix:/x";
   FakeJournal journal;
   FakeOpiClient opi;
   FakeIpamRunner ipam;
@@ -104,6 +107,8 @@ class Incarnation {
   AttachRequest Request(int vf, const std::string& pod, const std::string& network = "blue") const;
   // The same with addresses by the world's plugin.
   AttachRequest RequestWithIpam(int vf, const std::string& pod) const;
+  // The same in the network of a VLAN, with a plugin of that name.
+  AttachRequest RequestInVlan(int vf, const std::string& pod, const std::string& plugin) const;
   absl::StatusOr<ClaimRow> Add(int vf, const std::string& pod, const std::string& network = "blue") {
     return attacher->Add(Request(vf, pod, network));
   }
