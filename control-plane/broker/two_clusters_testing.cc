@@ -8,8 +8,8 @@
 namespace xpu::broker {
 
 TwoClusters::TwoClusters() {
-  to_tenant.OnWrite([this] { Written(); });
-  to_infra.OnWrite([this] { Written(); });
+  to_tenant.OnWrite([this] { written_.Notify(); });
+  to_infra.OnWrite([this] { written_.Notify(); });
 }
 
 BrokerOptions TwoClusters::Options() {
@@ -24,25 +24,6 @@ BrokerOptions TwoClusters::Options() {
   sync.workers = 2;
   options.config.syncs = {sync};
   return options;
-}
-
-void TwoClusters::Written() {
-  absl::MutexLock lock(&mu_);
-  ++writes_;
-}
-
-bool TwoClusters::WaitUntil(const std::function<bool()>& done) {
-  const absl::Time deadline = absl::Now() + absl::Seconds(30);
-  int64_t seen = -1;
-  while (true) {
-    {
-      const auto news = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return writes_ != seen; };
-      absl::MutexLock lock(&mu_);
-      if (!mu_.AwaitWithDeadline(absl::Condition(&news), deadline)) return false;
-      seen = writes_;
-    }
-    if (done()) return true;
-  }
 }
 
 Resource TwoClusters::Write(FakeStore& store, const std::string& ns, const std::string& name, int64_t vni) {

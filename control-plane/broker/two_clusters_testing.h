@@ -7,9 +7,8 @@
 #include <thread>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "common/base/event_loop.h"
+#include "common/kube/change_signal.h"
 #include "common/kube/cut_store.h"
 #include "common/kube/fake_store.h"
 #include "control-plane/broker/broker.h"
@@ -35,16 +34,14 @@ class TwoClusters {
   static BrokerOptions Options();
 
   // Waits until `done`, which is asked again after each write of a broker; false after a generous deadline.
-  bool WaitUntil(const std::function<bool()>& done);
+  bool WaitUntil(const std::function<bool()>& done) { return written_.WaitUntil(done); }
 
   // Writes of a person or an agent, which cannot fail.
   Resource Write(FakeStore& store, const std::string& ns, const std::string& name, int64_t vni);
   std::optional<Resource> Find(FakeStore& store, const std::string& ns, const std::string& name);
 
  private:
-  void Written() ABSL_LOCKS_EXCLUDED(mu_);
-  absl::Mutex mu_;
-  int64_t writes_ ABSL_GUARDED_BY(mu_) = 0;
+  ChangeSignal written_;
 };
 
 // A broker process in a thread. Ends it when it goes, as a kill does as far as the clusters can tell.

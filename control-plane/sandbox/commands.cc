@@ -38,7 +38,11 @@ void Up(const SandboxOptions& options) {
   const SandboxLayout& layout = sandbox->layout();
   printf("\nThe sandbox \"%s\" is up: %d card(s) of %d VFs in %s\n", sandbox->options().name.c_str(),
          sandbox->options().cards, sandbox->options().vfs, layout.dir().c_str());
-  printf("  export XPU_SERVER=%s\n", layout.api_server().c_str());
+  for (const std::string& cluster : sandbox->options().ClusterNames()) {
+    const bool only = sandbox->options().clusters == 1;
+    printf("  export XPU_SERVER=%s%s\n", layout.api_server(cluster).c_str(),
+           only ? "" : absl::StrCat("  # ", cluster).c_str());
+  }
 }
 
 void PrintStatus(const std::string& dir, const std::string& output) {
@@ -46,11 +50,9 @@ void PrintStatus(const std::string& dir, const std::string& output) {
   ExitOnError(sandbox.status());
   const auto states = sandbox->Status();
   if (output == "json") {
-    nlohmann::json json = {{"name", sandbox->options().name},
-                           {"dir", dir},
-                           {"cards", sandbox->options().cards},
-                           {"vfs", sandbox->options().vfs},
-                           {"processes", nlohmann::json::array()}};
+    nlohmann::json json = {{"name", sandbox->options().name},         {"dir", dir},
+                           {"cards", sandbox->options().cards},       {"vfs", sandbox->options().vfs},
+                           {"clusters", sandbox->options().clusters}, {"processes", nlohmann::json::array()}};
     for (const auto& state : states) {
       json["processes"].push_back({{"name", state.name},
                                    {"pid", state.pid},
@@ -86,6 +88,9 @@ void AddSandboxCommands(CLI::App& app) {
   up->add_option("--cards", options->cards, "Emulated cards, each with a DPU of its own")
       ->capture_default_str();
   up->add_option("--vfs", options->vfs, "VFs of each card")->capture_default_str();
+  up->add_option("--clusters", options->clusters,
+                 "API servers: 1 for all, 2 for hosts and cards, 3 with one between them; brokers join them")
+      ->capture_default_str();
   up->add_option("--bin-dir", options->bin_dir, "Folder of the project's programs (default: this program's)");
   up->add_option("--ovs-dir", options->ovs_dir, "Folder with Open vSwitch's bin/ and share/");
   up->add_option("--log-level", options->log_level, "debug, info, warn or error")->capture_default_str();

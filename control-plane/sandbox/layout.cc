@@ -38,6 +38,10 @@ absl::Status SandboxOptions::Complete() {
   if (vfs < 1 || vfs > 250) {
     return absl::InvalidArgumentError(absl::StrCat("--vfs ", vfs, ": an emulated card has 1 to 250 VFs"));
   }
+  if (clusters < 1 || clusters > 3) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--clusters ", clusters, ": a sandbox has 1 to 3 API servers"));
+  }
   if (dir.empty()) dir = "/run/xpu-sandbox/" + name;
   if (dir.front() != '/')
     return absl::InvalidArgumentError(absl::StrCat("--dir ", dir, ": give an absolute path"));
@@ -53,9 +57,16 @@ absl::Status SandboxOptions::Complete() {
   return absl::OkStatus();
 }
 
+std::vector<std::string> SandboxOptions::ClusterNames() const {
+  std::vector<std::string> names = {SandboxLayout::tenant_cluster()};
+  if (clusters > 2) names.push_back("broker");
+  if (clusters > 1) names.push_back("infra");
+  return names;
+}
+
 std::string SandboxOptions::ToJson() const {
-  return nlohmann::json{{"name", name},      {"cards", cards},    {"vfs", vfs},           {"dir", dir},
-                        {"binDir", bin_dir}, {"ovsDir", ovs_dir}, {"logLevel", log_level}}
+  return nlohmann::json{{"name", name}, {"cards", cards},    {"vfs", vfs},        {"clusters", clusters},
+                        {"dir", dir},   {"binDir", bin_dir}, {"ovsDir", ovs_dir}, {"logLevel", log_level}}
       .dump(2);
 }
 
@@ -66,6 +77,7 @@ absl::StatusOr<SandboxOptions> SandboxOptions::FromJson(const std::string& text)
     options.name = json.at("name");
     options.cards = json.at("cards");
     options.vfs = json.at("vfs");
+    options.clusters = json.at("clusters");
     options.dir = json.at("dir");
     options.bin_dir = json.at("binDir");
     options.ovs_dir = json.at("ovsDir");

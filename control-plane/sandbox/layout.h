@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -14,6 +15,9 @@ struct SandboxOptions {
   int cards = 1;
   // VFs of each card: 1 to 250.
   int vfs = 8;
+  // API servers: 1, which all use; 2, the one of the host and its people (the tenant's) and the one of the
+  // cards (infra), with a broker between them; 3, as 2 with one in the middle that both sides can reach.
+  int clusters = 1;
   // Everything of the sandbox lives below it; empty: /run/xpu-sandbox/<name>.
   std::string dir;
   // The project's programs; empty: the folder of the running one.
@@ -25,6 +29,8 @@ struct SandboxOptions {
   // Fills in what is empty. InvalidArgument with the option that is wrong: numbers out of bounds, a name that
   // is no DNS label, a folder so long that the sockets below it could not be bound (unix(7), sun_path).
   absl::Status Complete();
+  // Names of the API servers, from the host's to the cards': "tenant", "broker", "infra".
+  std::vector<std::string> ClusterNames() const;
   std::string ToJson() const;
   static absl::StatusOr<SandboxOptions> FromJson(const std::string& text);
 };
@@ -60,8 +66,16 @@ class SandboxLayout {
   // What the device plugin offers the VFs as.
   static std::string resource_name() { return "xpu.opiproject.org/vf"; }
 
-  // Sockets, as "unix:/path".
-  std::string api_server() const { return "unix:" + dir_ + "/apiserver.sock"; }
+  // Sockets, as "unix:/path". The API server that the host and its people use.
+  std::string api_server() const { return api_server(tenant_cluster()); }
+  // Of one of SandboxOptions::ClusterNames().
+  std::string api_server(const std::string& cluster) const {
+    return "unix:" + dir_ + "/" + (cluster == tenant_cluster() ? "apiserver" : "apiserver-" + cluster) +
+           ".sock";
+  }
+  static std::string tenant_cluster() { return "tenant"; }
+  // A path: what a broker is told to copy.
+  std::string broker_config(const std::string& broker) const { return dir_ + "/" + broker + ".yaml"; }
   std::string host_agent() const { return "unix:" + dir_ + "/host-agent.sock"; }
   std::string xpu_agent(int card) const { return "unix:" + dpu_dir(card) + "/xpu-agent.sock"; }
   std::string ovsdb(int card) const { return "unix:" + ovs_dir(card) + "/db.sock"; }

@@ -96,11 +96,54 @@ ProcessSpec XpuAgent(const SandboxOptions& options, const SandboxLayout& layout,
                "--uplink",
                layout.uplink_port(),
                "--api-server",
-               layout.api_server(),
+               layout.api_server(options.ClusterNames().back()),
                "--log-level",
                options.log_level};
   spec.sockets = {layout.xpu_agent(card)};
   return spec;
+}
+
+ProcessSpec ApiServer(const SandboxOptions& options, const SandboxLayout& layout,
+                      const std::string& cluster) {
+  const bool tenant = cluster == SandboxLayout::tenant_cluster();
+  ProcessSpec spec{.name = tenant ? "xpu-apiserver" : absl::StrCat("xpu-apiserver-", cluster),
+                   .netns = tenant ? "host" : "fabric",
+                   .sockets = {layout.api_server(cluster)}};
+  spec.argv = {options.bin_dir + "/xpu-apiserver",
+               "--listen",
+               layout.api_server(cluster),
+               "--database",
+               absl::StrCat(layout.dir(), "/", spec.name, ".db"),
+               "--log-level",
+               options.log_level};
+  return spec;
+}
+
+// What a broker that copies from one API server to the next is told. The namespace has one name on both
+// sides: hosts and cards also talk to each other, and call networks by namespace and name.
+std::string BrokerConfig(const SandboxLayout& layout, const std::string& source, const std::string& target) {
+  return absl::StrCat("origin: ", source, "\nsource: {server: \"", layout.api_server(source),
+                      "\"}\ntarget: {server: \"", layout.api_server(target), R"("}
+lease: {cluster: target, namespace: default, name: xpu-broker}
+policies:
+- kinds: [Network, Netdev, Service, EndpointSlice, NetworkPolicy]
+  namespaces:
+  - {source: default, target: default}
+)");
+}
+
+// Between each API server and the next.
+std::vector<ProcessSpec> Brokers(const SandboxOptions& options, const SandboxLayout& layout) {
+  const std::vector<std::string> clusters = options.ClusterNames();
+  std::vector<ProcessSpec> brokers;
+  for (size_t i = 0; i + 1 < clusters.size(); ++i) {
+    ProcessSpec spec{.name = absl::StrCat("xpu-broker-", clusters[i]), .netns = i == 0 ? "host" : "fabric"};
+    spec.files = {{layout.broker_config(spec.name), BrokerConfig(layout, clusters[i], clusters[i + 1])}};
+    spec.argv = {options.bin_dir + "/xpu-broker", "--config", layout.broker_config(spec.name), "--log-level",
+                 options.log_level};
+    brokers.push_back(std::move(spec));
+  }
+  return brokers;
 }
 
 ProcessSpec HostAgent(const SandboxOptions& options, const SandboxLayout& layout) {
@@ -157,11 +200,9 @@ std::vector<ProcessSpec> SandboxProcesses(const SandboxOptions& options) {
   for (int card = 0; card < options.cards; ++card) {
     for (ProcessSpec& spec : OpenVSwitch(options, layout, card)) all.push_back(std::move(spec));
   }
-  all.push_back({.name = "xpu-apiserver",
-                 .argv = {bin + "/xpu-apiserver", "--listen", layout.api_server(), "--database",
-                          layout.dir() + "/apiserver.db", "--log-level", options.log_level},
-                 .netns = "host",
-                 .sockets = {layout.api_server()}});
+  for (const std::string& cluster : options.ClusterNames())
+    all.push_back(ApiServer(options, layout, cluster));
+  for (ProcessSpec& spec : Brokers(options, layout)) all.push_back(std::move(spec));
   for (int card = 0; card < options.cards; ++card) all.push_back(XpuAgent(options, layout, card));
   all.push_back(HostAgent(options, layout));
   all.push_back({.name = "xpu-kubelet-standin",

@@ -16,6 +16,8 @@ struct ProcessSpec {
   std::vector<std::pair<std::string, std::string>> environment;
   // Namespace that it runs in, as SandboxLayout::netns takes it.
   std::string netns;
+  // Paths and texts of the files that it reads; written every time it is started.
+  std::vector<std::pair<std::string, std::string>> files;
   // Run to their ends before the program, every time it is started.
   std::vector<std::vector<std::string>> prepare;
   // Run to their ends once it serves, every time it is started.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -11,6 +13,7 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 SandboxOptions Options(int cards) {
   return {.name = "t", .cards = cards, .vfs = 4, .dir = "/run/t", .bin_dir = "/bin-dir", .ovs_dir = "/ovs"};
@@ -26,6 +29,37 @@ TEST(SandboxProcessesTest, StartsWhatOthersNeedFirst) {
   EXPECT_THAT(Names(1),
               ElementsAre("xpu-card-emulator", "ovsdb-server-0", "ovs-vswitchd-0", "xpu-apiserver",
                           "xpu-agent-0", "xpu-host-agent", "xpu-kubelet-standin", "xpu-device-plugin"));
+}
+
+// The process's arguments and the files that it reads.
+std::string Told(const SandboxOptions& options, const std::string& process) {
+  std::string text;
+  for (const ProcessSpec& spec : SandboxProcesses(options)) {
+    if (spec.name != process) continue;
+    text = absl::StrJoin(spec.argv, " ");
+    for (const auto& [path, content] : spec.files) absl::StrAppend(&text, "\n", content);
+  }
+  return text;
+}
+
+TEST(SandboxProcessesTest, ClustersDifferInConfigurationOnly) {
+  SandboxOptions options = Options(1);
+  EXPECT_THAT(Told(options, "xpu-host-agent"), HasSubstr("--api-server unix:/run/t/apiserver.sock "));
+  EXPECT_THAT(Told(options, "xpu-agent-0"), HasSubstr("--api-server unix:/run/t/apiserver.sock "));
+  options.clusters = 2;
+  EXPECT_THAT(Told(options, "xpu-host-agent"), HasSubstr("--api-server unix:/run/t/apiserver.sock "));
+  EXPECT_THAT(Told(options, "xpu-agent-0"), HasSubstr("--api-server unix:/run/t/apiserver-infra.sock "));
+  EXPECT_THAT(Told(options, "xpu-broker-tenant"),
+              HasSubstr("source: {server: \"unix:/run/t/apiserver.sock\"}\n"
+                        "target: {server: \"unix:/run/t/apiserver-infra.sock\"}\n"));
+  options.clusters = 3;
+  EXPECT_THAT(Told(options, "xpu-broker-tenant"),
+              HasSubstr("source: {server: \"unix:/run/t/apiserver.sock\"}\n"
+                        "target: {server: \"unix:/run/t/apiserver-broker.sock\"}\n"));
+  EXPECT_THAT(Told(options, "xpu-broker-broker"),
+              HasSubstr("source: {server: \"unix:/run/t/apiserver-broker.sock\"}\n"
+                        "target: {server: \"unix:/run/t/apiserver-infra.sock\"}\n"));
+  EXPECT_THAT(Told(options, "xpu-agent-0"), HasSubstr("--api-server unix:/run/t/apiserver-infra.sock "));
 }
 
 TEST(SandboxProcessesTest, EachCardHasASwitchAndAnAgentInItsOwnNamespace) {

@@ -52,6 +52,7 @@ absl::Status Launch(const ProcessSpec& spec, const SandboxLayout& layout) {
   XPU_ASSIGN_OR_RETURN(const auto ns, namespaces.Open(layout.netns(spec.netns)));
   SpawnOptions options{
       .environment = spec.environment, .net_namespace = ns, .log_file = layout.log(spec.name)};
+  for (const auto& [path, text] : spec.files) XPU_RETURN_IF_ERROR(WriteFileAtomic(path, text));
   for (const auto& command : spec.prepare) {
     options.argv = command;
     XPU_RETURN_IF_ERROR(RunProgram(options, deadline).status());

@@ -1,16 +1,24 @@
 #include "test/e2e/demo.h"
 
+#include <algorithm>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "common/api/api.h"
 #include "common/base/status_macros.h"
+#include "common/kube/change_signal.h"
 #include "common/sys/process.h"
 #include "test/lib/pair/leftovers.h"
 #include "test/lib/pair/pair.h"
 #include "test/lib/pair/probe.h"
+#include "xpu/api/v1alpha1/card.pb.h"
+#include "xpu/api/v1alpha1/netdev.pb.h"
+#include "xpu/api/v1alpha1/network.pb.h"
 
 namespace xpu::testing {
 namespace {
@@ -46,6 +54,42 @@ class Demo {
     XPU_RETURN_IF_ERROR(PingBoth("b does not reach c, in another network", false, b, c));
     XPU_RETURN_IF_ERROR(PingBoth("c does not reach a", false, c, a));
     return PingBoth("c does not reach b", false, c, b);
+  }
+
+  // With several API servers: what is where, and that the answers came back.
+  absl::Status Clusters() {
+    const std::vector<std::string> clusters = pair_.sandbox().options().ClusterNames();
+    if (clusters.size() == 1) return absl::OkStatus();
+    report_.Heading(absl::StrCat("What the API servers have: ", absl::StrJoin(clusters, " -> ")));
+    const ResourceKind &networks = api::KindOf<api::v1alpha1::Network>(),
+                       &netdevs = api::KindOf<api::v1alpha1::Netdev>(),
+                       &cards = api::KindOf<api::v1alpha1::Card>();
+    for (size_t i = 1; i < clusters.size(); ++i) {
+      XPU_RETURN_IF_ERROR(report_.Check(
+          absl::StrCat(clusters[i], " has blue and green, copied from ", clusters[i - 1]), true,
+          [&]() -> absl::StatusOr<bool> {
+            XPU_ASSIGN_OR_RETURN(
+                const ResourceList list,
+                pair_.store(clusters[i])
+                    .List(networks, "default",
+                          {.label_selector = absl::StrCat("xpu.opiproject.org/origin=", clusters[i - 1])}));
+            return list.items.size() == 2;
+          }));
+    }
+    XPU_RETURN_IF_ERROR(
+        report_.Check("Netdevs are Attached at the tenant, with the card's addresses", true,
+                      [&] { return AllAttached(netdevs); }));
+    for (const std::string& cluster : clusters) {
+      const bool has_cards = cluster == clusters.back();
+      XPU_RETURN_IF_ERROR(report_.Check(absl::StrCat(cluster, " has ", has_cards ? "the" : "no", " Card"),
+                                        true, [&]() -> absl::StatusOr<bool> {
+                                          XPU_ASSIGN_OR_RETURN(const ResourceList list,
+                                                               pair_.store(cluster).List(cards, ""));
+                                          return list.items.empty() != has_cards;
+                                        }));
+    }
+    XPU_ASSIGN_OR_RETURN(during_, CountLeftovers(pair_));
+    return absl::OkStatus();
   }
 
   absl::Status Cheating() {
@@ -137,7 +181,10 @@ class Demo {
     count("OPI bridge ports", &Leftovers::bridge_ports);
     count("ports on the switch", &Leftovers::switch_ports);
     count("flows on the switch", &Leftovers::flows);
-    count("Netdev resources", &Leftovers::resources);
+    for (const auto& [cluster, netdevs] : before_.resources) {
+      report_.Count(before_.resources.size() == 1 ? "Netdev resources" : absl::StrCat("Netdevs, ", cluster),
+                    netdevs, during_.resources.at(cluster), after.resources.at(cluster));
+    }
     count("journal rows", &Leftovers::journal_rows);
     return absl::OkStatus();
   }
@@ -165,6 +212,28 @@ class Demo {
                          [&] { return Ping(from.netns, *to.v6); });
   }
 
+  // The status comes over the brokers, after the ADD.
+  absl::StatusOr<bool> AllAttached(const ResourceKind& netdevs) {
+    ChangeSignal signal;
+    XPU_ASSIGN_OR_RETURN(const auto watcher, NotifyOfChanges(pair_.store(), netdevs, signal));
+    const absl::Time deadline = absl::Now() + absl::Seconds(30);
+    while (signal.AwaitNews(deadline)) {
+      XPU_ASSIGN_OR_RETURN(const ResourceList list, pair_.store().List(netdevs, ""));
+      size_t attached = 0;
+      for (const Resource& object : list.items) {
+        XPU_ASSIGN_OR_RETURN(const auto netdev, api::Decode<api::v1alpha1::Netdev>(object));
+        const auto pod = pods_.find(netdev.spec().pod().name());
+        if (pod == pods_.end() || netdev.status().state() != "Attached") continue;
+        const auto& given = netdev.status().addresses();
+        attached += std::any_of(given.begin(), given.end(), [&](const std::string& address) {
+          return absl::StartsWith(address, absl::StrCat(pod->second.v4->ToString(), "/"));
+        });
+      }
+      if (attached == pods_.size() && list.items.size() == attached) return true;
+    }
+    return false;
+  }
+
   absl::StatusOr<bool> SwitchHasFlowFor(const std::string& address) {
     const Sandbox& sandbox = pair_.sandbox();
     XPU_ASSIGN_OR_RETURN(
@@ -189,6 +258,7 @@ absl::Status RunDemo(Sandbox& sandbox, const std::string& examples, bool keep, D
   XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Pair> pair, Pair::Connect(sandbox));
   Demo demo(*pair, examples, report);
   XPU_RETURN_IF_ERROR(demo.AttachPods());
+  XPU_RETURN_IF_ERROR(demo.Clusters());
   XPU_RETURN_IF_ERROR(demo.Reachability());
   XPU_RETURN_IF_ERROR(demo.Cheating());
   XPU_RETURN_IF_ERROR(demo.Change());

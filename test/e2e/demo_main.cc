@@ -45,10 +45,14 @@ void TakeDownOnSignal(const std::string& dir) {
 void PrintHowToPlay(const Sandbox& sandbox) {
   const SandboxLayout& layout = sandbox.layout();
   const std::string& bin = sandbox.options().bin_dir;
-  Print(absl::StrCat("\nThe sandbox is still running. To play with it:\n",  //
-                     "  export XPU_SERVER=", layout.api_server(), "\n",     //
-                     "  ", bin, "/xpuctl get netdevs\n",                    //
-                     "  ", bin, "/xpuctl get networks -o yaml\n",           //
+  std::string servers;
+  for (const std::string& cluster : sandbox.options().ClusterNames()) {
+    absl::StrAppend(&servers, "  export XPU_SERVER=", layout.api_server(cluster),
+                    sandbox.options().clusters == 1 ? "" : absl::StrCat("  # ", cluster), "\n");
+  }
+  Print(absl::StrCat("\nThe sandbox is still running. To play with it:\n", servers,  //
+                     "  ", bin, "/xpuctl get netdevs\n",                             //
+                     "  ", bin, "/xpuctl get networks -o yaml\n",                    //
                      "  ", bin, "/xpuctl sandbox status --dir ", layout.dir(), "\n", "  nsenter --net=",
                      layout.netns("pod-a"), " ip address\n", "  ", sandbox.options().ovs_dir,
                      "/bin/ovs-ofctl -OOpenFlow14 dump-flows unix:", layout.ovs_dir(0),
@@ -62,7 +66,9 @@ int Run(SandboxOptions options, const std::string& examples, bool keep) {
   if (const absl::Status cleared = Sandbox::Down(options.dir); !cleared.ok()) return Fail(cleared);
 
   report.Heading(
-      absl::StrCat("A sandbox with ", options.cards, " card of ", options.vfs, " VFs in ", options.dir));
+      absl::StrCat("A sandbox with ", options.cards, " card of ", options.vfs, " VFs",
+                   options.clusters == 1 ? "" : absl::StrCat(" and ", options.clusters, " API servers"),
+                   " in ", options.dir));
   auto sandbox = Sandbox::Up(options, {.begin = [&](const std::string& step) { report.BeginStep(step); },
                                        .done = [&](absl::Duration took) { report.EndStep(took); }});
   if (!sandbox.ok()) return Fail(sandbox.status());
@@ -90,6 +96,10 @@ int main(int argc, char** argv) {
   auto* keep_flag = app.add_flag("--keep", keep, "Leave the sandbox running, with its pods");
   app.add_flag("--down", down, "Take away a sandbox that was kept, or is left over")->excludes(keep_flag);
   app.add_option("--vfs", options.vfs, "VFs of the card")->capture_default_str();
+  app.add_option("--clusters", options.clusters,
+                 "API servers: 1 for all, 2 for the host and the card with a broker between them, 3 with one "
+                 "in the middle and a broker on each side")
+      ->capture_default_str();
   app.add_option("--dir", options.dir, "Folder of the sandbox (default: /run/xpu-sandbox/demo)");
   app.add_option("--examples", examples, "Folder with the manifests")->capture_default_str();
   CLI11_PARSE(app, argc, argv);

@@ -50,6 +50,22 @@ TEST_F(DemoTest, EverythingHoldsAndNothingIsLeft) {
   EXPECT_FALSE(std::filesystem::exists(dir_));
 }
 
+// Whoever asks and whoever answers see no difference: what the demo shows holds with any number of clusters.
+TEST_F(DemoTest, HoldsWithATenantsClusterAndOneOfTheCards) {
+  const auto [code, text] = Demo({"--clusters", "2"});
+  EXPECT_EQ(code, 0) << text;
+  EXPECT_THAT(text, HasSubstr("tenant -> infra"));
+  EXPECT_THAT(text, HasSubstr("Everything holds."));
+}
+
+TEST_F(DemoTest, HoldsWithABrokerApiInTheMiddle) {
+  const auto [code, text] = Demo({"--clusters", "3"});
+  EXPECT_EQ(code, 0) << text;
+  EXPECT_THAT(text, HasSubstr("tenant -> broker -> infra"));
+  EXPECT_THAT(text, HasSubstr("Everything holds."));
+  EXPECT_FALSE(std::filesystem::exists(dir_));
+}
+
 TEST_F(DemoTest, IsKeptUntilItIsTakenAwayAlsoAfterAKill) {
   const auto [code, text] = Demo({"--keep"});
   ASSERT_EQ(code, 0) << text;

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "common/base/event_loop.h"
+#include "common/kube/change_signal.h"
 #include "common/kube/informer.h"
 #include "common/kube/kube_client.h"
 #include "common/kube/metadata.h"
@@ -70,10 +70,7 @@ class ThreeClustersTest : public ::testing::Test {
   }
 
   void Watch(Cluster& cluster, const ResourceKind& kind) {
-    const auto changed = [this] {
-      absl::MutexLock lock(&mu_);
-      ++changes_;
-    };
+    const auto changed = [this] { changed_.Notify(); };
     loop_.PostAndWait([&] {
       informers_.push_back(std::make_unique<Informer>(
           loop_, *cluster.client, Informer::Options{.kind = kind},
@@ -85,19 +82,7 @@ class ThreeClustersTest : public ::testing::Test {
   }
 
   // Asks again whenever something has changed in a cluster.
-  bool WaitUntil(const std::function<bool()>& done) {
-    const absl::Time deadline = absl::Now() + absl::Seconds(60);
-    int64_t seen = -1;
-    while (true) {
-      {
-        const auto news = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return changes_ != seen; };
-        absl::MutexLock lock(&mu_);
-        if (!mu_.AwaitWithDeadline(absl::Condition(&news), deadline)) return false;
-        seen = changes_;
-      }
-      if (done()) return true;
-    }
-  }
+  bool WaitUntil(const std::function<bool()>& done) { return changed_.WaitUntil(done); }
 
   // A broker process that copies Networks, with the Lease in its target if `lease` is not empty.
   Process Start(const std::string& origin, Cluster& source, const std::string& source_ns, Cluster& target,
@@ -150,8 +135,7 @@ class ThreeClustersTest : public ::testing::Test {
   std::string folder_;
   EventLoop loop_;
   std::vector<std::unique_ptr<Informer>> informers_;
-  absl::Mutex mu_;
-  int64_t changes_ ABSL_GUARDED_BY(mu_) = 0;
+  ChangeSignal changed_;
   int64_t vni_ = 0;
   std::thread thread_;
 };

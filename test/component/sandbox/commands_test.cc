@@ -85,8 +85,8 @@ TEST_F(SandboxCommands, WithoutASandboxStatusSaysHowToMakeOne) {
 }
 
 TEST_F(SandboxCommands, WrongOptionsAreRefusedBeforeAnythingIsMade) {
-  for (const char* arguments :
-       {"up --cards 0", "up --vfs 1000", "up --name ../etc", "up --cards many", "sideways"}) {
+  for (const char* arguments : {"up --cards 0", "up --vfs 1000", "up --clusters 4", "up --name ../etc",
+                                "up --cards many", "sideways"}) {
     EXPECT_NE(Run(arguments).code, 0) << arguments;
     EXPECT_TRUE(absl::IsNotFound(ListDirectory(dir_).status())) << arguments;
   }

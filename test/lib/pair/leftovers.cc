@@ -9,11 +9,11 @@
 #include "absl/time/clock.h"
 #include "common/api/api.h"
 #include "common/base/status_macros.h"
+#include "common/kube/change_signal.h"
 #include "common/rpc/rpc.h"
 #include "common/sys/net_namespaces_real.h"
 #include "common/sys/netlink_real.h"
 #include "common/sys/process.h"
-#include "test/lib/pair/change_signal.h"
 #include "xpu/api/v1alpha1/netdev.pb.h"
 #include "xpu/hostagent/v1/host_agent.grpc.pb.h"
 
@@ -53,7 +53,8 @@ absl::StatusOr<int> CountLines(std::vector<std::string> argv, absl::string_view 
 std::string Leftovers::ToString() const {
   return absl::StrCat("functions at home ", functions_at_home.size(), ", addresses ", addresses,
                       ", bridge ports ", bridge_ports, ", switch ports ", switch_ports, ", flows ", flows,
-                      ", resources ", resources, ", journal rows ", journal_rows);
+                      ", resources ", absl::StrJoin(resources, " ", absl::PairFormatter(" ")),
+                      ", journal rows ", journal_rows);
 }
 
 absl::StatusOr<Leftovers> CountLeftovers(Pair& pair) {
@@ -77,8 +78,10 @@ absl::StatusOr<Leftovers> CountLeftovers(Pair& pair) {
                                     "cookie="));
     left.flows += flows;
   }
-  XPU_ASSIGN_OR_RETURN(const ResourceList netdevs, pair.store().List(Netdevs(), ""));
-  left.resources = static_cast<int>(netdevs.items.size());
+  for (const std::string& cluster : sandbox.options().ClusterNames()) {
+    XPU_ASSIGN_OR_RETURN(const ResourceList netdevs, pair.store(cluster).List(Netdevs(), ""));
+    left.resources[cluster] = static_cast<int>(netdevs.items.size());
+  }
   XPU_ASSIGN_OR_RETURN(const auto claims, pair.Claims());
   left.journal_rows = static_cast<int>(claims.size());
   return left;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,8 @@ struct Leftovers {
   int switch_ports = 0;
   // Flows on the switches.
   int flows = 0;
-  // Netdev resources.
-  int resources = 0;
+  // Netdev resources at each API server (SandboxOptions::ClusterNames()).
+  std::map<std::string, int> resources;
   // Rows of the host agent's journal.
   int journal_rows = 0;
 

@@ -7,11 +7,11 @@
 #include "absl/time/clock.h"
 #include "common/api/api.h"
 #include "common/base/status_macros.h"
+#include "common/kube/change_signal.h"
 #include "common/kube/kube_client.h"
 #include "common/opi/grpc_opi_client.h"
 #include "common/rpc/rpc.h"
 #include "common/sys/process.h"
-#include "test/lib/pair/change_signal.h"
 #include "xpu/api/v1alpha1/network.pb.h"
 #include "xpu/hostagent/v1/host_agent.grpc.pb.h"
 #include "xpu/kubelet_standin/v1/control.grpc.pb.h"
@@ -42,7 +42,9 @@ absl::StatusOr<std::unique_ptr<Pair>> Pair::Connect(Sandbox& sandbox) {
   std::unique_ptr<Pair> pair(new Pair(sandbox));
   XPU_ASSIGN_OR_RETURN(const auto kubelet_channel, MakeChannel(layout.kubelet_control()));
   pair->stubs_->kubelet = kubelet_standin::v1::KubeletControl::NewStub(kubelet_channel);
-  XPU_ASSIGN_OR_RETURN(pair->store_, KubeClient::Make({.server = layout.api_server()}));
+  for (const std::string& cluster : sandbox.options().ClusterNames()) {
+    XPU_ASSIGN_OR_RETURN(pair->stores_[cluster], KubeClient::Make({.server = layout.api_server(cluster)}));
+  }
   return pair;
 }
 
@@ -160,10 +162,10 @@ absl::Status Pair::WaitUntilNetworksReady(absl::Time deadline) {
   const ResourceKind& kind = api::KindOf<api::v1alpha1::Network>();
   const int64_t cards = sandbox_.options().cards;
   ChangeSignal signal;
-  XPU_ASSIGN_OR_RETURN(const auto watcher, NotifyOfChanges(*store_, kind, signal));
+  XPU_ASSIGN_OR_RETURN(const auto watcher, NotifyOfChanges(store(), kind, signal));
   std::string waiting_for;
   while (signal.AwaitNews(deadline)) {
-    XPU_ASSIGN_OR_RETURN(const ResourceList listed, store_->List(kind, ""));
+    XPU_ASSIGN_OR_RETURN(const ResourceList listed, store().List(kind, ""));
     waiting_for.clear();
     for (const Resource& object : listed.items) {
       XPU_ASSIGN_OR_RETURN(const auto network, api::Decode<api::v1alpha1::Network>(object));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -75,6 +76,10 @@ class Pair {
   // Runs xpuctl against the sandbox and gives what it printed; Internal if it fails.
   absl::StatusOr<std::string> Xpuctl(const std::vector<std::string>& args);
 
+  // API server of one of SandboxOptions::ClusterNames(), which must be one of them; store() is the tenant's.
+  ResourceStore& store(const std::string& cluster) { return *stores_.at(cluster); }
+  ResourceStore& store() { return store(SandboxLayout::tenant_cluster()); }
+
   // Waits until every Network says of its present generation that every card has confirmed it;
   // DeadlineExceeded with the first one that does not.
   absl::Status WaitUntilNetworksReady(absl::Time deadline);
@@ -85,7 +90,6 @@ class Pair {
   absl::StatusOr<std::unique_ptr<OpiClient>> ConnectAgent(int card = 0);
 
   Sandbox& sandbox() { return sandbox_; }
-  ResourceStore& store() { return *store_; }
 
  private:
   struct Stubs;
@@ -94,7 +98,7 @@ class Pair {
   Sandbox& sandbox_;
   ContainerRuntime runtime_;
   std::unique_ptr<Stubs> stubs_;
-  std::unique_ptr<ResourceStore> store_;
+  std::map<std::string, std::unique_ptr<ResourceStore>> stores_;
 };
 
 }  // namespace xpu::testing

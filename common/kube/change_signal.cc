@@ -1,8 +1,9 @@
-#include "test/lib/pair/change_signal.h"
+#include "common/kube/change_signal.h"
 
+#include "absl/time/clock.h"
 #include "common/base/status_macros.h"
 
-namespace xpu::testing {
+namespace xpu {
 
 void ChangeSignal::Notify() {
   absl::MutexLock lock(&mu_);
@@ -16,6 +17,16 @@ bool ChangeSignal::AwaitNews(absl::Time deadline) {
   return told;
 }
 
+bool ChangeSignal::WaitUntil(const std::function<bool()>& done) {
+  const absl::Time deadline = absl::Now() + absl::Seconds(60);
+  // Whoever waited before may have taken the news.
+  Notify();
+  while (AwaitNews(deadline)) {
+    if (done()) return true;
+  }
+  return false;
+}
+
 absl::StatusOr<std::unique_ptr<ResourceStore::Watcher>> NotifyOfChanges(ResourceStore& store,
                                                                         const ResourceKind& kind,
                                                                         ChangeSignal& signal) {
@@ -25,4 +36,4 @@ absl::StatusOr<std::unique_ptr<ResourceStore::Watcher>> NotifyOfChanges(Resource
                       .ended = [&signal](const absl::Status&) { signal.Notify(); }});
 }
 
-}  // namespace xpu::testing
+}  // namespace xpu

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "absl/base/thread_annotations.h"
@@ -8,15 +9,18 @@
 #include "absl/time/time.h"
 #include "common/kube/resource_store.h"
 
-namespace xpu::testing {
+namespace xpu {
 
-// "Something may have changed, look again": told by watches on any thread, waited for by one thread.
+// For tests: "something may have changed, look again", told by watches on any thread, waited for by one
+// thread.
 class ChangeSignal {
  public:
   void Notify();
   // True at once the first time, then whenever there was a Notify() since the last return; false at the
   // deadline.
   bool AwaitNews(absl::Time deadline);
+  // Looks at `done` now and after each Notify(); false at a deadline that only a broken program reaches.
+  bool WaitUntil(const std::function<bool()>& done);
 
  private:
   absl::Mutex mu_;
@@ -29,4 +33,4 @@ absl::StatusOr<std::unique_ptr<ResourceStore::Watcher>> NotifyOfChanges(Resource
                                                                         const ResourceKind& kind,
                                                                         ChangeSignal& signal);
 
-}  // namespace xpu::testing
+}  // namespace xpu
