@@ -29,7 +29,6 @@
 #include "control-plane/sandbox/sandbox.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "test/lib/pair/change_signal.h"
 #include "test/lib/pair/leftovers.h"
 #include "test/lib/pair/pair.h"
 #include "test/lib/pair/probe.h"
