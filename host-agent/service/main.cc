@@ -14,6 +14,7 @@
 #include "common/base/event_loop.h"
 #include "common/base/notify.h"
 #include "common/base/status_macros.h"
+#include "common/kube/kube_cli.h"
 #include "common/kube/kube_client.h"
 #include "common/log/log.h"
 #include "common/opi/grpc_opi_client.h"
@@ -42,7 +43,7 @@ struct Flags {
   std::string node;
   std::string config;
   std::vector<std::string> cards;
-  std::string api_server;
+  xpu::KubeFlags api;
   std::string dpu_operator_socket;
   std::string vendor_plugin_socket;
   std::string dpu_operator_endpoint;
@@ -122,8 +123,9 @@ absl::Status Run(const Flags& flags) {
     pod_resources = std::make_unique<xpu::GrpcPodResources>(flags.pod_resources);
   }
   std::unique_ptr<xpu::KubeClient> store;
-  if (!flags.api_server.empty()) {
-    XPU_ASSIGN_OR_RETURN(store, xpu::KubeClient::Make({.server = flags.api_server}));
+  if (flags.api.given()) {
+    XPU_ASSIGN_OR_RETURN(const xpu::KubeEndpoint endpoint, xpu::EndpointFromFlags(flags.api));
+    XPU_ASSIGN_OR_RETURN(store, xpu::KubeClient::Make(endpoint));
   }
   const auto ready = [&drain](std::function<void()> drain_agent) {
     drain = std::move(drain_agent);
@@ -169,8 +171,7 @@ int main(int argc, char** argv) {
       "--card", flags.cards,
       "A card that is used as it is: NAME=PF=ENDPOINT, the PCI address of its physical function and "
       "where its xPU agent serves; once for each physical function");
-  app.add_option("--api-server", flags.api_server,
-                 "Kubernetes API server for the Netdev resources: unix:/path or https://host:port");
+  xpu::AddKubeFlags(app, flags.api, "for the Netdev resources");
   app.add_option(
       "--dpu-operator-socket", flags.dpu_operator_socket,
       absl::StrCat("Serve openshift/dpu-operator's CNI plugin too, on this socket; the plugin uses ",

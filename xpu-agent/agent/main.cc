@@ -10,6 +10,7 @@
 #include "common/base/event_loop.h"
 #include "common/base/notify.h"
 #include "common/base/status_macros.h"
+#include "common/kube/kube_cli.h"
 #include "common/kube/kube_client.h"
 #include "common/log/log.h"
 #include "common/sys/netlink_real.h"
@@ -178,19 +179,7 @@ int main(int argc, char** argv) {
                  "Where offloaded flows go: none (hardware and tc), skip_sw or skip_hw; as Open vSwitch has it "
                  "if not given")
       ->check(CLI::IsMember({"none", "skip_sw", "skip_hw"}));
-  app.add_option(
-      "--api-server", flags.api.server,
-      "Kubernetes API server with Network and Netdev resources: unix:/path or https://host:port; without "
-      "it, OPI only");
-  app.add_option("--api-ca", flags.api.ca, "Who signs the API server's certificate (PEM)");
-  app.add_option("--api-cert", flags.api.certificate, "Certificate for the API server (PEM)");
-  app.add_option("--api-key", flags.api.key, "Key of that certificate (PEM)");
-  app.add_option("--api-token-file", flags.api.token_file, "File with a bearer token for the API server");
-  app.add_option(
-      "--kubeconfig", flags.api.kubeconfig,
-      "Instead of --api-server: kubeconfig files separated by colons, or \"in-cluster\" for the pod's "
-      "service account");
-  app.add_option("--context", flags.api.context, "Context of the kubeconfig, if not its current one");
+  xpu::AddKubeFlags(app, flags.api, "with Network and Netdev resources; without it, OPI only");
   app.add_option("--log-level", flags.log_level, "debug, info, warn or error")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   if (const absl::Status status = Run(flags); !status.ok()) {
