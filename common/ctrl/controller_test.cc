@@ -1,7 +1,10 @@
 #include "common/ctrl/controller.h"
 
 #include <memory>
+#include <vector>
 
+#include "absl/time/clock.h"
+#include "common/kube/kube_errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -151,6 +154,24 @@ TEST_F(ControllerTest, AnErrorComesBackUntilItIsGone) {
   controller_->Enqueue(kRed);
   ASSERT_TRUE(turns_.WaitForDone(kRed, 1));
   EXPECT_EQ(turns_.done(kBlue), 4);
+}
+
+TEST(ControllerRetryTest, AServerThatWantsToBeLeftAloneIsLeftAloneForThatLong) {
+  constexpr absl::Duration kAlone = absl::Milliseconds(300);
+  absl::Mutex mu;
+  std::vector<absl::Time> turns;
+  Controller controller(
+      {.name = "test", .backoff = {.initial = absl::Milliseconds(1), .max = absl::Milliseconds(1)}},
+      [&](const ResourceName&) {
+        absl::MutexLock lock(&mu);
+        turns.push_back(absl::Now());
+        return turns.size() == 1 ? FromHttpError(503, "", "PUT blue", kAlone) : absl::OkStatus();
+      });
+  controller.Enqueue(kBlue);
+  const auto twice = [&] { return turns.size() == 2; };
+  absl::MutexLock lock(&mu);
+  ASSERT_TRUE(mu.AwaitWithTimeout(absl::Condition(&twice), absl::Seconds(20)));
+  EXPECT_GE(turns[1] - turns[0], kAlone);
 }
 
 TEST_F(ControllerTest, AFailingObjectDoesNotHoldUpOthers) {

@@ -14,9 +14,9 @@ class FakeHarness : public ResourceStoreHarness {
   FakeStore store_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Fake, ResourceStoreContract, testing::Values([] {
-                           return std::unique_ptr<ResourceStoreHarness>(std::make_unique<FakeHarness>());
-                         }));
+std::unique_ptr<ResourceStoreHarness> MakeHarness() { return std::make_unique<FakeHarness>(); }
+INSTANTIATE_TEST_SUITE_P(Fake, ResourceStoreContract, testing::Values(&MakeHarness));
+INSTANTIATE_TEST_SUITE_P(Fake, ResourceStoreHistoryContract, testing::Values(&MakeHarness));
 
 class FakeStoreTest : public ::testing::Test {
  protected:

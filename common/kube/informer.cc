@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -12,6 +14,23 @@
 #include "spdlog/spdlog.h"
 
 namespace xpu {
+
+namespace {
+
+// Events that wait for the loop.
+constexpr int kMaxPosted = 256;
+
+// An object as the copy keeps it: CBOR (RFC 8949), which is a fraction of what a tree of values takes, and to
+// read it costs what it costs to copy one.
+std::string Pack(const Resource& object) {
+  std::string packed;
+  Resource::to_cbor(object, packed);
+  packed.shrink_to_fit();
+  return packed;
+}
+Resource Unpack(const std::string& packed) { return Resource::from_cbor(packed); }
+
+}  // namespace
 
 // Lives until the last callback that was posted to the loop has run; `closed_` tells those that come late.
 class Informer::Core : public std::enable_shared_from_this<Informer::Core> {
@@ -35,6 +54,10 @@ class Informer::Core : public std::enable_shared_from_this<Informer::Core> {
       absl::MutexLock lock(&order_mu_);
       stop_ = true;
     }
+    {
+      absl::MutexLock lock(&posted_mu_);
+      let_go_ = true;
+    }
     worker_.join();
     watcher_.reset();
   }
@@ -42,18 +65,18 @@ class Informer::Core : public std::enable_shared_from_this<Informer::Core> {
   std::optional<Resource> Get(const ResourceName& name) const {
     absl::MutexLock lock(&copy_mu_);
     const auto it = copy_.find(name);
-    return it == copy_.end() ? std::nullopt : std::make_optional(it->second);
+    return it == copy_.end() ? std::nullopt : std::make_optional(Unpack(it->second));
   }
   std::vector<ResourceName> Names() const {
     absl::MutexLock lock(&copy_mu_);
     std::vector<ResourceName> names;
-    for (const auto& [name, object] : copy_) names.push_back(name);
+    for (const auto& [name, packed] : copy_) names.push_back(name);
     return names;
   }
   std::vector<Resource> All() const {
     absl::MutexLock lock(&copy_mu_);
     std::vector<Resource> all;
-    for (const auto& [name, object] : copy_) all.push_back(object);
+    for (const auto& [name, packed] : copy_) all.push_back(Unpack(packed));
     return all;
   }
   bool synced() const {
@@ -107,13 +130,31 @@ class Informer::Core : public std::enable_shared_from_this<Informer::Core> {
     // Callbacks of an earlier watch cannot come after this.
     auto watcher =
         store_.Watch(options_.kind, options_.ns, version, options_.selection,
-                     {[this](const WatchEvent& event) { OnLoop([this, event] { Apply(event); }); },
+                     {[this](const WatchEvent& event) { Post(event); },
                       [this](const absl::Status& status) { OnLoop([this, status] { Ended(status); }); }});
     if (watcher.ok()) {
       watcher_ = *std::move(watcher);
     } else {
       OnLoop([this, status = watcher.status()] { Ended(status); });
     }
+  }
+
+  // The store's thread. Waits while the loop is far behind, so that the store holds back what comes.
+  void Post(const WatchEvent& event) {
+    const auto room = [this]()
+                          ABSL_SHARED_LOCKS_REQUIRED(posted_mu_) { return posted_ < kMaxPosted || let_go_; };
+    {
+      absl::MutexLock lock(&posted_mu_);
+      posted_mu_.Await(absl::Condition(&room));
+      ++posted_;
+    }
+    OnLoop([this, event]() mutable {
+      {
+        absl::MutexLock lock(&posted_mu_);
+        --posted_;
+      }
+      Apply(std::move(event));
+    });
   }
 
   // The loop's thread.
@@ -148,16 +189,16 @@ class Informer::Core : public std::enable_shared_from_this<Informer::Core> {
   void Replace(ResourceList list) {
     version_ = list.resource_version;
     backoff_.Reset();
-    std::map<ResourceName, Resource> old;
-    {
-      absl::MutexLock lock(&copy_mu_);
-      old = copy_;
-    }
+    std::set<ResourceName> gone;
+    for (ResourceName& name : Names()) gone.insert(std::move(name));
     for (Resource& object : list.items) {
-      old.erase(NameOf(object));
+      gone.erase(NameOf(object));
       Put(std::move(object));
+      object = nullptr;
     }
-    for (const auto& [name, object] : old) Remove(name, object);
+    for (const ResourceName& name : gone) {
+      if (const std::optional<Resource> last = Get(name)) Remove(name, *last);
+    }
     bool first = false;
     {
       absl::MutexLock lock(&copy_mu_);
@@ -165,13 +206,13 @@ class Informer::Core : public std::enable_shared_from_this<Informer::Core> {
     }
     if (first && !closed_ && handler_.synced) handler_.synced();
   }
-  void Apply(const WatchEvent& event) {
+  void Apply(WatchEvent event) {
     backoff_.Reset();
     if (const std::string version = VersionOf(event.object); !version.empty()) version_ = version;
     switch (event.type) {
       case WatchEvent::Type::kAdded:
       case WatchEvent::Type::kModified:
-        return Put(event.object);
+        return Put(std::move(event.object));
       case WatchEvent::Type::kDeleted:
         return Remove(NameOf(event.object), event.object);
       case WatchEvent::Type::kBookmark:
@@ -180,23 +221,30 @@ class Informer::Core : public std::enable_shared_from_this<Informer::Core> {
   }
   void Put(Resource object) {
     if (closed_) return;
+    // Who has written which field is for servers, and often more than all the rest.
+    if (const auto metadata = object.find("metadata"); metadata != object.end() && metadata->is_object()) {
+      metadata->erase("managedFields");
+    }
     const ResourceName name = NameOf(object);
-    std::optional<Resource> before;
+    std::string packed = Pack(object);
+    std::string packed_before;
     {
       absl::MutexLock lock(&copy_mu_);
-      const auto [it, added] = copy_.try_emplace(name, object);
-      if (!added) before = std::exchange(it->second, object);
+      std::string& place = copy_[name];
+      if (place == packed) return;
+      packed_before = std::exchange(place, std::move(packed));
     }
-    if (!before) {
+    if (packed_before.empty()) {
       if (handler_.added) handler_.added(name, object);
       return;
     }
-    if (UidOf(*before) != UidOf(object)) {
+    const Resource before = Unpack(packed_before);
+    if (UidOf(before) != UidOf(object)) {
       // Another object took the name while nobody was looking.
-      if (handler_.deleted) handler_.deleted(name, *before);
+      if (handler_.deleted) handler_.deleted(name, before);
       if (handler_.added) handler_.added(name, object);
-    } else if (*before != object && handler_.updated) {
-      handler_.updated(name, *before, object);
+    } else if (handler_.updated) {
+      handler_.updated(name, before, object);
     }
   }
   void Remove(const ResourceName& name, const Resource& last) {
@@ -221,8 +269,14 @@ class Informer::Core : public std::enable_shared_from_this<Informer::Core> {
   bool closed_ = false;
 
   mutable absl::Mutex copy_mu_;
-  std::map<ResourceName, Resource> copy_ ABSL_GUARDED_BY(copy_mu_);
+  // Packed.
+  std::map<ResourceName, std::string> copy_ ABSL_GUARDED_BY(copy_mu_);
   bool synced_ ABSL_GUARDED_BY(copy_mu_) = false;
+
+  absl::Mutex posted_mu_;
+  int posted_ ABSL_GUARDED_BY(posted_mu_) = 0;
+  // The loop takes no more; whoever waits for it goes on.
+  bool let_go_ ABSL_GUARDED_BY(posted_mu_) = false;
 
   absl::Mutex order_mu_;
   NextStep order_ ABSL_GUARDED_BY(order_mu_);

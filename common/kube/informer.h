@@ -16,7 +16,8 @@ namespace xpu {
 
 // Keeps a copy of a kind's objects up to date: lists them, then watches from that version. When a watch ends,
 // it goes on from the last version seen; it lists again when the store has forgotten that one. Errors are
-// tried again with a growing delay, and the copy stays meanwhile. Never polls.
+// tried again with a growing delay, and the copy stays meanwhile. Never polls. The copy is without
+// metadata.managedFields.
 //
 // Construct and destroy it on the loop's thread, or while the loop does not run. The store's blocking calls
 // are made on a thread of the informer's own.

@@ -4,7 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "common/kube/fake_store.h"
+#include "common/kube/kube_errors.h"
 #include "common/kube/metadata.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -163,6 +165,15 @@ TEST_F(InformerTest, AFailedListIsTriedAgain) {
   EXPECT_EQ(store_.calls(Call::kList), 4);
 }
 
+TEST_F(InformerTest, AServerThatWantsToBeLeftAloneIsLeftAloneForThatLong) {
+  constexpr absl::Duration kAlone = absl::Milliseconds(300);
+  store_.FailNext(Call::kList, {FromHttpError(429, "", "GET networks", kAlone)});
+  const absl::Time begun = absl::Now();
+  Start();
+  EXPECT_THAT(Notes(1), ElementsAre("synced"));
+  EXPECT_GE(absl::Now() - begun, kAlone) << "the informer's own delay is a millisecond";
+}
+
 TEST_F(InformerTest, ABookmarkMovesTheVersionOn) {
   Start();
   ASSERT_TRUE(store_.WaitForWatches(1));
@@ -191,6 +202,40 @@ TEST_F(InformerTest, StopsWhileItWaitsForItsNextTry) {
   ASSERT_TRUE(store_.WaitForCalls(Call::kList, 1));
   loop_.PostAndWait([this] { informer_.reset(); });
   EXPECT_EQ(store_.calls(Call::kList), 1);
+}
+
+// More than may wait for the loop at a time.
+TEST_F(InformerTest, ALoopThatIsBehindHoldsTheStoreBackAndMissesNothing) {
+  Start();
+  Notes(1);
+  ASSERT_TRUE(store_.WaitForWatches(1));
+  constexpr int kObjects = 600;
+  loop_.PostAndWait([&] {
+    for (int i = 0; i < kObjects; ++i) Put(absl::StrCat("n", i));
+  });
+  const std::vector<std::string> notes = Notes(kObjects + 1);
+  ASSERT_EQ(notes.size(), kObjects + 1u);
+  EXPECT_EQ(notes.back(), absl::StrCat("added n", kObjects - 1));
+}
+
+TEST_F(InformerTest, GoesAlsoWhileTheStoreIsHeldBack) {
+  Start();
+  Notes(1);
+  ASSERT_TRUE(store_.WaitForWatches(1));
+  loop_.PostAndWait([&] {
+    for (int i = 0; i < 600; ++i) Put(absl::StrCat("n", i));
+    informer_.reset();
+  });
+  EXPECT_EQ(store_.running_watches(), 0);
+}
+
+TEST_F(InformerTest, TheCopyIsWithoutWhoWroteWhat) {
+  Resource object = MakeResource(kKind, {"ns", "blue"});
+  object["metadata"]["managedFields"] = {{{"manager", "kubectl"}}};
+  ASSERT_TRUE(store_.Create(kKind, object).ok());
+  Start();
+  Notes(2);
+  EXPECT_FALSE((*informer_->Get({"ns", "blue"}))["metadata"].contains("managedFields"));
 }
 
 TEST_F(InformerTest, AHandlerMayEndTheInformer) {

@@ -20,9 +20,9 @@ class ServerHarness : public ResourceStoreHarness {
   std::unique_ptr<KubeClient> client_ = KubeClient::Make({.server = server_.endpoint()}).value();
 };
 
-INSTANTIATE_TEST_SUITE_P(KubeClientAndApiServer, ResourceStoreContract, testing::Values([] {
-                           return std::unique_ptr<ResourceStoreHarness>(std::make_unique<ServerHarness>());
-                         }));
+std::unique_ptr<ResourceStoreHarness> MakeHarness() { return std::make_unique<ServerHarness>(); }
+INSTANTIATE_TEST_SUITE_P(KubeClientAndApiServer, ResourceStoreContract, testing::Values(&MakeHarness));
+INSTANTIATE_TEST_SUITE_P(KubeClientAndApiServer, ResourceStoreHistoryContract, testing::Values(&MakeHarness));
 
 }  // namespace
 }  // namespace xpu
