@@ -30,7 +30,6 @@ namespace xpu::testing {
 namespace {
 
 constexpr char kCard[] = "card0";
-constexpr char kBridge[] = "br-xpu";
 constexpr char kNamespace[] = "default";
 constexpr absl::Duration kSetUp = absl::Minutes(5);
 
@@ -55,6 +54,15 @@ Resource SpecOf(int function, int64_t claim) {
       {"network", "blue"}};
 }
 
+agent::v1::BindPortRequest BindOf(int function, int64_t claim) {
+  agent::v1::BindPortRequest request;
+  request.set_bridge_port(absl::StrCat("bridgePorts/host0-", function));
+  request.set_logical_bridge("logicalBridges/default.blue");
+  request.set_mac_address(MacAddress::Parse(MacOf(function, claim))->ToBytes());
+  request.set_claim(claim);
+  return request;
+}
+
 }  // namespace
 
 // Which claim of which Netdev is attached, as a watch says.
@@ -76,9 +84,18 @@ class BigCard::Attached {
     absl::MutexLock lock(&mu_);
     return mu_.AwaitWithTimeout(absl::Condition(&is_there), patience);
   }
+  bool AwaitTouched(const std::string& value, absl::Duration patience) {
+    const auto is_there = [&] { return touched_ == value; };
+    absl::MutexLock lock(&mu_);
+    return mu_.AwaitWithTimeout(absl::Condition(&is_there), patience);
+  }
 
  private:
   void Note(const Resource& netdev) {
+    if (const auto& labels = netdev["metadata"]; labels.contains("labels")) {
+      absl::MutexLock lock(&mu_);
+      touched_ = labels["labels"].value("touched", "");
+    }
     if (!netdev.contains("status") || netdev["status"].value("state", "") != "Attached") return;
     const ConditionValue ready = GetCondition(netdev, "Ready");
     if (ready.status != "True" || ready.observed_generation != GenerationOf(netdev)) return;
@@ -88,6 +105,7 @@ class BigCard::Attached {
   }
   absl::Mutex mu_;
   std::vector<int64_t> claims_;
+  std::string touched_;
   std::unique_ptr<ResourceStore::Watcher> watcher_;
 };
 
@@ -188,6 +206,27 @@ absl::StatusOr<absl::Duration> BigCard::ChangeOne(int function) {
   return absl::Now() - start;
 }
 
+absl::StatusOr<absl::Duration> BigCard::BindOne(int function) {
+  if (opi_ == nullptr) {
+    XPU_ASSIGN_OR_RETURN(opi_, GrpcOpiClient::Make(absl::StrCat("unix:", folder_.path(), "/agent.sock")));
+  }
+  const agent::v1::BindPortRequest request = BindOf(function, ++claims_[static_cast<size_t>(function)]);
+  const absl::Time start = absl::Now();
+  XPU_RETURN_IF_ERROR(opi_->BindPort(request).status());
+  return absl::Now() - start;
+}
+
+absl::StatusOr<absl::Duration> BigCard::TouchOne(int function) {
+  const std::string value = absl::StrCat("touch-", absl::ToUnixNanos(absl::Now()));
+  const absl::Time start = absl::Now();
+  XPU_RETURN_IF_ERROR(store_
+                          ->Patch(Netdevs(), {kNamespace, NameOf(function)}, PatchType::kMerge,
+                                  {{"metadata", {{"labels", {{"touched", value}}}}}})
+                          .status());
+  if (!attached_->AwaitTouched(value, kSetUp)) return absl::DeadlineExceededError("the watch tells nothing");
+  return absl::Now() - start;
+}
+
 absl::StatusOr<BigCard::Restart> BigCard::RestartAgent() {
   Restart restart;
   absl::Status status;
@@ -217,13 +256,8 @@ absl::StatusOr<BigCard::Restart> BigCard::RestartAgent() {
       serves.WaitForNotification();
       // Answered when the switch has confirmed the port.
       auto client = GrpcOpiClient::Make(address);
-      agent::v1::BindPortRequest request;
-      request.set_bridge_port("bridgePorts/host0-0");
-      request.set_logical_bridge("logicalBridges/default.blue");
-      request.set_mac_address(MacAddress::Parse(MacOf(0, claims_[0]))->ToBytes());
-      request.set_claim(claims_[0]);
       absl::Status bound = client.status();
-      if (bound.ok()) bound = (*client)->BindPort(request).status();
+      if (bound.ok()) bound = (*client)->BindPort(BindOf(0, claims_[0])).status();
       restart.ready = absl::Now() - start;
       if (const auto snapshot = the_switch.Snapshot(); snapshot.ok()) restart.flows = snapshot->flows.size();
       loop.Stop();

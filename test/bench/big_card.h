@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/kube/resource_store.h"
+#include "common/opi/opi_client.h"
 #include "common/sys/files.h"
 #include "control-plane/apiserver/test_api_server.h"
 #include "test/lib/ovs/child_process.h"
@@ -20,12 +21,18 @@ namespace xpu::testing {
 // vSwitch, an API server, a sysfs that the representors (veth ends) are found in, and the program xpu-agent.
 class BigCard {
  public:
+  static constexpr char kBridge[] = "br-xpu";
+
   // Returns when all Netdevs are attached.
   static absl::StatusOr<std::unique_ptr<BigCard>> Make(const std::string& bin_dir, int functions);
   ~BigCard();
 
   // Gives a function another MAC, as a new claim, and waits until its resource says that the switch has it.
   absl::StatusOr<absl::Duration> ChangeOne(int function);
+  // The same over OPI, as the host agent asks for it, until that is answered.
+  absl::StatusOr<absl::Duration> BindOne(int function);
+  // Until the API server has told of a change of a resource that is nobody's business.
+  absl::StatusOr<absl::Duration> TouchOne(int function);
 
   pid_t agent_pid() const { return agent_.pid(); }
   // As kill -9 does.
@@ -57,6 +64,7 @@ class BigCard {
   apiserver::TestApiServer api_;
   std::unique_ptr<TestOvs> ovs_;
   std::unique_ptr<ResourceStore> store_;
+  std::unique_ptr<OpiClient> opi_;
   std::unique_ptr<Attached> attached_;
   ChildProcess agent_;
 };
