@@ -98,6 +98,11 @@ std::string VfioNode(const std::string& folder, const PciFunction& function) {
   return absl::StrCat("/dev/vfio/", noiommu ? "noiommu-" : "", function.iommu_group);
 }
 
+// Whether an entry of a function's folder is named like a device on the auxiliary bus: MODULE.DEVICE.ID
+// (Documentation/driver-api/auxiliary_bus). A physical function's folder has a link for each virtual function
+// too, so that a look into all entries would cost as much as there are functions.
+bool IsAuxiliaryDevice(const std::string& name) { return std::count(name.begin(), name.end(), '.') == 2; }
+
 absl::Status NoFunction(const PciAddress& address, const std::string& folder) {
   return absl::NotFoundError(
       absl::StrCat("there is no PCI function ", address.ToString(), " (no ", folder, ")"));
@@ -115,6 +120,7 @@ absl::StatusOr<std::string> SysfsPciBus::FolderOf(const FunctionId& subfunction)
   XPU_ASSIGN_OR_RETURN(const std::string parent, FolderOf(subfunction.pci));
   const std::string number = absl::StrCat(*subfunction.sf);
   for (const std::string& name : Names(parent)) {
+    if (!IsAuxiliaryDevice(name)) continue;
     std::string folder = absl::StrCat(parent, "/", name);
     if (ReadTrimmed(folder + "/sfnum").value_or("") == number) return folder;
   }
@@ -155,6 +161,7 @@ absl::StatusOr<std::vector<Subfunction>> SysfsPciBus::Subfunctions(const PciAddr
   XPU_ASSIGN_OR_RETURN(const std::string folder, FolderOf(parent));
   std::vector<Subfunction> found;
   for (const std::string& name : Names(folder)) {
+    if (!IsAuxiliaryDevice(name)) continue;
     const std::string device = absl::StrCat(folder, "/", name);
     // The auxiliary devices of a driver's own parts have no number, nor has anything else in the folder.
     Subfunction subfunction;
