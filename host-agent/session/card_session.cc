@@ -149,6 +149,9 @@ absl::Status CardSession::Release(const ClaimRow& row) {
   request.set_bridge_port(BridgePortName(row.port));
   request.set_claim(row.claim);
   request.set_release(true);
+  // The function is on its way home or there. While it moves, the kernel holds a lock that the switch has to
+  // wait for.
+  request.set_answer_when_stored(true);
   const absl::Status status = client_.UnbindPort(request);
   if (!status.ok() && !absl::IsAborted(status)) {
     return Annotate(status, absl::StrCat("card ", card(), ", port ", row.port));

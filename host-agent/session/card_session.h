@@ -67,7 +67,8 @@ class CardSession {
   // Whether the card holds a confirmed row as it is: FailedPrecondition, saying what is different, if not.
   // Changes nothing.
   absl::Status CheckBinding(const ClaimRow& row);
-  // The claim is over at the card. OK also if the card knows nothing of it, or a newer one.
+  // The claim is over at the card, which has written that down; its switch follows. OK also if the card knows
+  // nothing of it, or a newer one.
   absl::Status Release(const ClaimRow& row);
 
   // Compares again after a growing delay: something could not be done although the card answers.

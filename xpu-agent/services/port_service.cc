@@ -97,6 +97,8 @@ class PortServiceImpl final : public agent::v1::PortService::CallbackService {
                                  Empty*) override {
     absl::StatusOr<std::string> id = BridgePortId(request->bridge_port());
     if (!id.ok()) return Refuse(context, Annotate(id.status(), "bridge_port"));
+    std::vector<std::string> awaited;
+    if (!request->answer_when_stored()) awaited.push_back(BridgePortName(*id));
     ServerUnaryReactor* reactor = context->DefaultReactor();
     owner_.Submit({.change = [this, id = *id, claim = request->claim(), release = request->release(),
                               caller = access_.CallerOf(*context)](AgentState& draft,
@@ -104,7 +106,7 @@ class PortServiceImpl final : public agent::v1::PortService::CallbackService {
                      XPU_RETURN_IF_ERROR(access_.MayUsePort(caller, draft, id, claim, "UnbindPort"));
                      return xpu::UnbindPort(draft, id, claim, release);
                    },
-                   .objects = {BridgePortName(*id)},
+                   .objects = std::move(awaited),
                    .patience = PatienceOf(*context),
                    .done = [reactor](const absl::Status& status,
                                      const ModelView&) { reactor->Finish(ToGrpc(status)); }});

@@ -155,6 +155,24 @@ TEST(AgentConfirm, WithoutASwitchABindIsTakenBackButADeleteStays) {
   EXPECT_EQ(agent.the_switch().all_flows(), empty);
 }
 
+TEST(AgentConfirm, AReleaseMayBeAnsweredOnceItIsStoredAndTheNextClaimWaitsForTheSwitch) {
+  AgentOnFakes agent({.confirm_deadline = absl::Milliseconds(200)});
+  MakeNetwork(agent.client(), "blue", 10);
+  const FlowTable empty = agent.the_switch().all_flows();
+  ASSERT_TRUE(agent.client().BindPort(BindOf("host0-0", "blue", 1, 1)).ok());
+  agent.the_switch().Disconnect();
+  agent::v1::UnbindPortRequest release = UnbindOf("host0-0", 1, true);
+  release.set_answer_when_stored(true);
+  EXPECT_EQ(agent.client().UnbindPort(release), absl::OkStatus());
+  EXPECT_THAT(agent.store().Load()->model.ports, IsEmpty());
+  EXPECT_NE(agent.the_switch().all_flows(), empty);
+  EXPECT_EQ(agent.client().CreateBridgePort("host0-0", PortSpecOf(1), 2).status().code(),
+            absl::StatusCode::kUnavailable);
+  agent.the_switch().Connect(/*keep_flows=*/true);
+  EXPECT_EQ(agent.client().CreateBridgePort("host0-0", PortSpecOf(1), 2).status(), absl::OkStatus());
+  EXPECT_EQ(agent.the_switch().all_flows(), empty);
+}
+
 TEST(AgentConfirm, ABindingInUseIsNotTakenBackByARepeatedBindWithoutASwitch) {
   AgentOnFakes agent({.confirm_deadline = absl::Milliseconds(200)});
   MakeNetwork(agent.client(), "blue", 10);

@@ -10,6 +10,8 @@
 #include "common/api/api.h"
 #include "common/base/status_macros.h"
 #include "common/kube/change_signal.h"
+#include "common/opi/opi_client.h"
+#include "common/opi/opi_names.h"
 #include "common/rpc/rpc.h"
 #include "common/sys/net_namespaces_real.h"
 #include "common/sys/netlink_real.h"
@@ -48,6 +50,18 @@ absl::StatusOr<int> CountLines(std::vector<std::string> argv, absl::string_view 
   return count;
 }
 
+// A release is answered before the switch has it; another without a claim, which changes nothing, is not.
+absl::Status AwaitReleases(OpiClient& agent, int vfs) {
+  for (int vf = 0; vf < vfs; ++vf) {
+    agent::v1::UnbindPortRequest request;
+    request.set_bridge_port(BridgePortName(absl::StrCat("host0-", vf)));
+    // Aborted: somebody holds the port.
+    const absl::Status status = agent.UnbindPort(request);
+    if (!status.ok() && !absl::IsAborted(status)) return status;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::string Leftovers::ToString() const {
@@ -64,6 +78,7 @@ absl::StatusOr<Leftovers> CountLeftovers(Pair& pair) {
   XPU_ASSIGN_OR_RETURN(left.functions_at_home, FunctionsAtHome(sandbox));
   for (int card = 0; card < sandbox.options().cards; ++card) {
     XPU_ASSIGN_OR_RETURN(const auto agent, pair.ConnectAgent(card));
+    XPU_RETURN_IF_ERROR(AwaitReleases(*agent, sandbox.options().vfs));
     XPU_ASSIGN_OR_RETURN(const auto bindings, agent->ListPortBindings());
     for (const auto& binding : bindings) left.addresses += binding.addresses_size();
     XPU_ASSIGN_OR_RETURN(const auto ports, agent->ListBridgePorts());
