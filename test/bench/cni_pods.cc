@@ -13,6 +13,7 @@
 #include "common/sys/netlink_real.h"
 #include "nlohmann/json.hpp"
 #include "test/bench/at_once.h"
+#include "test/bench/kernel_rest.h"
 
 namespace xpu::testing {
 namespace {
@@ -94,7 +95,9 @@ absl::StatusOr<std::vector<double>> TheirPods::AddAndDel() {
   const ContainerRuntime runtime(
       {.plugin = plugins_ + "/host-device", .cni_path = plugins_, .net_namespace = host_->host()});
   ++round_;
+  XPU_RETURN_IF_ERROR(LetKernelRest());
   XPU_ASSIGN_OR_RETURN(const double add, Milliseconds(runtime.Run(Call("ADD", 0)), "ADD"));
+  XPU_RETURN_IF_ERROR(LetKernelRest());
   XPU_ASSIGN_OR_RETURN(const double del, Milliseconds(runtime.Run(Call("DEL", 0)), "DEL"));
   return std::vector<double>{add, del};
 }
@@ -106,6 +109,7 @@ absl::StatusOr<std::vector<double>> TheirPods::AddAndDelAll() {
   // Entered once and for all of them, so that nobody pays for it call by call.
   XPU_RETURN_IF_ERROR(InNamespace(host_->host(), [&]() -> absl::Status {
     for (const char* command : {"ADD", "DEL"}) {
+      XPU_RETURN_IF_ERROR(LetKernelRest());
       const auto run = [&](int pod) {
         return Milliseconds(runtime.Run(Call(command, pod)), command).status();
       };
@@ -165,6 +169,7 @@ absl::Status BarePods::ReturnAll() {
 }
 
 absl::StatusOr<std::vector<double>> BarePods::Attach() {
+  XPU_RETURN_IF_ERROR(LetKernelRest());
   const auto outcome =
       runtime_.Run({.netns = host_->PodPath(0),
                     .ifname = kIfname,
