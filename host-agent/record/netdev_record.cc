@@ -12,6 +12,8 @@ namespace {
 using api::v1alpha1::Netdev;
 
 constexpr char kNamespaceWithoutNetwork[] = "default";
+// Field of the spec that operators set.
+constexpr char kBandwidth[] = "bandwidth";
 
 nlohmann::json SpecOf(const Resource& resource) {
   const auto spec = resource.find("spec");
@@ -60,8 +62,18 @@ std::optional<Resource> NetdevFor(const std::string& host, const ClaimRow& row) 
   return resource;
 }
 
+nlohmann::json SpecFor(const Resource& resource, const Resource& record) {
+  nlohmann::json spec = SpecOf(record);
+  const nlohmann::json is = SpecOf(resource);
+  const auto limits = is.find(kBandwidth);
+  if (limits != is.end() && is.value("claim", nlohmann::json()) == spec.value("claim", nlohmann::json())) {
+    spec[kBandwidth] = *limits;
+  }
+  return spec;
+}
+
 bool SaysTheSame(const Resource& resource, const Resource& record) {
-  return SpecOf(resource) == SpecOf(record) && LabelOf(resource) == LabelOf(record);
+  return SpecOf(resource) == SpecFor(resource, record) && LabelOf(resource) == LabelOf(record);
 }
 
 bool CanBecome(const Resource& resource, const Resource& record) {

@@ -17,12 +17,16 @@ inline constexpr char kHostLabel[] = "xpu.opiproject.org/host";
 std::string NetdevName(const std::string& host, const FunctionId& function);
 
 // The Netdev that records a row: in the namespace of its Network, or in "default" if it is in none: claimed
-// only, or in the network of a VLAN. Nothing for a claim that is being undone: the record's end asks the xPU agent to give the port
-// back.
+// only, or in the network of a VLAN. Nothing for a claim that is being undone: the record's end asks the xPU
+// agent to give the port back.
 std::optional<Resource> NetdevFor(const std::string& host, const ClaimRow& row);
 
 // Whether the resource says of labels and spec what the record does. What others have added is left alone.
+// The operator's part, spec.bandwidth, is nobody's to take back while the claim lasts.
 bool SaysTheSame(const Resource& resource, const Resource& record);
+
+// The spec that `resource` is to have: the record's, with what operators have put into it.
+nlohmann::json SpecFor(const Resource& resource, const Resource& record);
 
 // Whether the one can be made the other by an update; host, function, card and port never change.
 bool CanBecome(const Resource& resource, const Resource& record);

@@ -98,7 +98,7 @@ absl::Status Recorder::Write(const Resource& record) {
       ChangeObject(store_, NetdevKind(), *there, ObjectPart::kAllButStatus, [&record](Resource* object) {
         if (SaysTheSame(*object, record)) return false;
         (*object)["metadata"]["labels"][kHostLabel] = record["metadata"]["labels"][kHostLabel];
-        (*object)["spec"] = record["spec"];
+        (*object)["spec"] = SpecFor(*object, record);
         return true;
       });
   return changed.status();

@@ -127,6 +127,20 @@ TEST_F(RecorderTest, AnAttachmentIsRecordedWithItsNetwork) {
   EXPECT_EQ(netdev->spec().pod().container_id(), "c-web");
 }
 
+TEST_F(RecorderTest, WhatAnOperatorLimitsStaysAsLongAsTheClaim) {
+  ClaimRow row = Draft(2);
+  row.claim = 7;
+  const Resource record = *NetdevFor("node1", row);
+  Resource limited = record;
+  limited["spec"]["bandwidth"] = {{"egressRate", 1000000}};
+  EXPECT_TRUE(SaysTheSame(limited, record));
+  EXPECT_EQ(SpecFor(limited, record), limited["spec"]);
+  row.claim = 8;
+  const Resource next = *NetdevFor("node1", row);
+  EXPECT_FALSE(SaysTheSame(limited, next));
+  EXPECT_EQ(SpecFor(limited, next), next["spec"]);
+}
+
 TEST_F(RecorderTest, ASubfunctionInTheNetworkOfAVlanIsRecordedInTheDefaultNamespace) {
   StoreView view(store_, Kind());
   StartRecorder();
