@@ -326,6 +326,28 @@ absl::StatusOr<std::vector<InterfaceAddress>> FakeOpiAgent::Choose(
 }
 
 absl::StatusOr<agent::v1::PortBinding> FakeOpiAgent::BindPort(const agent::v1::BindPortRequest& request) {
+  constexpr uint64_t kMost = 4'000'000'000'000;
+  const agent::v1::Bandwidth& asked = request.bandwidth();
+  if (std::max({asked.ingress_rate(), asked.ingress_burst(), asked.egress_rate(), asked.egress_burst()}) >
+      kMost) {
+    return absl::InvalidArgumentError(absl::StrCat("bandwidth: more than ", kMost, " bits"));
+  }
+  const absl::StatusOr<std::string> id = BridgePortId(request.bridge_port());
+  std::optional<agent::v1::Bandwidth> limits;
+  if (const auto port = ports_.find(id.value_or("")); port != ports_.end()) {
+    if (port->second.claim == request.claim()) limits = port->second.bandwidth;
+  }
+  XPU_RETURN_IF_ERROR(Place(request).status());
+  if (request.has_bandwidth()) {
+    limits.reset();
+    if (asked.ingress_rate() != 0 || asked.egress_rate() != 0) limits = asked;
+  }
+  Port& port = ports_.at(*id);
+  port.bandwidth = limits;
+  return ShowBinding(*id, port);
+}
+
+absl::StatusOr<agent::v1::PortBinding> FakeOpiAgent::Place(const agent::v1::BindPortRequest& request) {
   absl::StatusOr<std::string> id = BridgePortId(request.bridge_port());
   XPU_RETURN_IF_ERROR(Annotate(id.status(), "bridge_port"));
   XPU_RETURN_IF_ERROR(CheckUnicast("mac_address", request.mac_address()));
@@ -504,6 +526,7 @@ agent::v1::PortBinding FakeOpiAgent::ShowBinding(const std::string& id, const Po
   out.set_bridge_port(BridgePortName(id));
   out.set_mac_address(port.spec.mac_address());
   out.set_claim(port.claim);
+  if (port.bandwidth.has_value()) *out.mutable_bandwidth() = *port.bandwidth;
   for (const InterfaceAddress& address : port.addresses) out.add_addresses(address.ToString());
   if (port.vlan.has_value()) {
     out.set_vlan(*port.vlan);

@@ -77,6 +77,8 @@ class FakeOpiAgent {
     std::optional<uint32_t> vlan;
     std::vector<InterfaceAddress> addresses;
     int64_t claim = 0;
+    // Nothing: no limits.
+    std::optional<agent::v1::Bandwidth> bandwidth = {};
   };
 
   // AlreadyExists if the VNI is that of a bridge or a VRF; `field` begins the message.
@@ -93,6 +95,8 @@ class FakeOpiAgent {
   bool IsTaken(const std::string& bridge, const IpAddress& address, const std::string& except_port) const;
   absl::StatusOr<std::vector<InterfaceAddress>> Choose(const std::string& bridge, const std::string& port,
                                                        const agent::v1::BindPortRequest& request) const;
+  // All of BindPort but the limits.
+  absl::StatusOr<agent::v1::PortBinding> Place(const agent::v1::BindPortRequest& request);
   absl::StatusOr<agent::v1::PortBinding> BindToVlan(const std::string& id, ClaimOrder order,
                                                     const agent::v1::BindPortRequest& request);
   evpn::LogicalBridge Show(const std::string& id, const Bridge& bridge) const;

@@ -391,6 +391,34 @@ TEST_P(OpiClientContract, BadRemotePortsAreRefusedWithTheField) {
   EXPECT_EQ(opi().UpdateRemotePorts(good), absl::OkStatus());
 }
 
+TEST_P(OpiClientContract, LimitsOfAPortAreChangedWhileItIsBoundAndGoWithItsClaim) {
+  MakeNetworks();
+  const auto limits = [](const absl::StatusOr<agent::v1::PortBinding>& binding) -> std::vector<uint64_t> {
+    if (!binding.ok() || !binding->has_bandwidth()) return {};
+    const agent::v1::Bandwidth& b = binding->bandwidth();
+    return {b.ingress_rate(), b.ingress_burst(), b.egress_rate(), b.egress_burst()};
+  };
+  agent::v1::BindPortRequest request = Bind("bridgePorts/host0-0", "logicalBridges/blue", 1, 1);
+  EXPECT_THAT(limits(opi().BindPort(request)), ::testing::IsEmpty());
+  request.mutable_bandwidth()->set_ingress_rate(10'000'000);
+  request.mutable_bandwidth()->set_egress_rate(4'000'000'000'000);
+  request.mutable_bandwidth()->set_egress_burst(8'000);
+  EXPECT_THAT(limits(opi().BindPort(request)),
+              ::testing::ElementsAre(10'000'000, 0, 4'000'000'000'000, 8'000));
+  // Not said: as they are.
+  EXPECT_THAT(limits(opi().BindPort(Bind("bridgePorts/host0-0", "logicalBridges/blue", 1, 1))),
+              ::testing::SizeIs(4));
+  agent::v1::BindPortRequest bad = request;
+  bad.mutable_bandwidth()->set_ingress_burst(4'000'000'000'001);
+  EXPECT_CODE(opi().BindPort(bad).status(), kInvalidArgument);
+  request.mutable_bandwidth()->Clear();
+  EXPECT_THAT(limits(opi().BindPort(request)), ::testing::IsEmpty());
+  request.mutable_bandwidth()->set_egress_rate(1'000'000);
+  EXPECT_THAT(limits(opi().BindPort(request)), ::testing::ElementsAre(0, 0, 1'000'000, 0));
+  EXPECT_THAT(limits(opi().BindPort(Bind("bridgePorts/host0-0", "logicalBridges/blue", 1, 2))),
+              ::testing::IsEmpty());
+}
+
 TEST_P(OpiClientContract, CallsFromManyThreadsAllCount) {
   MakeNetworks();
   std::vector<std::thread> threads;

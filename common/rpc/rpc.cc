@@ -9,17 +9,23 @@
 #include <chrono>
 #include <cstring>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/base/status_macros.h"
 #include "common/base/unique_fd.h"
+#include "common/rpc/bad_request.h"
 #include "common/rpc/server_credentials.h"
+#include "google/rpc/status.pb.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/security/server_credentials.h"
 
 namespace xpu {
 namespace {
+
+// Of payloads that are messages.
+constexpr char kTypeUrlPrefix[] = "type.googleapis.com/";
 
 absl::Status NeedsTls(absl::string_view address) {
   return absl::InvalidArgumentError(absl::StrCat(
@@ -68,11 +74,36 @@ absl::Status RemoveStaleSocket(const std::string& path) {
 
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
+  absl::Status complete = status;
+  if (const std::vector<FieldViolation> violations = ViolationsOf(status); !violations.empty()) {
+    complete = WithViolations(status, violations);
+  }
+  google::rpc::Status details;
+  complete.ForEachPayload([&details](absl::string_view type_url, const absl::Cord& value) {
+    // Others are not for the other side.
+    if (!absl::StartsWith(type_url, kTypeUrlPrefix)) return;
+    auto& detail = *details.add_details();
+    detail.set_type_url(std::string(type_url));
+    detail.set_value(std::string(value));
+  });
+  const auto code = static_cast<grpc::StatusCode>(status.code());
+  const std::string message(status.message());
+  if (details.details().empty()) return grpc::Status(code, message);
+  details.set_code(code);
+  details.set_message(message);
+  return grpc::Status(code, message, details.SerializeAsString());
 }
 
 absl::Status FromGrpc(const grpc::Status& status) {
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  absl::Status converted(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  google::rpc::Status details;
+  if (status.error_details().empty() || !details.ParseFromString(status.error_details())) return converted;
+  for (const auto& detail : details.details()) {
+    if (absl::StartsWith(detail.type_url(), kTypeUrlPrefix)) {
+      converted.SetPayload(detail.type_url(), absl::Cord(detail.value()));
+    }
+  }
+  return converted;
 }
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address, const TlsFiles& tls) {

@@ -13,7 +13,8 @@
 
 namespace xpu {
 
-// absl and gRPC share their codes.
+// absl and gRPC share their codes. Payloads that are messages ("type.googleapis.com/...") go along as
+// google.rpc.Status does it, and InvalidArgument with the fields that are wrong (bad_request.h).
 grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
 

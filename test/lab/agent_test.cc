@@ -69,6 +69,41 @@ class HostAgentOnACard : public ::testing::Test {
     ASSERT_TRUE(watch.AwaitCarrier("net1", true));
   }
 
+  std::string AddressOf(const std::string& pod) {
+    for (const InterfaceAddress& address : world_.AddressesInPod(pod, "net1")) {
+      if (address.address.is_v4()) return address.address.ToString();
+    }
+    return "";
+  }
+  static void SendTo(const UniqueFd& from, const std::string& address, const std::string& words) {
+    sockaddr_in there{};
+    there.sin_family = AF_INET;
+    there.sin_port = htons(7);
+    ASSERT_EQ(inet_pton(AF_INET, address.c_str(), &there.sin_addr), 1) << address;
+    ASSERT_EQ(
+        sendto(from.get(), words.data(), words.size(), 0, reinterpret_cast<sockaddr*>(&there), sizeof(there)),
+        static_cast<ssize_t>(words.size()));
+  }
+  struct SendOptions {
+    // A pod that sends something else before.
+    std::string from_stranger;
+  };
+  // What comes first at the one pod when another sends it these words.
+  std::string Send(const std::string& from, const std::string& to, const std::string& words,
+                   const SendOptions& options) {
+    const UniqueFd receiver = Datagrams(world_, to, AddressOf(to));
+    if (!options.from_stranger.empty()) {
+      SendTo(Datagrams(world_, options.from_stranger, "0.0.0.0"), AddressOf(to), "from a stranger");
+    }
+    SendTo(Datagrams(world_, from, "0.0.0.0"), AddressOf(to), words);
+    char got[64];
+    const ssize_t length = recv(receiver.get(), got, sizeof(got), 0);
+    return length < 0 ? "nothing" : std::string(got, static_cast<size_t>(length));
+  }
+  std::string Send(const std::string& from, const std::string& to, const std::string& words) {
+    return Send(from, to, words, SendOptions());
+  }
+
   CardWorld world_{0};
   AgentUnderTest agent_{world_};
 };
@@ -138,28 +173,32 @@ TEST_F(HostAgentOnACard, TwoPodsReachEachOther) {
   ASSERT_FALSE(agent_.Add(2, two).has_error());
   AwaitCarrierIn(one);
   AwaitCarrierIn(two);
-  const std::string address_of_two = [&] {
-    for (const InterfaceAddress& address : world_.AddressesInPod(two, "net1")) {
-      if (address.address.is_v4()) return address.address.ToString();
-    }
-    return std::string();
-  }();
-  const UniqueFd from = Datagrams(world_, one, "0.0.0.0");
-  const UniqueFd to = Datagrams(world_, two, address_of_two);
-  sockaddr_in there{};
-  there.sin_family = AF_INET;
-  there.sin_port = htons(7);
-  ASSERT_EQ(inet_pton(AF_INET, address_of_two.c_str(), &there.sin_addr), 1);
-  const std::string words = "through the card";
-  ASSERT_EQ(
-      sendto(from.get(), words.data(), words.size(), 0, reinterpret_cast<sockaddr*>(&there), sizeof(there)),
-      static_cast<ssize_t>(words.size()));
-  char got[64];
-  const ssize_t length = recv(to.get(), got, sizeof(got), 0);
-  ASSERT_GE(length, 0) << "nothing came";
-  EXPECT_EQ(std::string(got, static_cast<size_t>(length)), words);
+  EXPECT_EQ(Send(one, two, "through the card"), "through the card");
   EXPECT_FALSE(agent_.Del(one).has_error());
   EXPECT_FALSE(agent_.Del(two).has_error());
+}
+
+// As sriov-cni has it: there is no xPU agent, and the physical function puts the tags.
+TEST_F(HostAgentOnACard, OfACardWithoutAnAgentPodsOfOneVlanReachEachOther) {
+  world_.endpoint = "";
+  agent_.Restart({.vfs = 3});
+  FunctionWatch watch(agent_.agent());
+  ASSERT_TRUE(watch.WaitFor([](const pb::WatchFunctionsResponse& list) { return AreHealthy(list, 3); }));
+  const auto definition = [](int vlan) {
+    return nlohmann::json{{"name", "sriov-net"}, {"vlan", vlan}, {"ipam", {{"type", "host-local"}}}};
+  };
+  const std::string one = world_.MakePod("one"), two = world_.MakePod("two"), other = world_.MakePod("other");
+  const pb::CniResponse added = agent_.Add(0, one, definition(100));
+  ASSERT_FALSE(added.has_error()) << added.ShortDebugString();
+  ASSERT_FALSE(agent_.Add(1, two, definition(100)).has_error());
+  ASSERT_FALSE(agent_.Add(2, other, definition(101)).has_error());
+  EXPECT_EQ(world_.Kept(0).vlan, VfSettings::Vlan{.id = 100});
+  for (const std::string& pod : {one, two, other}) AwaitCarrierIn(pod);
+  EXPECT_EQ(Send(one, two, "in one VLAN"), "in one VLAN");
+  // What the other sends comes before nothing: this one arrives, and that did not.
+  EXPECT_EQ(Send(two, one, "and back", {.from_stranger = other}), "and back");
+  for (const std::string& pod : {one, two, other}) EXPECT_FALSE(agent_.Del(pod).has_error());
+  EXPECT_EQ(world_.Kept(0).vlan, VfSettings::Vlan());
 }
 
 }  // namespace

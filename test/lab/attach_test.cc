@@ -26,7 +26,11 @@ const MacAddress kMac({0x02, 0, 0, 0, 0, 0x99});
 
 class AttachOnACard : public ::testing::Test {
  protected:
-  AttachOnACard() { Restart(); }
+  AttachOnACard() {
+    // It is no DPU: the physical function tags.
+    world_.endpoint = "";
+    Restart();
+  }
   void Restart() { agent_ = std::make_unique<Incarnation>(world_); }
 
   // All that igb takes of a virtual function's settings.

@@ -16,7 +16,8 @@ cache=${XPU_CACHE:-${HOME:-/root}/.cache/xpu}/lab
 # the machine it runs on.
 limit=${XPU_LAB_TIMEOUT:-900}
 # What the tests use, beside what starts the machine.
-modules=(igb igbvf vfio-pci openvswitch cls_flower sch_ingress act_mirred act_vlan vrf 8021q veth virtio_console)
+modules=(igb igbvf vfio-pci openvswitch vxlan cls_flower sch_ingress act_mirred act_vlan act_pedit act_csum act_police
+  act_tunnel_key bridge vrf 8021q veth virtio_console)
 boot_modules=(virtio_pci 9pnet_virtio 9p overlay)
 
 say() { echo "lab: $*" >&2; }

@@ -109,6 +109,10 @@ absl::Status AccessPolicy::Admit(const std::vector<std::string>& uris, absl::str
   return absl::InternalError("no such role");
 }
 
+void AccessPolicy::CountHandshake(const std::string& why) {
+  refusals_.Count("unknown", RefusalReason::kHandshake, why);
+}
+
 Caller AccessPolicy::CallerOf(const grpc::ServerContextBase& context) const {
   return xpu::CallerOf(context, options_.trust_domain);
 }
@@ -143,6 +147,13 @@ absl::Status AccessPolicy::MayMakePort(const Caller& caller, const AgentState& s
                 absl::StrCat(BridgePortName(id),
                              ": a host puts a function into a network with BindPort, which gives it its "
                              "addresses; leave logical_bridges empty"));
+}
+
+absl::Status AccessPolicy::MayLimitPort(const Caller& caller, absl::string_view call) {
+  if (caller.role != Caller::Role::kHost) return absl::OkStatus();
+  return Refuse(
+      caller, RefusalReason::kNotAHosts, call,
+      "bandwidth: limits are not for hosts to set; have an operator set spec.bandwidth of the Netdev");
 }
 
 std::unique_ptr<grpc::Service> MakeAccessService(const AccessPolicy& policy) {

@@ -44,6 +44,9 @@ class AccessPolicy final : public CallGate {
   //   ResourceExhausted   too many calls
   absl::Status Admit(const std::vector<std::string>& uris, absl::string_view method) override;
 
+  // A connection ended before there was a call; `why` is what TLS says.
+  void CountHandshake(const std::string& why);
+
   // The caller of a call that was admitted.
   Caller CallerOf(const grpc::ServerContextBase& context) const;
 
@@ -60,6 +63,9 @@ class AccessPolicy final : public CallGate {
   // The same for binding, unbinding and deleting.
   absl::Status MayUsePort(const Caller& caller, const AgentState& state, const std::string& id, int64_t claim,
                           absl::string_view call);
+
+  // Whether the caller may say what a port is limited to: anybody but hosts, who could lift limits by it.
+  absl::Status MayLimitPort(const Caller& caller, absl::string_view call);
 
   std::vector<Refusals::Entry> refusals() const { return refusals_.List(); }
 

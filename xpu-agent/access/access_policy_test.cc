@@ -96,6 +96,16 @@ TEST_F(AccessPolicyTest, AHostMayBindAndAnOperatorMayMakeNetworks) {
   EXPECT_THAT(Counted(), IsEmpty());
 }
 
+TEST_F(AccessPolicyTest, NoHostLiftsItsLimits) {
+  const Caller host = IdentifyCaller({kHost}, ""), someone = IdentifyCaller({kOperator}, "");
+  EXPECT_TRUE(absl::IsPermissionDenied(policy_.MayLimitPort(host, "BindPort")));
+  EXPECT_EQ(policy_.MayLimitPort(someone, "BindPort"), absl::OkStatus());
+  EXPECT_EQ(policy_.MayLimitPort({.role = Role::kLocal, .identity = "local"}, "BindPort"), absl::OkStatus());
+  EXPECT_EQ(Admit(kHost, "/xpu.agent.v1.PortService/SetBandwidth"), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(Admit(kHost, "/xpu.agent.v1.OffloadService/GetOffload"), absl::StatusCode::kPermissionDenied);
+  EXPECT_THAT(Counted(), ElementsAre("spiffe://site/card/card0/host not-a-hosts 3"));
+}
+
 TEST_F(AccessPolicyTest, RefusesAndCounts) {
   EXPECT_EQ(Admit("spiffe://site/card/card1/host"), absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(Admit("spiffe://site/card/card1/agent"), absl::StatusCode::kPermissionDenied);

@@ -22,6 +22,8 @@ absl::string_view RefusalWord(RefusalReason reason) {
       return "not-its-own";
     case RefusalReason::kFlood:
       return "flood";
+    case RefusalReason::kHandshake:
+      return "handshake";
   }
   return "";
 }

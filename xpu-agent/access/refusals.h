@@ -26,8 +26,10 @@ enum class RefusalReason {
   kNotItsOwn,
   // Too many calls.
   kFlood,
+  // No certificate of the authority, or no TLS: nothing is known of whoever it was.
+  kHandshake,
 };
-// "stranger", "other-card", "not-a-hosts", "not-its-own", "flood".
+// "stranger", "other-card", "not-a-hosts", "not-its-own", "flood", "handshake".
 absl::string_view RefusalWord(RefusalReason reason);
 
 // Counts what was refused to whom, and logs it: the first of a kind at once, what follows at most every ten

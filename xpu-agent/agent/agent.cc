@@ -112,6 +112,8 @@ absl::Status RunXpuAgent(const XpuAgentOptions& options, const XpuAgentDeps& dep
   const auto bridges = MakeLogicalBridgeService(core.owner());
   const auto ports = MakeBridgePortService(core.owner(), options.host_vlans, access);
   const auto svis = MakeSviService(core.owner());
+  const auto chains = MakeChainService(core.owner());
+  const auto offload = MakeOffloadService(core.owner(), deps.offload);
   LateAddressSource addresses;
   const auto bindings = MakePortService(
       core.owner(), options.host_vlans, access,
@@ -122,7 +124,8 @@ absl::Status RunXpuAgent(const XpuAgentOptions& options, const XpuAgentDeps& dep
   XPU_ASSIGN_OR_RETURN(
       std::unique_ptr<AgentEndpoint> server,
       AgentEndpoint::Start(options, deps.loop, core.owner(), access,
-                           {vrfs.get(), bridges.get(), ports.get(), svis.get(), bindings.get()}));
+                           {vrfs.get(), bridges.get(), ports.get(), svis.get(), bindings.get(), chains.get(),
+                            offload.get()}));
 
   core.owner().ObserveSwitch([&server](bool reachable) { server->SetServing(reachable); });
 

@@ -13,6 +13,7 @@
 #include "common/rpc/rpc.h"
 #include "xpu-agent/core/model_store.h"
 #include "xpu-agent/core/representors.h"
+#include "xpu-agent/datapath/offload.h"
 #include "xpu-agent/datapath/packet_io.h"
 #include "xpu-agent/datapath/switch.h"
 #include "xpu-agent/model/model.h"
@@ -65,6 +66,8 @@ struct XpuAgentDeps {
   PacketIo* packets = nullptr;
   // Where Network and Netdev resources are; null: no controllers, OPI only.
   ResourceStore* resources = nullptr;
+  // What the switch's hardware forwards (MakeOffloadService()); null: it does not tell.
+  std::function<absl::StatusOr<std::map<std::string, PortOffload>>()> offload;
   // Called once the agent serves, on the loop.
   std::function<void()> ready;
 };

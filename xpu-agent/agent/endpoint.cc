@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/rpc/failed_handshakes.h"
 #include "common/sys/files.h"
 #include "grpcpp/impl/service_type.h"
 #include "xpu-agent/access/access_policy.h"
@@ -57,6 +58,9 @@ absl::StatusOr<std::unique_ptr<AgentEndpoint>> AgentEndpoint::Start(const XpuAge
   if (tcp) {
     XPU_ASSIGN_OR_RETURN(endpoint->credentials_, TlsCredentials::Load(options.tls));
     XPU_RETURN_IF_ERROR(endpoint->credentials_->Follow(loop));
+    // All that this process connects to by itself is a unix socket.
+    endpoint->handshakes_ =
+        FailedHandshakes::Watch([&policy](const std::string& why) { policy.CountHandshake(why); });
   }
   if (!options.vendor_plugin_socket.empty()) {
     const std::filesystem::path folder = std::filesystem::path(options.vendor_plugin_socket).parent_path();

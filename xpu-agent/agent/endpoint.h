@@ -38,6 +38,7 @@ class AgentEndpoint {
   std::shared_ptr<TlsCredentials> credentials_;
   std::unique_ptr<class CardPlugin> plugin_;
   std::vector<std::unique_ptr<grpc::Service>> own_services_;
+  std::unique_ptr<class FailedHandshakes> handshakes_;
   // Goes first.
   std::unique_ptr<RpcServer> server_;
 };

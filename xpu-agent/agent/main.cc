@@ -13,14 +13,17 @@
 #include "common/kube/kube_cli.h"
 #include "common/kube/kube_client.h"
 #include "common/log/log.h"
+#include "common/sys/devlink_real.h"
 #include "common/sys/netlink_real.h"
 #include "common/vendor_plugin/vendor_plugin.h"
 #include "spdlog/spdlog.h"
 #include "xpu-agent/agent/agent.h"
+#include "xpu-agent/agent/switchdev.h"
 #include "xpu-agent/core/sqlite_model_store.h"
 #include "xpu-agent/core/sysfs_representors.h"
 #include "xpu-agent/datapath/ovs/ovs_packet_io.h"
 #include "xpu-agent/datapath/ovs/ovs_switch.h"
+#include "xpu-agent/datapath/ovs/vswitchd_control.h"
 
 namespace {
 
@@ -34,7 +37,7 @@ struct Flags {
   std::string vtep;
   uint16_t vtep_port = 4789;
   uint32_t underlay_mtu = 0;
-  bool hw_offload = false;
+  std::string hw_offload = "auto";
   std::string tc_policy;
   std::string log_level = "info";
 };
@@ -93,7 +96,8 @@ absl::Status Run(Flags flags) {
   if (!flags.vtep.empty()) {
     XPU_ASSIGN_OR_RETURN(flags.agent.tunnel, TunnelOf(flags, *netlink));
   }
-  xpu::SysfsRepresentors representors(flags.representors, std::move(netlink));
+  xpu::SysfsRepresentors representors(flags.representors, std::move(netlink),
+                                      std::make_unique<xpu::DevlinkReal>());
   std::unique_ptr<xpu::KubeClient> resources;
   if (flags.api.given()) {
     XPU_ASSIGN_OR_RETURN(const xpu::KubeEndpoint endpoint, xpu::EndpointFromFlags(flags.api));
@@ -102,7 +106,10 @@ absl::Status Run(Flags flags) {
   flags.agent.sysfs = flags.representors.sysfs;
   // One agent owns what is marked with its card's name.
   flags.ovs.owner = flags.agent.card;
-  if (flags.hw_offload) flags.ovs.settings["hw-offload"] = "true";
+  const bool has_hardware =
+      flags.ovs.datapath_type == "system" && xpu::HasSwitchdev(flags.representors.sysfs);
+  if (flags.hw_offload == "on" || (flags.hw_offload == "auto" && has_hardware))
+    flags.ovs.settings["hw-offload"] = "true";
   if (!flags.tc_policy.empty()) flags.ovs.settings["tc-policy"] = flags.tc_policy;
   xpu::OvsSwitch ovs(flags.ovs);
   xpu::OvsPacketIo packets({.openflow_dir = flags.ovs.openflow_dir, .bridge = flags.ovs.bridge});
@@ -111,12 +118,19 @@ absl::Status Run(Flags flags) {
       spdlog::warn("the service manager could not be told that the agent serves: {}", told.ToString());
     }
   };
+  const auto offload = [&flags]() -> absl::StatusOr<std::map<std::string, xpu::PortOffload>> {
+    XPU_ASSIGN_OR_RETURN(
+        const std::string dump,
+        xpu::AskVswitchd(flags.ovs.openflow_dir, "dpctl/dump-flows", {"--names", "-m"}));
+    return xpu::ParseOffload(dump);
+  };
   return xpu::RunXpuAgent(flags.agent, {.loop = loop,
                                         .the_switch = ovs,
                                         .store = *store,
                                         .representors = representors,
                                         .packets = &packets,
                                         .resources = resources.get(),
+                                        .offload = offload,
                                         .ready = ready});
 }
 
@@ -173,8 +187,11 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--dpdk-device", flags.agent.dpdk_device,
                  "PCI address of the card on this DPU, if Open vSwitch drives it with DPDK (--datapath-type netdev)");
-  app.add_flag("--hw-offload", flags.hw_offload,
-               "Have Open vSwitch put flows into the card's hardware (other_config:hw-offload)");
+  app.add_option("--hw-offload", flags.hw_offload,
+                 "Have Open vSwitch put flows into the card's hardware (other_config:hw-offload): on; off, which "
+                 "leaves it as it is; or auto: on if the card is in switchdev mode and the kernel's datapath used")
+      ->check(CLI::IsMember({"auto", "on", "off"}))
+      ->capture_default_str();
   app.add_option("--tc-policy", flags.tc_policy,
                  "Where offloaded flows go: none (hardware and tc), skip_sw or skip_hw; as Open vSwitch has it "
                  "if not given")

@@ -8,11 +8,13 @@
 #include "xpu-agent/controllers/controllers.h"
 #include "xpu-agent/controllers/controllers_testing.h"
 #include "xpu/api/v1alpha1/address_block.pb.h"
+#include "xpu/api/v1alpha1/card.pb.h"
 
 namespace xpu {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -29,18 +31,39 @@ TEST(AddressBlockTest, BlocksAreSmallInSmallPrefixesAndNamedByWhatIsInThem) {
   EXPECT_EQ(BlockName("blue", block), "blue.0a00004c-30");
 }
 
+TEST(AddressBlockTest, AddressesAreCutOutOfBlocksWithAsFewPrefixesAsItTakes) {
+  const auto without = [](const std::string& block, const std::vector<std::string>& out) {
+    std::set<IpAddress> addresses;
+    for (const std::string& text : out) addresses.insert(IpAddress::Parse(text).value());
+    std::vector<std::string> left;
+    for (const IpPrefix& part : BlockWithout(Prefix(block), addresses)) left.push_back(part.ToString());
+    return left;
+  };
+  EXPECT_THAT(without("10.0.0.16/28", {}), ElementsAre("10.0.0.16/28"));
+  EXPECT_THAT(without("10.0.0.16/28", {"10.0.0.15", "10.0.0.32"}), ElementsAre("10.0.0.16/28"));
+  EXPECT_THAT(without("10.0.0.16/30", {"10.0.0.17"}), ElementsAre("10.0.0.16/32", "10.0.0.18/31"));
+  EXPECT_THAT(without("10.0.0.16/30", {"10.0.0.17", "10.0.0.18"}),
+              ElementsAre("10.0.0.16/32", "10.0.0.19/32"));
+  EXPECT_THAT(without("10.0.0.16/32", {"10.0.0.16"}), IsEmpty());
+  EXPECT_THAT(without("2001:db8::100/126", {"2001:db8::103"}),
+              ElementsAre("2001:db8::100/127", "2001:db8::102/128"));
+}
+
 class BlockControllerTest : public ControllersTest {
  protected:
   using Blocks = std::optional<std::vector<std::string>>;
 
   void SetUp() override { CreateNetwork("blue", 100); }
   absl::Duration keep_blocks_ = absl::ZeroDuration();
+  absl::Duration address_patience_ = absl::Seconds(20);
   void StartWithTunnels() { controllers_ = StartCard("card0", opi_); }
   std::unique_ptr<Controllers> StartCard(const std::string& card, OpiClient& opi) {
     ControllerOptions options;
     options.card = card;
     options.vtep = IpAddress::Parse("192.0.2.1").value();
     options.keep_blocks = keep_blocks_;
+    options.address_patience = address_patience_;
+    options.count_after = absl::ZeroDuration();
     options.backoff.initial = absl::Milliseconds(1);
     options.backoff.max = absl::Milliseconds(20);
     return Controllers::Start(options, store_, opi).value();
@@ -48,6 +71,20 @@ class BlockControllerTest : public ControllersTest {
   static const ResourceKind& BlockKind() { return api::KindOf<api::v1alpha1::AddressBlock>().resource; }
   std::vector<Resource> Listed() { return store_.List(BlockKind(), "default").value().items; }
 
+  // A port of the card in the network, so that its blocks stay.
+  void AttachPort(const std::string& card, int vf) {
+    const std::string name = "port-of-" + card;
+    Resource netdev = MakeResource(Netdevs(), Name(name));
+    netdev["spec"] = {{"host", "host-a"},
+                      {"function", absl::StrCat("0000:03:00.", vf)},
+                      {"card", card},
+                      {"port", absl::StrCat("host0-", vf)},
+                      {"claim", 1},
+                      {"mac", MacOf(vf)},
+                      {"network", "blue"}};
+    ASSERT_TRUE(store_.Create(Netdevs(), netdev).ok());
+    WaitForState(name, "Attached");
+  }
   // Every card has confirmed the network.
   void WaitForCards(size_t cards) {
     WaitFor(Networks(), "blue", [cards](const Resource& network) {
@@ -105,6 +142,7 @@ TEST_F(BlockControllerTest, LateNewsOfABlockThatWasClaimedAgainIsNoNewsOfThisOne
   };
   deps.known = [] { return true; };
   deps.enqueue = [](const ResourceName&) {};
+  deps.later = [](absl::Duration, const std::function<void()>&) {};
   BlockController blocks(deps);
   absl::Status claimed = absl::UnknownError("not asked");
   const auto claim = [&] {
@@ -140,10 +178,86 @@ TEST_F(BlockControllerTest, NoTwoCardsGetOneBlockUntilAllAreGone) {
   for (const Resource& block : Listed()) prefixes.insert(At(block, "/spec/prefix").get<std::string>());
   EXPECT_THAT(prefixes, SizeIs(64));
   EXPECT_TRUE(absl::IsResourceExhausted(Want(*controllers_, "IPv4")));
-  const std::string theirs = other_opi.AddressBlocks("default.blue")->at(0);
-  const absl::Status refused = Want(*controllers_, theirs.substr(0, theirs.find('/')));
+}
+
+TEST_F(BlockControllerTest, AnAddressInAnothersBlockIsCutOutOfItForWhoeverAsks) {
+  FakeOpiClient other_opi;
+  StartWithTunnels();
+  auto other = StartCard("card1", other_opi);
+  WaitForCards(2);
+  AttachPort("card0", 1);
+  AttachPort("card1", 2);
+  ASSERT_EQ(Want(*other, "10.0.0.77"), absl::OkStatus());
+  ASSERT_THAT(*other_opi.AddressBlocks("default.blue"), ElementsAre("10.0.0.76/30"));
+  ASSERT_EQ(Want(*controllers_, "10.0.0.77"), absl::OkStatus());
+  EXPECT_THAT(*opi_.AddressBlocks("default.blue"), ElementsAre("10.0.0.77/32"));
+  EXPECT_THAT(*other_opi.AddressBlocks("default.blue"), ElementsAre("10.0.0.76/32", "10.0.0.78/31"));
+  // It stays so when the agent of the card that gave it away is another one.
+  other.reset();
+  other = StartCard("card1", other_opi);
+  ASSERT_EQ(Want(*other, "10.0.0.78"), absl::OkStatus());
+  EXPECT_THAT(*other_opi.AddressBlocks("default.blue"), ElementsAre("10.0.0.76/32", "10.0.0.78/31"));
+  // Nor does it get the address back from the one that has it now.
+  const absl::Status refused = Want(*other, "10.0.0.77");
   EXPECT_TRUE(absl::IsAlreadyExists(refused)) << refused;
-  EXPECT_THAT(std::string(refused.message()), HasSubstr("card1"));
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("card0"));
+}
+
+TEST_F(BlockControllerTest, AnAddressThatAPortHasIsNotGivenAway) {
+  address_patience_ = absl::Milliseconds(300);
+  FakeOpiClient other_opi;
+  StartWithTunnels();
+  const auto other = StartCard("card1", other_opi);
+  WaitForCards(2);
+  AttachPort("card0", 1);
+  AttachPort("card1", 2);
+  ASSERT_EQ(Want(*other, "10.0.0.77"), absl::OkStatus());
+  other_opi.FailCall(
+      "SetAddressBlocks", 1,
+      absl::FailedPreconditionError("blocks: 10.0.0.77 is that of host0-1; unbind that first"));
+  const absl::Status refused = Want(*controllers_, "10.0.0.77");
+  EXPECT_TRUE(absl::IsAlreadyExists(refused)) << refused;
+  EXPECT_THAT(*other_opi.AddressBlocks("default.blue"), ElementsAre("10.0.0.76/30"));
+  EXPECT_THAT(Listed(), SizeIs(1));
+  // The question is gone too, so that it is not answered when nobody asks any more.
+  WaitFor(BlockKind(), "blue.0a00004c-30",
+          [](const Resource& block) { return At(block, "/metadata/annotations").empty(); });
+}
+
+TEST_F(BlockControllerTest, BlocksOfACardThatIsGoneAreForWhoeverWantsThem) {
+  FakeOpiClient other_opi;
+  StartWithTunnels();
+  auto other = StartCard("card1", other_opi);
+  WaitForCards(2);
+  while (Want(*other, "IPv4").ok()) continue;
+  ASSERT_THAT(Listed(), SizeIs(64));
+  other.reset();
+  // It does not answer, but it is not gone.
+  EXPECT_TRUE(absl::IsResourceExhausted(Want(*controllers_, "IPv4")));
+  const ResourceKind& cards = api::KindOf<api::v1alpha1::Card>().resource;
+  Resource port = CreateNetdev("p", 5, "blue");
+  ASSERT_TRUE(store_.Delete(Netdevs(), Name("p")).ok());
+  WaitForGone(Netdevs(), "p");
+  port["spec"]["card"] = "card1";
+  port["metadata"] = {{"name", "p"}, {"namespace", "default"}};
+  ASSERT_TRUE(store_.Create(Netdevs(), port).ok());
+  ASSERT_TRUE(store_.Delete(cards, {"", "card1"}).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(Want(*controllers_, "IPv4"))) << "a port of it may have the address";
+  ASSERT_TRUE(store_.Delete(Netdevs(), Name("p")).ok());
+  ASSERT_EQ(Want(*controllers_, "IPv4"), absl::OkStatus());
+  ASSERT_EQ(Want(*controllers_, "10.0.0.200"), absl::OkStatus());
+  EXPECT_THAT(*opi_.AddressBlocks("default.blue"), Contains("10.0.0.200/30"));
+  EXPECT_THAT(Listed(), SizeIs(64));
+}
+
+TEST_F(BlockControllerTest, ABlockThatChangesHandsLeavesOutWhatOthersHaveOfIt) {
+  Resource alone = MakeResource(BlockKind(), {"default", "blue.0a00004d-32"});
+  alone["spec"] = {{"network", "blue"}, {"prefix", "10.0.0.77/32"}, {"card", "card7"}};
+  ASSERT_TRUE(store_.Create(BlockKind(), alone).ok());
+  StartWithTunnels();
+  WaitForReady(Networks(), "blue");
+  ASSERT_EQ(Want(*controllers_, "10.0.0.76"), absl::OkStatus());
+  EXPECT_THAT(*opi_.AddressBlocks("default.blue"), ElementsAre("10.0.0.76/32", "10.0.0.78/31"));
 }
 
 TEST_F(BlockControllerTest, KnowsItsBlocksAgainAndGivesThemBackWithTheLastPort) {

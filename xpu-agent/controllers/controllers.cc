@@ -1,10 +1,12 @@
 #include "xpu-agent/controllers/controllers.h"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/api/api.h"
 #include "common/base/event_loop.h"
@@ -33,6 +35,14 @@ std::string NetworkNameOf(const Resource& netdev) {
   if (spec == netdev.end() || !spec->is_object()) return "";
   const auto network = spec->find("network");
   return network != spec->end() && network->is_string() ? network->get<std::string>() : "";
+}
+
+// The routing domain that the Network shares with others of its namespace; nothing if it shares none.
+std::optional<std::string> DomainOf(const ResourceName& name, const Resource& object) {
+  const auto network = api::Decode<api::v1alpha1::Network>(object);
+  if (!network.ok() || network->spec().vrf().empty() || network->spec().gateways().empty())
+    return std::nullopt;
+  return absl::StrCat(name.ns, "/", network->spec().vrf());
 }
 
 }  // namespace
@@ -91,6 +101,8 @@ struct Controllers::State {
       block_informer.reset();
       card_informer.reset();
       peers.Stop();
+      counts.clear();
+      later.clear();
       network_informer.reset();
       netdev_informer.reset();
     });
@@ -134,10 +146,23 @@ struct Controllers::State {
     deps.has_bridge = [this](const ResourceName& network) { return networks.HasBridge(network); };
     deps.get_network = [this](const ResourceName& network) { return network_informer->Get(network); };
     deps.ports_changed = [this](const ResourceName& network) {
-      network_queue.Enqueue(network);
-      if (has_tunnels()) block_queue.Enqueue(network);
+      loop.Post([this, network] { PortsChanged(network); });
     };
     return deps;
+  }
+
+  // The Network's status counts them, which takes a look at all of the card's ports, and one that is being
+  // deleted waits for them to go.
+  void PortsChanged(const ResourceName& network) {
+    if (has_tunnels()) blocks.PortsChanged(network);
+    const std::optional<Resource> object = network_informer->Get(network);
+    if (!object.has_value() || IsBeingDeleted(*object)) return network_queue.Enqueue(network);
+    const auto [timer, is_first] = counts.try_emplace(network);
+    if (!is_first) return;
+    timer->second = loop.After(options.count_after, [this, network] {
+      network_queue.Enqueue(network);
+      counts.erase(network);
+    });
   }
 
   CardController::Deps CardDeps() {
@@ -155,11 +180,24 @@ struct Controllers::State {
     deps.get_network = [this](const ResourceName& network) { return network_informer->Get(network); };
     deps.known = [this] { return both_synced(); };
     deps.enqueue = [this](const ResourceName& network) { block_queue.Enqueue(network); };
+    deps.patience = options.address_patience;
+    deps.later = [this](absl::Duration delay, std::function<void()> work) {
+      loop.Post([this, delay, work = std::move(work)] {
+        const uint64_t id = ++last_later;
+        later[id] = loop.After(delay, [this, id, work] {
+          work();
+          later.erase(id);
+        });
+      });
+    };
     return deps;
   }
   Informer::Handler BlockHandler() {
     Informer::Handler handler;
     handler.added = [this](const ResourceName&, const Resource& block) { blocks.Add(block); };
+    handler.updated = [this](const ResourceName&, const Resource&, const Resource& block) {
+      blocks.Add(block);
+    };
     handler.deleted = [this](const ResourceName&, const Resource& block) { blocks.Remove(block); };
     handler.synced = [this] { Synced(); };
     return handler;
@@ -196,13 +234,20 @@ struct Controllers::State {
 
   Informer::Handler NetworkHandler() {
     Informer::Handler handler;
-    handler.added = [this](const ResourceName& name, const Resource&) { Enqueue(network_queue, name); };
-    handler.updated = [this](const ResourceName& name, const Resource& before, const Resource& now) {
+    handler.added = [this](const ResourceName& name, const Resource& network) {
       Enqueue(network_queue, name);
+      if (has_tunnels()) peers.SetDomain(name, DomainOf(name, network));
+    };
+    handler.updated = [this](const ResourceName& name, const Resource& before, const Resource& now) {
+      if (has_tunnels()) peers.SetDomain(name, DomainOf(name, now));
+      if (networks.IsNews(before, now)) Enqueue(network_queue, name);
       // Its Netdevs say why they wait for it.
-      if (GetCondition(before, "Ready").status != GetCondition(now, "Ready").status) EnqueueNetdevsOf(name);
+      const ConditionValue was = GetCondition(before, "Ready");
+      const ConditionValue is = GetCondition(now, "Ready");
+      if (was.status != is.status || was.message != is.message) EnqueueNetdevsOf(name);
     };
     handler.deleted = [this](const ResourceName& name, const Resource&) {
+      if (has_tunnels()) peers.SetDomain(name, std::nullopt);
       networks.Vanished(name);
       Enqueue(network_queue, name);
       NetworkIsGone(name);
@@ -216,8 +261,8 @@ struct Controllers::State {
       Enqueue(netdev_queue, name);
       OwnNetdevIs(name, &netdev);
     };
-    handler.updated = [this](const ResourceName& name, const Resource&, const Resource& netdev) {
-      Enqueue(netdev_queue, name);
+    handler.updated = [this](const ResourceName& name, const Resource& before, const Resource& netdev) {
+      if (NetdevController::IsNews(before, netdev)) Enqueue(netdev_queue, name);
       OwnNetdevIs(name, &netdev);
     };
     handler.deleted = [this](const ResourceName& name, const Resource&) { OwnNetdevIs(name, nullptr); };
@@ -301,6 +346,11 @@ struct Controllers::State {
   std::map<ResourceName, int> uses_of_network;
   // Those without any, and when their blocks go back.
   std::map<ResourceName, EventLoop::Handle> unused_networks;
+  // Those whose ports are to be counted again, and when. On the loop.
+  std::map<ResourceName, EventLoop::Handle> counts;
+  // What is to be done after a while. On the loop.
+  std::map<uint64_t, EventLoop::Handle> later;
+  uint64_t last_later = 0;
   Controller network_queue;
   Controller netdev_queue;
   Controller card_queue;

@@ -24,6 +24,10 @@ struct ControllerOptions {
   // How long address blocks of a network stay with the card after its last port there, so that pods that come
   // and go do not claim them anew each time.
   absl::Duration keep_blocks = absl::Minutes(5);
+  // How long another card may take to let go of an address in its blocks that a pod of this one asks for.
+  absl::Duration address_patience = absl::Seconds(3);
+  // How long after a port came or went its Network's status says so: one write for all that come meanwhile.
+  absl::Duration count_after = absl::Seconds(1);
   // Delays after an error, of an object and of a broken watch.
   Backoff::Options backoff;
   // Not owned; null for the system's.

@@ -28,6 +28,7 @@ class ControllersTest : public ::testing::Test {
   std::unique_ptr<Controllers> StartFor(const std::string& card, OpiClient& opi) {
     ControllerOptions options;
     options.card = card;
+    options.count_after = absl::ZeroDuration();
     options.backoff.initial = absl::Milliseconds(1);
     options.backoff.max = absl::Milliseconds(20);
     return Controllers::Start(options, store_, opi).value();

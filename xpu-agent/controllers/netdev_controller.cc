@@ -53,12 +53,26 @@ struct NetdevController::Outcome {
   agent::v1::PortBinding binding;
   // Of the status, only the condition is news.
   bool condition_only = false;
+  // Its Network's own change brings the object back; nothing is gained by trying before.
+  bool waits_for_network = false;
 };
 
 absl::Status NetdevController::Reconcile(const ResourceName& name) {
   std::optional<Resource> object = deps_.get(name);
   if (!object) return absl::OkStatus();
   return IsBeingDeleted(*object) ? Remove(*object) : Realize(*std::move(object));
+}
+
+bool NetdevController::IsNews(const Resource& before, const Resource& now) {
+  if (IsBeingDeleted(now) || GenerationOf(before) != GenerationOf(now) || !HasFinalizer(now, kFinalizer)) {
+    return true;
+  }
+  const ConditionValue ready = GetCondition(now, "Ready");
+  const absl::StatusOr<Netdev> netdev = api::Decode<Netdev>(now);
+  if (!netdev.ok() || ready.status != "True" || ready.observed_generation != GenerationOf(now)) return true;
+  const bool isolated = netdev->spec().network().empty() && !netdev->spec().has_vlan();
+  return netdev->status().claim() != netdev->spec().claim() ||
+         netdev->status().state() != (isolated ? kIsolated : kAttached);
 }
 
 absl::Status NetdevController::Realize(Resource object) {
@@ -110,15 +124,20 @@ NetdevController::Outcome NetdevController::Bind(const Resource& object, const N
   if (!netdev.spec().has_vlan() && !deps_.has_bridge(network)) {
     const std::optional<Resource> resource = deps_.get_network(network);
     if (!resource) {
-      return {absl::NotFoundError(absl::StrCat("there is no Network ", network.ToString(), "; create it")),
-              kFailed};
+      return {.status = absl::NotFoundError(
+                  absl::StrCat("there is no Network ", network.ToString(), "; create it")),
+              .state = kFailed,
+              .binding = {},
+              .waits_for_network = true};
     }
     const ConditionValue ready = GetCondition(*resource, "Ready");
     // Not yet looked at: it will be, and then this Netdev again.
     if (ready.status != "False") return {};
-    return {absl::FailedPreconditionError(
+    return {.status = absl::FailedPreconditionError(
                 absl::StrCat("Network ", network.ToString(), " is not ready: ", ready.message)),
-            kFailed};
+            .state = kFailed,
+            .binding = {},
+            .waits_for_network = true};
   }
   const absl::StatusOr<MacAddress> mac = MacAddress::Parse(netdev.spec().mac());
   if (!mac.ok()) return {Annotate(mac.status(), "spec.mac"), kFailed};
@@ -132,6 +151,13 @@ NetdevController::Outcome NetdevController::Bind(const Resource& object, const N
   request.set_mac_address(mac->ToBytes());
   for (const std::string& address : netdev.spec().addresses()) request.add_addresses(address);
   request.set_claim(netdev.spec().claim());
+  // Also when there is none: a limit that was taken out of the spec goes.
+  const api::v1alpha1::Bandwidth& limits = netdev.spec().bandwidth();
+  agent::v1::Bandwidth& bandwidth = *request.mutable_bandwidth();
+  bandwidth.set_ingress_rate(static_cast<uint64_t>(limits.ingress_rate()));
+  bandwidth.set_ingress_burst(static_cast<uint64_t>(limits.ingress_burst()));
+  bandwidth.set_egress_rate(static_cast<uint64_t>(limits.egress_rate()));
+  bandwidth.set_egress_burst(static_cast<uint64_t>(limits.egress_burst()));
   absl::StatusOr<agent::v1::PortBinding> bound = deps_.opi->BindPort(request);
   const bool spec_changed = GetCondition(object, "Ready").observed_generation != GenerationOf(object);
   if (absl::IsAlreadyExists(bound.status()) && WasAttached(netdev) && spec_changed) {
@@ -212,7 +238,7 @@ absl::Status NetdevController::WriteOutcome(const Resource& object, const Outcom
       ChangeObject(*deps_.store, Kind(), object, ObjectPart::kStatus, write).status();
   if (!written.ok() && !absl::IsNotFound(written)) return written;
   if (changed) TellNetworks(NameOf(object), NetworkOf(object));
-  return RetryFor(outcome.status);
+  return outcome.waits_for_network ? absl::OkStatus() : RetryFor(outcome.status);
 }
 
 void NetdevController::TellNetworks(const ResourceName& name, const ResourceName& network) {

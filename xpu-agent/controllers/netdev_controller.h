@@ -25,6 +25,7 @@ class Netdev;
 //
 // A port is released when its Netdev is deleted, which the finalizer sees. A Netdev that is gone without that
 // was lost with its store, not deleted: a pod may still use the function, and the host agent writes it anew.
+// One whose Network is not ready is reconciled again when that changes, and not before.
 class NetdevController {
  public:
   struct Deps {
@@ -43,6 +44,8 @@ class NetdevController {
   explicit NetdevController(Deps deps) : deps_(std::move(deps)) {}
 
   absl::Status Reconcile(const ResourceName& name);
+  // Whether a change calls for another Reconcile(): not one that brings the status that the object was to have.
+  static bool IsNews(const Resource& before, const Resource& now);
 
   static constexpr char kFinalizer[] = "xpu.opiproject.org/port";
 

@@ -72,6 +72,22 @@ TEST_F(NetdevControllerTest, AskedForAddressesAreGiven) {
   EXPECT_EQ(At(WaitForState("a", "Attached"), "/status/addresses"), Resource::array({"10.0.0.77/24"}));
 }
 
+TEST_F(NetdevControllerTest, LimitsAreChangedWithoutTakingThePortOutOfItsNetwork) {
+  StartWithNetwork();
+  ASSERT_TRUE(BindDirectly(1, "blue").ok());
+  CreateNetdev("a", 1, "blue");
+  WaitForState("a", "Attached");
+  EXPECT_FALSE(BindingOf(1)->has_bandwidth());
+  PatchSpec(Netdevs(), "a", {{"bandwidth", {{"egressRate", 8'000'000}, {"ingressRate", 16'000'000}}}});
+  WaitForReady(Netdevs(), "a");
+  EXPECT_EQ(BindingOf(1)->bandwidth().egress_rate(), 8'000'000u);
+  EXPECT_EQ(BindingOf(1)->bandwidth().ingress_rate(), 16'000'000u);
+  PatchSpec(Netdevs(), "a", {{"bandwidth", {{"egressRate", 0}}}});
+  WaitForReady(Netdevs(), "a");
+  EXPECT_EQ(BindingOf(1)->bandwidth().egress_rate(), 0u);
+  EXPECT_EQ(opi_.Calls("UnbindPort"), 0);
+}
+
 TEST_F(NetdevControllerTest, WhatTheHostAgentDidOverOpiIsOnlyWrittenDown) {
   StartWithNetwork();
   const auto direct = BindDirectly(1, "blue");

@@ -25,7 +25,19 @@ constexpr uint32_t kMaxVlan = 4094;
 
 const ResourceKind& Kind() { return api::KindOf<Network>().resource; }
 
-// This card's entry of status.cards; added if it is not there.
+// This card's entry of status.cards; null if it is not there.
+Resource FindCardEntry(const Resource& object, const std::string& card) {
+  const auto status = object.find("status");
+  if (status == object.end() || !status->is_object()) return {};
+  const auto cards = status->find("cards");
+  if (cards == status->end() || !cards->is_array()) return {};
+  for (const Resource& entry : *cards) {
+    if (entry.is_object() && entry.value("card", "") == card) return entry;
+  }
+  return {};
+}
+
+// The same; added if it is not there.
 Resource& CardEntry(Resource* object, const std::string& card) {
   Resource& cards = (*object)["status"]["cards"];
   if (!cards.is_array()) cards = Resource::array();
@@ -61,6 +73,14 @@ bool NetworkController::HasBridge(const ResourceName& name) const {
 void NetworkController::ForgetBridges() {
   absl::MutexLock lock(&mu_);
   bridges_.clear();
+}
+
+bool NetworkController::IsNews(const Resource& before, const Resource& now) const {
+  const ConditionValue was = GetCondition(before, "Ready");
+  const ConditionValue is = GetCondition(now, "Ready");
+  return IsBeingDeleted(now) || GenerationOf(before) != GenerationOf(now) || !HasFinalizer(now, finalizer_) ||
+         was.status != is.status || was.message != is.message ||
+         FindCardEntry(before, card_) != FindCardEntry(now, card_);
 }
 
 absl::Status NetworkController::Reconcile(const ResourceName& name) {

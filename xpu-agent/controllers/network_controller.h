@@ -38,6 +38,8 @@ class NetworkController {
   NetworkController(std::string card, Deps deps);
 
   absl::Status Reconcile(const ResourceName& name);
+  // Whether a change calls for another Reconcile(): not one of what other cards say of themselves.
+  bool IsNews(const Resource& before, const Resource& now) const;
 
   // The object went away; if the finalizer did not see to it, the next Reconcile() removes what is left.
   void Vanished(const ResourceName& name);

@@ -34,27 +34,62 @@ std::optional<PeerPorts::Peer> PeerPorts::PeerOf(const Resource& object) const {
 }
 
 void PeerPorts::SetOwn(const ResourceName& netdev, const std::optional<ResourceName>& network) {
-  std::unique_ptr<Informer> ended;
+  std::vector<std::unique_ptr<Informer>> ended;
   absl::MutexLock lock(&mu_);
   const auto before = own_.find(netdev);
   if (before != own_.end() ? network == before->second : !network.has_value()) return;
+  bool news = false;
   if (before != own_.end()) {
     const ResourceName left = before->second;
     own_.erase(before);
     if (--uses_[left] == 0) {
       uses_.erase(left);
-      Network& unused = networks_[left];
-      // What it knew goes at once; the agent is told when it has its turn.
-      ended = std::move(unused.informer);
-      unused.peers.clear();
-      unused.news.clear();
-      unused.replace = true;
-      deps_.enqueue(left);
+      news = true;
     }
   }
-  if (!network.has_value()) return;
-  own_[netdev] = *network;
-  if (++uses_[*network] == 1) Follow(*network);
+  if (network.has_value()) {
+    own_[netdev] = *network;
+    news = ++uses_[*network] == 1 || news;
+  }
+  if (news) FollowReached(&ended);
+}
+
+void PeerPorts::SetDomain(const ResourceName& network, const std::optional<std::string>& domain) {
+  std::vector<std::unique_ptr<Informer>> ended;
+  absl::MutexLock lock(&mu_);
+  const auto before = domains_.find(network);
+  if (before == domains_.end() ? !domain.has_value() : domain == before->second) return;
+  if (domain.has_value()) {
+    domains_.insert_or_assign(network, *domain);
+  } else {
+    domains_.erase(before);
+  }
+  FollowReached(&ended);
+}
+
+void PeerPorts::FollowReached(std::vector<std::unique_ptr<Informer>>* ended) {
+  std::set<ResourceName> reached;
+  std::set<std::string> domains;
+  for (const auto& [name, uses] : uses_) {
+    reached.insert(name);
+    if (const auto domain = domains_.find(name); domain != domains_.end()) domains.insert(domain->second);
+  }
+  for (const auto& [name, domain] : domains_) {
+    if (domains.contains(domain)) reached.insert(name);
+  }
+  for (auto& [name, network] : networks_) {
+    if (network.informer == nullptr || reached.contains(name)) continue;
+    // What it knew goes at once; the agent is told when it has its turn.
+    ended->push_back(std::move(network.informer));
+    network.peers.clear();
+    network.news.clear();
+    network.replace = true;
+    deps_.enqueue(name);
+  }
+  for (const ResourceName& name : reached) {
+    const auto network = networks_.find(name);
+    if (network == networks_.end() || network->second.informer == nullptr) Follow(name);
+  }
 }
 
 void PeerPorts::Follow(const ResourceName& name) {

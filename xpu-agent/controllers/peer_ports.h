@@ -22,9 +22,10 @@ namespace xpu {
 
 class OpiClient;
 
-// The ports that other cards have in the networks of this card: Netdevs of those networks, and only of those,
-// are watched, and the OPI agent is told of every change. A Netdev counts while it is attached and its card
-// has a tunnel end. All but Reconcile() is called on the loop.
+// The ports that other cards have in the networks of this card, and in those that these are routed to:
+// Netdevs of those networks, and only of those, are watched, and the OPI agent is told of every change. A
+// Netdev counts while it is attached and its card has a tunnel end. All but Reconcile() is called on the
+// loop.
 class PeerPorts {
  public:
   struct Deps {
@@ -43,6 +44,8 @@ class PeerPorts {
 
   // A Netdev of this card is, or is no longer, in a network.
   void SetOwn(const ResourceName& netdev, const std::optional<ResourceName>& network);
+  // In which routing domain a network is, by any name; nothing: in none that it shares.
+  void SetDomain(const ResourceName& network, const std::optional<std::string>& domain);
   // All cards are known.
   void CardsKnown();
   // Where tunnels to that card end; nothing if it is to be sent nothing.
@@ -65,7 +68,7 @@ class PeerPorts {
     friend bool operator==(const Peer&, const Peer&) = default;
   };
   struct Network {
-    // Empty once no port of this card is in it.
+    // Empty once no port of this card reaches it.
     std::unique_ptr<Informer> informer;
     bool is_known = false;
     std::map<ResourceName, Peer> peers;
@@ -74,6 +77,9 @@ class PeerPorts {
     bool replace = true;
   };
 
+  // Starts to follow the networks that ports of this card reach now, and ends it for the others, of which
+  // `ended` gets the informers.
+  void FollowReached(std::vector<std::unique_ptr<Informer>>* ended) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Follow(const ResourceName& network) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnNetdev(const ResourceName& network, const ResourceName& name, const Resource* object);
   std::optional<Peer> PeerOf(const Resource& netdev) const;
@@ -83,6 +89,7 @@ class PeerPorts {
   std::map<ResourceName, ResourceName> own_ ABSL_GUARDED_BY(mu_);
   // How many of `own_` are in it.
   std::map<ResourceName, int> uses_ ABSL_GUARDED_BY(mu_);
+  std::map<ResourceName, std::string> domains_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, IpAddress> vteps_ ABSL_GUARDED_BY(mu_);
   bool cards_known_ ABSL_GUARDED_BY(mu_) = false;
   std::map<ResourceName, Network> networks_ ABSL_GUARDED_BY(mu_);

@@ -117,6 +117,31 @@ TEST_F(PeerPortsTest, ForgetsThePortsOfANetworkWhoseLastPortHereGoes) {
   AwaitCount("blue", 1);
 }
 
+TEST_F(PeerPortsTest, TellsOfNetworksThatThoseOfThisCardAreRoutedTo) {
+  const auto route = [&](const std::string& network, const std::string& vrf, const std::string& gateway) {
+    PatchSpec(Networks(), network, {{"vrf", vrf}, {"gateways", {gateway}}});
+  };
+  CreateNetwork("green", 300, "10.2.0.0/24");
+  CreateCard("card1", "192.0.2.2");
+  CreatePeer("far-red", "card1", "red", 2);
+  CreatePeer("far-green", "card1", "green", 3);
+  CreateNetdev("near", 1, "blue");
+  AwaitCount("blue", 0);
+  route("blue", "tenant", "10.0.0.254");
+  route("green", "tenant", "10.2.0.254");
+  EXPECT_THAT(AwaitCount("green", 1), ElementsAre(Key("far-green")));
+  EXPECT_THAT(opi_.RemotePorts("default.red"), IsEmpty());
+  CreatePeer("late", "card1", "green", 4);
+  AwaitCount("green", 2);
+  // Into another domain and back, and when the last port that could reach it goes.
+  route("green", "other", "10.2.0.254");
+  AwaitCount("green", 0);
+  route("green", "tenant", "10.2.0.254");
+  AwaitCount("green", 2);
+  ASSERT_TRUE(store_.Delete(Netdevs(), Name("near")).ok());
+  AwaitCount("green", 0);
+}
+
 TEST_F(PeerPortsTest, TakesACardOutThatIsGoneOrNotReadyAndFollowsOneThatMoves) {
   CreateCard("card1", "192.0.2.2");
   CreateCard("card2", "192.0.2.3");

@@ -6,6 +6,8 @@
 namespace xpu {
 std::string RemotePortName(absl::string_view id) { return absl::StrCat("remotePorts/", id); }
 
+std::string NetworkFunctionName(absl::string_view id) { return absl::StrCat("networkFunctions/", id); }
+
 bool StateChange::empty() const {
   bool same = claims.empty() && !last_network_key.has_value() && !last_vrf_key.has_value();
   ForEachKind([&](const auto& kind) { same = same && (model.*kind.changes).empty(); });
@@ -17,10 +19,10 @@ StateChange Diff(const AgentState& before, const AgentState& after) {
   ForEachKind([&](const auto& kind) {
     change.model.*kind.changes = DifferenceOf(before.model.*kind.objects, after.model.*kind.objects);
   });
-  for (const auto& [port, mark] : after.claims) {
-    auto it = before.claims.find(port);
-    if (it == before.claims.end() || !(it->second == mark)) change.claims.emplace(port, mark);
-  }
+  SharedMap<ClaimMark>::Compare(
+      before.claims, after.claims, [&change](const std::string& port, const ClaimMark*, const ClaimMark* now) {
+        if (now != nullptr) change.claims.emplace(port, *now);
+      });
   if (before.last_network_key != after.last_network_key) change.last_network_key = after.last_network_key;
   if (before.last_vrf_key != after.last_vrf_key) change.last_vrf_key = after.last_vrf_key;
   return change;

@@ -12,17 +12,17 @@
 
 namespace xpu {
 
-// All that the agent knows and must not forget when it restarts. Which representors there are is found out
+// All that the agent knows and must not forget when it restarts; a copy costs the same however much that is. Which representors there are is found out
 // again.
 struct AgentState {
   Model model;
   // By id of the bridge port; stay when the port goes.
-  std::map<std::string, ClaimMark> claims;
+  SharedMap<ClaimMark> claims;
   // Highest keys that were given (LogicalBridge::network_key, Vrf::vrf_key).
   uint32_t last_network_key = 0;
   uint32_t last_vrf_key = 0;
   // By id of the bridge: where the last addresses came from. Forgotten by a restart.
-  std::map<std::string, AllocationCursor> cursors;
+  SharedMap<AllocationCursor> cursors;
   friend bool operator==(const AgentState&, const AgentState&) = default;
 };
 

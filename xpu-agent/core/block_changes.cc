@@ -24,6 +24,7 @@ absl::Status SetAddressBlocks(AgentState& state, const std::string& bridge_id, s
   std::sort(blocks.begin(), blocks.end());
   blocks.erase(std::unique(blocks.begin(), blocks.end()), blocks.end());
   const std::optional<std::vector<IpPrefix>>& before = bridge->second.blocks;
+  if (before == blocks) return absl::OkStatus();
   for (const auto& [id, port] : state.model.ports) {
     if (!port.bound || port.logical_bridges != std::vector<std::string>{bridge_id}) continue;
     for (const InterfaceAddress& address : port.addresses) {
@@ -34,7 +35,7 @@ absl::Status SetAddressBlocks(AgentState& state, const std::string& bridge_id, s
           "blocks: ", address.address.ToString(), " is that of ", BridgePortName(id), "; unbind that first"));
     }
   }
-  bridge->second.blocks = std::move(blocks);
+  state.model.bridges.at(bridge_id).blocks = std::move(blocks);
   return absl::OkStatus();
 }
 

@@ -7,6 +7,7 @@
 #include "common/base/status_macros.h"
 #include "common/opi/opi_names.h"
 #include "xpu-agent/core/object_keys.h"
+#include "xpu-agent/core/remote_port_changes.h"
 #include "xpu-agent/core/svi_changes.h"
 #include "xpu-agent/core/vni.h"
 #include "xpu-agent/model/subnet.h"
@@ -16,6 +17,19 @@ namespace {
 
 // Seconds: shorter ones would have hosts ask all the time.
 constexpr uint32_t kMinLeaseTime = 60;
+
+// A bridge without VNI goes on beyond the uplink with its VLAN, as the card's own network of the VLAN does: a
+// VLAN is one network.
+absl::Status CheckVlanOfCard(const AgentState& state, const BridgeSpec& spec) {
+  if (spec.vni.has_value()) return absl::OkStatus();
+  for (const auto& [id, port] : state.model.ports) {
+    if (!port.vlan.has_value() || *port.vlan != spec.vlan_id) continue;
+    return absl::AlreadyExistsError(absl::StrCat(
+        "logical_bridge.spec.vlan_id: ", spec.vlan_id, " is that of the card's own network, with ",
+        BridgePortName(id), " in it; give another one, or first take that port out"));
+  }
+  return absl::OkStatus();
+}
 
 absl::Status CheckSpec(const AgentState& state, const std::string& id, const BridgeSpec& spec) {
   FieldErrors errors("logical_bridge.spec.");
@@ -29,6 +43,7 @@ absl::Status CheckSpec(const AgentState& state, const std::string& id, const Bri
                                                    "; give another one"));
     }
   }
+  XPU_RETURN_IF_ERROR(CheckVlanOfCard(state, spec));
   return CheckVniIsFree(state.model, spec.vni, LogicalBridgeName(id), "logical_bridge.spec.vni");
 }
 
@@ -36,6 +51,12 @@ void Assign(const BridgeSpec& spec, LogicalBridge* bridge) {
   bridge->vlan_id = spec.vlan_id;
   bridge->vni = spec.vni;
   bridge->vtep = spec.vtep;
+}
+
+// Most calls say again what is so: no reason to look at the ports.
+bool IsAs(const LogicalBridge& bridge, const SubnetSpec& spec) {
+  return bridge.prefixes == spec.prefixes && bridge.gateways == spec.gateways && bridge.mtu == spec.mtu &&
+         bridge.dns == spec.dns && bridge.lease_time == spec.lease_time;
 }
 
 }  // namespace
@@ -73,18 +94,16 @@ absl::Status CreateBridge(AgentState& state, const std::string& id, const Bridge
 }
 
 absl::Status UpdateBridge(AgentState& state, const std::string& id, const BridgeSpec& spec) {
-  auto it = state.model.bridges.find(id);
-  if (it == state.model.bridges.end()) {
+  if (!state.model.bridges.contains(id)) {
     return absl::NotFoundError(absl::StrCat("there is no ", LogicalBridgeName(id)));
   }
   XPU_RETURN_IF_ERROR(CheckSpec(state, id, spec));
-  Assign(spec, &it->second);
+  Assign(spec, state.model.bridges.Mutable(id));
   return absl::OkStatus();
 }
 
 absl::Status DeleteBridge(AgentState& state, const std::string& id) {
-  auto it = state.model.bridges.find(id);
-  if (it == state.model.bridges.end()) {
+  if (!state.model.bridges.contains(id)) {
     return absl::NotFoundError(absl::StrCat("there is no ", LogicalBridgeName(id)));
   }
   std::vector<std::string> users;
@@ -98,10 +117,9 @@ absl::Status DeleteBridge(AgentState& state, const std::string& id) {
     return absl::FailedPreconditionError(
         absl::StrCat(LogicalBridgeName(id), " is in use; first take out ", absl::StrJoin(users, ", ")));
   }
-  state.model.bridges.erase(it);
+  state.model.bridges.erase(id);
   // Nobody asked for these by themselves.
-  std::erase_if(state.model.remote_ports,
-                [&id](const auto& entry) { return entry.second.logical_bridge == id; });
+  EraseRemotePorts(state, id);
   state.cursors.erase(id);
   return absl::OkStatus();
 }
@@ -112,6 +130,7 @@ absl::Status SetSubnets(AgentState& state, const std::string& bridge_id, const S
     return absl::NotFoundError(absl::StrCat("subnets.logical_bridge: there is no ",
                                             LogicalBridgeName(bridge_id), "; create it first"));
   }
+  if (IsAs(it->second, spec)) return absl::OkStatus();
   XPU_RETURN_IF_ERROR(Annotate(ValidateSubnets(spec.prefixes, spec.gateways, spec.mtu), "subnets"));
   XPU_RETURN_IF_ERROR(Annotate(ValidateDns(spec.dns), "subnets.dns"));
   if (spec.lease_time < kMinLeaseTime) {
@@ -136,11 +155,12 @@ absl::Status SetSubnets(AgentState& state, const std::string& bridge_id, const S
       }
     }
   }
-  it->second.prefixes = spec.prefixes;
-  it->second.gateways = spec.gateways;
-  it->second.mtu = spec.mtu;
-  it->second.dns = spec.dns;
-  it->second.lease_time = spec.lease_time;
+  LogicalBridge& bridge = state.model.bridges.at(bridge_id);
+  bridge.prefixes = spec.prefixes;
+  bridge.gateways = spec.gateways;
+  bridge.mtu = spec.mtu;
+  bridge.dns = spec.dns;
+  bridge.lease_time = spec.lease_time;
   return absl::OkStatus();
 }
 

@@ -2,6 +2,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "xpu-agent/core/port_changes.h"
 
 namespace xpu {
 namespace {
@@ -47,6 +48,30 @@ TEST(BridgeChanges, AFailedChangeLeavesTheStateAlone) {
   EXPECT_FALSE(SetSubnets(state, "none", Subnets("10.0.0.0/24")).ok());
   EXPECT_FALSE(SetSubnets(state, "a", Subnets("224.0.0.0/8")).ok());
   EXPECT_EQ(state, before);
+}
+
+// Both would go on beyond the uplink with the same tag.
+TEST(BridgeChanges, AVlanIsABridgeOrTheCardsOwnNetwork) {
+  AgentState state;
+  state.model.ports["host0-1"] = {.id = "host0-1", .vlan = 10, .bound = true};
+  const absl::Status refused = CreateBridge(state, "blue", {.vlan_id = 10});
+  EXPECT_TRUE(absl::IsAlreadyExists(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("bridgePorts/host0-1"));
+  // With a VNI it has the number for this card's ports alone.
+  ASSERT_EQ(CreateBridge(state, "red", Spec(10)), absl::OkStatus());
+  EXPECT_TRUE(absl::IsAlreadyExists(UpdateBridge(state, "red", {.vlan_id = 10})));
+
+  ASSERT_EQ(CreateBridge(state, "green", {.vlan_id = 11}), absl::OkStatus());
+  const auto lookup = [](const std::string&) { return absl::OkStatus(); };
+  BindSpec bind{.port = "host0-2", .mac = *MacAddress::Parse("02:00:00:00:00:02"), .claim = 1};
+  bind.vlan = 11;
+  const absl::Status kept_out = BindPort(state, bind, lookup);
+  EXPECT_TRUE(absl::IsFailedPrecondition(kept_out)) << kept_out;
+  for (const char* name : {"bridgePorts/host0-2", "logicalBridges/green", "VLAN 11"}) {
+    EXPECT_THAT(std::string(kept_out.message()), HasSubstr(name));
+  }
+  bind.vlan = 10;
+  EXPECT_EQ(BindPort(state, bind, lookup), absl::OkStatus());
 }
 
 TEST(BridgeChanges, UpdateKeepsKeyAndSubnets) {

@@ -10,6 +10,7 @@
 #include "common/opi/opi_names.h"
 #include "spdlog/spdlog.h"
 #include "xpu-agent/core/kinds.h"
+#include "xpu-agent/core/network_function_changes.h"
 #include "xpu-agent/plan/plan.h"
 
 namespace xpu {
@@ -53,7 +54,7 @@ struct Converger::Round {
 };
 
 template <typename T>
-void Converger::AdmitObjects(const std::map<std::string, T>& desired, bool all, RefusedObjects<T>* refused,
+void Converger::AdmitObjects(const SharedMap<T>& desired, bool all, RefusedObjects<T>* refused,
                              ObjectChanges<T>* changes) {
   for (auto it = refused->begin(); it != refused->end();) {
     const auto& [id, entry] = *it;
@@ -76,6 +77,7 @@ ModelChange Converger::Admit(const ModelChange& change, bool all) {
   AdmitObjects(desired_.ports, all, &refused_ports_, &admitted.ports);
   AdmitObjects(desired_.svis, all, &refused_svis_, &admitted.svis);
   AdmitObjects(desired_.remote_ports, all, &refused_remote_ports_, &admitted.remote_ports);
+  AdmitObjects(desired_.network_functions, all, &refused_network_functions_, &admitted.network_functions);
   AdmitObjects(desired_.representors, all, &refused_representors_, &admitted.representors);
   return admitted;
 }
@@ -115,9 +117,13 @@ SwitchPlan Converger::NextPlan(const SwitchSnapshot* snapshot) {
     plan_ports_ = false;
   }
   FlowChange flows = snapshot == nullptr ? planner_.TakeChanges() : planner_.Compare(snapshot->flows);
+  MeterChange meters =
+      snapshot == nullptr ? planner_.TakeMeterChanges() : planner_.Compare(snapshot->meters);
   planner_.ForgetChanges();
   plan.flow_deletes = std::move(flows.deletes);
   plan.flow_puts = std::move(flows.puts);
+  plan.meter_deletes = std::move(meters.deletes);
+  plan.meter_puts = std::move(meters.puts);
   plan.as_printed = true;
   return plan;
 }
@@ -162,7 +168,7 @@ Converger::Round Converger::ApplyAll() {
 
 // Takes the object out of what is planned, with a word to the log; false if it is out already.
 template <typename T>
-bool Converger::Refuse(const std::map<std::string, T>& desired, const std::string& id,
+bool Converger::Refuse(const SharedMap<T>& desired, const std::string& id,
                        const std::string& what, const absl::Status& why, RefusedObjects<T>* refused,
                        ObjectChanges<T>* changes) {
   const auto object = desired.find(id);
@@ -189,14 +195,32 @@ bool Converger::RefuseBridge(const std::string& id, const absl::Status& why, Mod
   return true;
 }
 
+bool Converger::RefuseNetworkFunction(const std::string& id, const absl::Status& why, ModelChange* out) {
+  if (!Refuse(desired_.network_functions, id, NetworkFunctionName(id), why, &refused_network_functions_,
+              &out->network_functions)) {
+    return false;
+  }
+  Refused<NetworkFunction>& refused = refused_network_functions_.at(id);
+  refused.instead = refused.object;
+  refused.instead->input = {};
+  refused.instead->output = {};
+  out->network_functions[id] = refused.instead;
+  return true;
+}
+
 absl::StatusOr<bool> Converger::Blame(const Round& refused) {
   bool found = false;
   if (!refused.result.ports.ok()) {
     XPU_ASSIGN_OR_RETURN(found, BlameForPorts(refused));
   }
   if (!refused.result.flows.ok()) {
-    XPU_ASSIGN_OR_RETURN(bool flow_found, BlameForFlows(refused));
-    found = found || flow_found;
+    XPU_ASSIGN_OR_RETURN(const bool meter_found, BlameForMeters(refused));
+    found = found || meter_found;
+    // A flow whose meter was refused is refused too, and is the same port's.
+    if (!meter_found) {
+      XPU_ASSIGN_OR_RETURN(const bool flow_found, BlameForFlows(refused));
+      found = found || flow_found;
+    }
   }
   judge_all_ = true;
   return found;
@@ -227,6 +251,28 @@ absl::StatusOr<bool> Converger::BlameForPorts(const Round& refused) {
   return found;
 }
 
+absl::StatusOr<bool> Converger::BlameForMeters(const Round& refused) {
+  using Entry = std::pair<uint32_t, Meter>;
+  std::vector<std::pair<Entry, absl::Status>> bad;
+  XPU_RETURN_IF_ERROR(FindRefused<Entry>(
+      {refused.plan.meter_puts.begin(), refused.plan.meter_puts.end()},
+      [&](const std::vector<Entry>& puts) {
+        SwitchPlan part;
+        part.meter_puts = {puts.begin(), puts.end()};
+        return switch_.Apply(part).flows;
+      },
+      &bad));
+  bool found = false;
+  ModelChange out;
+  for (const auto& [entry, why] : bad) {
+    for (const std::string& id : planner_.OwnersOfMeter(entry.first).ports)
+      found |= Refuse(desired_.ports, id, BridgePortName(id), why, &refused_ports_, &out.ports);
+  }
+  Plan(out);
+  unjudged_.Append(std::move(out));
+  return found;
+}
+
 absl::StatusOr<bool> Converger::BlameForFlows(const Round& refused) {
   using Flow = std::pair<FlowKey, std::string>;
   std::vector<std::pair<Flow, absl::Status>> bad;
@@ -250,6 +296,7 @@ absl::StatusOr<bool> Converger::BlameForFlows(const Round& refused) {
     }
     for (const std::string& id : owners.svis)
       found |= Refuse(desired_.svis, id, SviName(id), why, &refused_svis_, &out.svis);
+    for (const std::string& id : owners.network_functions) found |= RefuseNetworkFunction(id, why, &out);
     for (const std::string& id : owners.bridges) found |= RefuseBridge(id, why, &out);
   }
   Plan(out);
@@ -286,6 +333,9 @@ absl::Status Converger::Verify() {
   FlowChange flows = planner_.Compare(snapshot.flows);
   plan.flow_deletes = std::move(flows.deletes);
   plan.flow_puts = std::move(flows.puts);
+  MeterChange meters = planner_.Compare(snapshot.meters);
+  plan.meter_deletes = std::move(meters.deletes);
+  plan.meter_puts = std::move(meters.puts);
   if (plan.empty()) return absl::OkStatus();
   known_ = false;
   return absl::AbortedError(
@@ -331,9 +381,29 @@ void Converger::JudgePort(const std::string& id) {
           absl::FailedPreconditionError(absl::StrCat(LogicalBridgeName(bridge), " is not on the switch")));
     }
   }
+  if (port->second.bandwidth.has_limits() && !planner_.index().abilities().meter) {
+    return fail(absl::FailedPreconditionError(
+        "bandwidth: the switch cannot limit ports (its datapath has no meters); take the limits out"));
+  }
   if (auto state = outcome_.representors.find(id); state != outcome_.representors.end()) {
     outcome_.states[name] = state->second;
   }
+}
+
+void Converger::JudgeNetworkFunction(const NetworkFunction& function) {
+  const std::string& id = function.id;
+  absl::Status why = CheckNetworkFunction(desired_, function);
+  if (const auto refused = refused_network_functions_.find(id); refused != refused_network_functions_.end())
+    why = refused->second.why;
+  if (why.ok()) {
+    for (const NetworkFunctionPort* port : {&function.input, &function.output}) {
+      const auto state = outcome_.representors.find(port->port);
+      if (state == outcome_.representors.end()) continue;
+      outcome_.states[NetworkFunctionName(id)] = state->second;
+      return;
+    }
+  }
+  if (!why.ok()) outcome_.states[NetworkFunctionName(id)] = {ObjectState::kFailed, std::move(why)};
 }
 
 Outcome Converger::Judge() {
@@ -362,8 +432,15 @@ Outcome Converger::Judge() {
     }
     for (const auto& [id, port] : unjudged_.ports) JudgePort(id);
   }
+  // Few, and each stands on ports that may have changed.
+  for (const auto& [id, function] : unjudged_.network_functions)
+    outcome_.states.erase(NetworkFunctionName(id));
+  for (const auto& [id, function] : desired_.network_functions) {
+    outcome_.states.erase(NetworkFunctionName(id));
+    JudgeNetworkFunction(function);
+  }
   outcome_.refused = !refused_bridges_.empty() || !refused_ports_.empty() || !refused_svis_.empty() ||
-                     !refused_remote_ports_.empty() || !refused_representors_.empty();
+                     !refused_remote_ports_.empty() || !refused_network_functions_.empty() || !refused_representors_.empty();
   unjudged_ = ModelChange();
   judge_all_ = false;
   return outcome_;

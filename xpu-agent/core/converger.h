@@ -78,10 +78,10 @@ class Converger {
   struct Round;
 
   template <typename T>
-  static void AdmitObjects(const std::map<std::string, T>& desired, bool all, RefusedObjects<T>* refused,
+  static void AdmitObjects(const SharedMap<T>& desired, bool all, RefusedObjects<T>* refused,
                            ObjectChanges<T>* changes);
   template <typename T>
-  bool Refuse(const std::map<std::string, T>& desired, const std::string& id, const std::string& what,
+  bool Refuse(const SharedMap<T>& desired, const std::string& id, const std::string& what,
               const absl::Status& why, RefusedObjects<T>* refused, ObjectChanges<T>* changes);
   // What `change` is without what is refused; what has changed, or else all of it, is forgiven.
   ModelChange Admit(const ModelChange& change, bool all);
@@ -95,13 +95,17 @@ class Converger {
   // fault is applied meanwhile. False if nobody was found.
   absl::StatusOr<bool> Blame(const Round& refused);
   absl::StatusOr<bool> BlameForPorts(const Round& refused);
+  absl::StatusOr<bool> BlameForMeters(const Round& refused);
   absl::StatusOr<bool> BlameForFlows(const Round& refused);
   bool RefuseBridge(const std::string& id, const absl::Status& why, ModelChange* out);
+  // Not without it: nothing is to pass by a function that could not be put into the way.
+  bool RefuseNetworkFunction(const std::string& id, const absl::Status& why, ModelChange* out);
   // Says what has become of everything.
   Outcome Judge();
   // The same, of one object, to `outcome_`.
   void JudgePort(const std::string& id);
   void JudgeRepresentor(const std::string& id);
+  void JudgeNetworkFunction(const NetworkFunction& function);
 
   Switch& switch_;
   Model desired_;
@@ -115,6 +119,7 @@ class Converger {
   RefusedObjects<BridgePort> refused_ports_;
   RefusedObjects<Svi> refused_svis_;
   RefusedObjects<RemotePort> refused_remote_ports_;
+  RefusedObjects<NetworkFunction> refused_network_functions_;
   RefusedObjects<Representor> refused_representors_;
 
   // The switch has the flows that were planned last, and these ports.

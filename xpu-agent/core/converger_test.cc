@@ -311,6 +311,66 @@ TEST(Converger, WhatWasNotAppliedIsNotBelieved) {
   EXPECT_EQ(fake.all_flows(), all);
 }
 
+TEST(Converger, BringsMetersWithTheirFlowsAndChangesALimitWithoutTouchingFlows) {
+  FakeSwitch fake;
+  Converger converger(fake);
+  Model model = ThreePorts();
+  ConvergeTo(converger, model, false);
+  EXPECT_EQ(fake.Snapshot()->meters.size(), 3u) << "one for each port, before the agent";
+  model.ports["host0-1"].bandwidth.ingress.rate = 8'000'000;
+  EXPECT_THAT(ConvergeTo(converger, model, false).states, IsEmpty());
+  EXPECT_TRUE(HasFlow(fake, "meter:2020671490,output:2"));
+  EXPECT_EQ(fake.Snapshot()->meters.at(2020671490), (Meter{Meter::Unit::kKilobits, 8000, 800}));
+  const int flow_mods = fake.flow_mods();
+  model.ports["host0-1"].bandwidth.ingress = {9'000'000, 16'000};
+  EXPECT_THAT(ConvergeTo(converger, model, false).states, IsEmpty());
+  EXPECT_EQ(fake.Snapshot()->meters.at(2020671490), (Meter{Meter::Unit::kKilobits, 9000, 16}));
+  EXPECT_EQ(fake.flow_mods(), flow_mods);
+  // Someone takes it away, and its flows with it.
+  fake.RemoveMeter(2020671490);
+  EXPECT_FALSE(HasFlow(fake, "meter:2020671490"));
+  ConvergeTo(converger, model, true);
+  EXPECT_TRUE(HasFlow(fake, "meter:2020671490,output:2"));
+  EXPECT_EQ(converger.Verify(), absl::OkStatus());
+  model.ports.erase("host0-1");
+  ConvergeTo(converger, model, false);
+  EXPECT_EQ(fake.Snapshot()->meters.size(), 2u);
+}
+
+TEST(Converger, ARefusedMeterFailsItsPortAlone) {
+  FakeSwitch fake;
+  Converger converger(fake);
+  Model model = ThreePorts();
+  model.ports["host0-1"].bandwidth.egress.rate = 8'000'000;
+  fake.RefuseMeter(2020605954);
+  Outcome outcome = ConvergeTo(converger, model, false);
+  EXPECT_EQ(outcome.reached, absl::OkStatus());
+  ASSERT_EQ(outcome.states.size(), 1u);
+  EXPECT_THAT(std::string(outcome.states["bridgePorts/host0-1"].why.message()), HasSubstr("2020605954"));
+  EXPECT_FALSE(HasFlow(fake, "in_port=2"));
+  EXPECT_TRUE(HasFlow(fake, "in_port=1"));
+  fake.RefuseMeter(0);
+  EXPECT_THAT(ConvergeTo(converger, model, true).states, IsEmpty());
+  EXPECT_TRUE(HasFlow(fake, "in_port=2"));
+}
+
+TEST(Converger, WithoutMetersAPortWithLimitsIsLeftOutAndTheRestWorks) {
+  FakeSwitch fake;
+  fake.SetAbilities({.meter = false});
+  Converger converger(fake);
+  Model model = ThreePorts();
+  model.ports["host0-1"].bandwidth.egress.rate = 8'000'000;
+  Outcome outcome = ConvergeTo(converger, model, false);
+  EXPECT_EQ(outcome.reached, absl::OkStatus());
+  ASSERT_EQ(outcome.states.size(), 1u);
+  EXPECT_THAT(std::string(outcome.states["bridgePorts/host0-1"].why.message()), HasSubstr("no meters"));
+  EXPECT_FALSE(HasFlow(fake, "in_port=2"));
+  EXPECT_FALSE(HasFlow(fake, "meter:"));
+  model.ports["host0-1"].bandwidth = {};
+  EXPECT_THAT(ConvergeTo(converger, model, false).states, IsEmpty());
+  EXPECT_TRUE(HasFlow(fake, "in_port=2"));
+}
+
 TEST(Converger, ARefusedGatewayFailsAloneAndItsNetworkStays) {
   FakeSwitch fake;
   Converger converger(fake);
@@ -361,6 +421,50 @@ TEST(Converger, VerifyFindsWhatAFewConfirmedChangesDidNotDo) {
   absl::Status status = converger.Verify();
   EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
   EXPECT_THAT(std::string(status.message()), HasSubstr("+ table="));
+}
+
+TEST(Converger, NothingPassesByANetworkFunctionThatIsRefused) {
+  FakeSwitch fake;
+  Converger converger(fake);
+  Model model = ThreePorts();
+  model.uplink = Representor{"p0", 50};
+  NetworkFunction function{.id = "fw", .logical_bridge = "blue"};
+  for (const int vf : {3, 4}) {
+    const BridgePort port = Port(vf, "", "");
+    model.ports[port.id] = port;
+    model.representors[port.id] = {"pf0vf" + std::to_string(vf), static_cast<uint32_t>(vf + 1)};
+    (vf == 3 ? function.input : function.output) = {.port = port.id, .mac = port.mac};
+  }
+  model.network_functions[function.id] = function;
+  // What sends to the uplink.
+  const auto to_uplink = [&] {
+    std::string found;
+    for (const auto& [key, actions] : fake.all_flows()) {
+      if (key.table == 80 && key.match == "reg1=0x32,metadata=0x1" && key.priority == 120) found = actions;
+    }
+    return found;
+  };
+  fake.RefuseFlows("in_port=5,");
+  Outcome outcome = ConvergeTo(converger, model, false);
+  EXPECT_EQ(outcome.reached, absl::OkStatus());
+  ASSERT_EQ(outcome.states.size(), 1u);
+  EXPECT_EQ(outcome.states.at("networkFunctions/fw").kind, ObjectState::kFailed);
+  EXPECT_TRUE(outcome.refused);
+  EXPECT_EQ(to_uplink(), "drop");
+  EXPECT_FALSE(HasFlow(fake, "in_port=4,"));
+  fake.RefuseFlows("");
+  outcome = ConvergeTo(converger, model, true);
+  EXPECT_THAT(outcome.states, IsEmpty());
+  EXPECT_EQ(to_uplink(), "output:4");
+  // A port of it goes, which is told of.
+  model.representors.erase("host0-3");
+  outcome = ConvergeTo(converger, model, false);
+  EXPECT_EQ(outcome.states.at("networkFunctions/fw").kind, ObjectState::kFailed);
+  EXPECT_EQ(to_uplink(), "drop");
+  model.network_functions.erase("fw");
+  outcome = ConvergeTo(converger, model, false);
+  EXPECT_FALSE(outcome.states.contains("networkFunctions/fw"));
+  EXPECT_EQ(to_uplink(), "");
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ void FakeRepresentors::Add(const std::string& phys_port_name, const std::string&
   absl::MutexLock lock(&mu_);
   interfaces_[phys_port_name] = interface;
   indices_[interface] = ++last_index_;
+  up_.erase(interface);
   Changed();
 }
 
@@ -31,9 +32,46 @@ void FakeRepresentors::Remove(const std::string& phys_port_name) {
   Changed();
 }
 
+void FakeRepresentors::Hide(const std::string& phys_port_name, bool hidden) {
+  absl::MutexLock lock(&mu_);
+  if (hidden) {
+    hidden_.insert(phys_port_name);
+  } else {
+    hidden_.erase(phys_port_name);
+  }
+  Changed();
+}
+
+void FakeRepresentors::SetUp(const std::string& interface, bool up) {
+  absl::MutexLock lock(&mu_);
+  if (up) {
+    up_.insert(interface);
+  } else {
+    up_.erase(interface);
+  }
+  Changed();
+}
+
 void FakeRepresentors::FailPrepare(const std::string& interface, const absl::Status& status) {
   absl::MutexLock lock(&mu_);
   failures_[interface] = status;
+}
+
+void FakeRepresentors::SetFunctionMacs(bool possible) {
+  absl::MutexLock lock(&mu_);
+  sets_macs_ = possible;
+}
+
+std::map<std::string, MacAddress> FakeRepresentors::function_macs() const {
+  absl::MutexLock lock(&mu_);
+  return macs_;
+}
+
+absl::Status FakeRepresentors::SetFunctionMac(const std::string& interface, const MacAddress& mac) {
+  absl::MutexLock lock(&mu_);
+  if (!sets_macs_) return absl::UnimplementedError("this card does not set the addresses of functions");
+  macs_[interface] = mac;
+  return absl::OkStatus();
 }
 
 std::map<std::string, uint32_t> FakeRepresentors::prepared() const {
@@ -48,24 +86,32 @@ void FakeRepresentors::Changed() {
 absl::StatusOr<std::string> FakeRepresentors::Find(const std::string& phys_port_name) {
   absl::MutexLock lock(&mu_);
   auto it = interfaces_.find(phys_port_name);
-  if (it == interfaces_.end())
+  if (it == interfaces_.end() || hidden_.contains(phys_port_name))
     return absl::NotFoundError(absl::StrCat("no interface is port ", phys_port_name));
   return it->second;
 }
 
 absl::StatusOr<std::map<std::string, std::string>> FakeRepresentors::List() {
   absl::MutexLock lock(&mu_);
-  return interfaces_;
+  std::map<std::string, std::string> there = interfaces_;
+  std::erase_if(there, [this](const auto& entry) {
+    mu_.AssertHeld();
+    return hidden_.contains(entry.first);
+  });
+  return there;
 }
 
-absl::StatusOr<int> FakeRepresentors::Prepare(const std::string& interface, uint32_t mtu) {
+absl::StatusOr<Representors::Prepared> FakeRepresentors::Prepare(const std::string& interface, uint32_t mtu,
+                                                                 int ready_index) {
   absl::MutexLock lock(&mu_);
   if (auto it = failures_.find(interface); it != failures_.end() && !it->second.ok()) return it->second;
   if (!indices_.contains(interface))
     return absl::NotFoundError(absl::StrCat("there is no interface ", interface));
   uint32_t& prepared = prepared_[interface];
   prepared = std::max(prepared, mtu);
-  return indices_[interface];
+  const int index = indices_[interface];
+  if (index != ready_index) up_.insert(interface);
+  return Prepared{.index = index, .up = up_.contains(interface)};
 }
 
 class FakeRepresentors::FakeWatcher : public Watcher {

@@ -9,8 +9,8 @@ namespace xpu {
 
 void FieldErrors::Add(absl::string_view field, absl::string_view why) {
   const std::string full = absl::StrCat(prefix_, field);
-  const bool known =
-      std::any_of(errors_.begin(), errors_.end(), [&](const Error& error) { return error.field == full; });
+  const bool known = std::any_of(errors_.begin(), errors_.end(),
+                                 [&](const FieldViolation& error) { return error.field == full; });
   if (!known) errors_.push_back({full, std::string(why)});
 }
 
@@ -20,9 +20,11 @@ void FieldErrors::Add(absl::string_view field, const absl::Status& status) {
 
 absl::Status FieldErrors::ToStatus() const {
   if (errors_.empty()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrJoin(
-      errors_, ". Also ",
-      [](std::string* out, const Error& error) { absl::StrAppend(out, error.field, ": ", error.why); }));
+  const std::string message =
+      absl::StrJoin(errors_, ". Also ", [](std::string* out, const FieldViolation& error) {
+        absl::StrAppend(out, error.field, ": ", error.why);
+      });
+  return WithViolations(absl::InvalidArgumentError(message), errors_);
 }
 
 }  // namespace xpu

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "common/rpc/bad_request.h"
 
 namespace xpu {
 
@@ -20,16 +21,13 @@ class FieldErrors {
   // Adds the error, if it is one.
   void Add(absl::string_view field, const absl::Status& status);
 
-  // OK if there are none, otherwise InvalidArgument that names each field and says why.
+  // OK if there are none, otherwise InvalidArgument that names each field and says why, in words and with the
+  // violations of bad_request.h.
   absl::Status ToStatus() const;
 
  private:
-  struct Error {
-    std::string field;
-    std::string why;
-  };
   std::string prefix_;
-  std::vector<Error> errors_;
+  std::vector<FieldViolation> errors_;
 };
 
 }  // namespace xpu

@@ -13,8 +13,12 @@ TEST(FieldErrors, TellsAllFieldsAndTheFirstErrorOfEach) {
   errors.Add("mac", absl::OkStatus());
   errors.Add("vrf", "is no name");
   errors.Add("gw_ip_prefix[1]", absl::InvalidArgumentError("has no address"));
-  EXPECT_EQ(errors.ToStatus(), absl::InvalidArgumentError("svi.spec.vrf: is missing. Also "
-                                                          "svi.spec.gw_ip_prefix[1]: has no address"));
+  const absl::Status status = errors.ToStatus();
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_EQ(status.message(), "svi.spec.vrf: is missing. Also svi.spec.gw_ip_prefix[1]: has no address");
+  EXPECT_EQ(ViolationsOf(status),
+            (std::vector<FieldViolation>{{"svi.spec.vrf", "is missing"},
+                                         {"svi.spec.gw_ip_prefix[1]", "has no address"}}));
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <map>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -16,7 +15,7 @@ template <typename T>
 struct Kind {
   // In words.
   absl::string_view plural;
-  std::map<std::string, T> Model::*objects;
+  SharedMap<T> Model::*objects;
   ObjectChanges<T> ModelChange::*changes;
   // The name of the object with an id: OPI's, where OPI has the kind.
   std::string (*name)(absl::string_view id);
@@ -26,6 +25,9 @@ struct Kind {
 // nothing on the switch while the API server is away.
 std::string RemotePortName(absl::string_view id);
 
+// Of our own too: OPI's call for network functions names only their ports.
+std::string NetworkFunctionName(absl::string_view id);
+
 inline constexpr Kind<Vrf> kVrfKind{"VRFs", &Model::vrfs, &ModelChange::vrfs, &VrfName};
 inline constexpr Kind<LogicalBridge> kLogicalBridgeKind{"logical bridges", &Model::bridges,
                                                         &ModelChange::bridges, &LogicalBridgeName};
@@ -34,6 +36,9 @@ inline constexpr Kind<BridgePort> kBridgePortKind{"bridge ports", &Model::ports,
 inline constexpr Kind<Svi> kSviKind{"SVIs", &Model::svis, &ModelChange::svis, &SviName};
 inline constexpr Kind<RemotePort> kRemotePortKind{"remote ports", &Model::remote_ports,
                                                   &ModelChange::remote_ports, &RemotePortName};
+inline constexpr Kind<NetworkFunction> kNetworkFunctionKind{"network functions", &Model::network_functions,
+                                                            &ModelChange::network_functions,
+                                                            &NetworkFunctionName};
 
 // Calls `visit` with each kind, those that others refer to first.
 template <typename Visit>
@@ -43,6 +48,7 @@ void ForEachKind(Visit visit) {
   visit(kBridgePortKind);
   visit(kSviKind);
   visit(kRemotePortKind);
+  visit(kNetworkFunctionKind);
 }
 
 }  // namespace xpu

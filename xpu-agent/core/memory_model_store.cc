@@ -6,7 +6,7 @@ namespace xpu {
 namespace {
 
 template <typename T>
-void Put(const std::map<std::string, std::optional<T>>& change, std::map<std::string, T>* objects) {
+void Put(const std::map<std::string, std::optional<T>>& change, SharedMap<T>* objects) {
   for (const auto& [id, object] : change) {
     if (object.has_value()) {
       (*objects)[id] = *object;

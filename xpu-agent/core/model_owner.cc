@@ -1,7 +1,6 @@
 #include "xpu-agent/core/model_owner.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,18 +14,16 @@ namespace xpu {
 
 namespace {
 
-using RepresentorMap = std::map<std::string, Representor>;
-
-// Ids whose representor is another, or there in only one of the two.
-std::set<std::string> Moved(const RepresentorMap& before, const RepresentorMap& after) {
-  std::set<std::string> moved;
-  for (const auto& [one, other] : {std::pair(&before, &after), std::pair(&after, &before)}) {
-    for (const auto& [id, representor] : *one) {
-      auto it = other->find(id);
-      if (it == other->end() || !(it->second == representor)) moved.insert(id);
-    }
+// `to` becomes the same as `from`, and goes on sharing what is the same as before.
+void Follow(const std::map<std::string, Representor>& from, SharedMap<Representor>* to) {
+  const SharedMap<Representor> before = *to;
+  for (const auto& [id, representor] : before) {
+    if (!from.contains(id)) to->erase(id);
   }
-  return moved;
+  for (const auto& [id, representor] : from) {
+    const auto it = before.find(id);
+    if (it == before.end() || !(it->second == representor)) to->insert_or_assign(id, representor);
+  }
 }
 
 }  // namespace
@@ -55,7 +52,7 @@ ModelOwner::~ModelOwner() { alive_.reset(); }
 
 absl::Status ModelOwner::Start() {
   XPU_ASSIGN_OR_RETURN(state_, store_.Load());
-  XPU_RETURN_IF_ERROR(table_.Scan(state_.model));
+  XPU_RETURN_IF_ERROR(ScanRepresentors());
   state_.model.tunnel = options_.tunnel;
   PutRepresentors(&state_.model);
   XPU_ASSIGN_OR_RETURN(watcher_, representors_.Watch(loop_, [this, alive = std::weak_ptr<bool>(alive_)] {
@@ -73,8 +70,15 @@ absl::Status ModelOwner::Start() {
   return absl::OkStatus();
 }
 
+absl::Status ModelOwner::ScanRepresentors() {
+  XPU_RETURN_IF_ERROR(table_.Scan(state_.model));
+  Follow(table_.usable(), &usable_);
+  health_is_old_ = true;
+  return absl::OkStatus();
+}
+
 void ModelOwner::PutRepresentors(Model* model) const {
-  model->representors = table_.usable();
+  model->representors = usable_;
   model->uplink = table_.uplink();
 }
 
@@ -105,7 +109,6 @@ void ModelOwner::Run(ChangeRequest request) {
     return request.done(absl::UnavailableError("the agent is stopping; try again"), ModelView(*this));
   AgentState draft = state_;
   absl::Status status = request.change(draft, [this](const std::string& port_id) { return Lookup(port_id); });
-  if (status.ok()) status = table_.Prepare(draft.model);
   // The lookup may have found some.
   PutRepresentors(&draft.model);
   if (status.ok()) status = Commit(std::move(draft));
@@ -125,6 +128,7 @@ void ModelOwner::Run(ChangeRequest request) {
 
 absl::Status ModelOwner::Commit(AgentState draft) {
   StateChange change = Diff(state_, draft);
+  XPU_RETURN_IF_ERROR(PrepareRepresentors(change.model, draft.model));
   if (!change.empty()) {
     XPU_RETURN_IF_ERROR(
         Annotate(store_.Write(change), "the change could not be written down, so nothing was done"));
@@ -133,18 +137,25 @@ absl::Status ModelOwner::Commit(AgentState draft) {
   return absl::OkStatus();
 }
 
+absl::Status ModelOwner::PrepareRepresentors(const ModelChange& change, const Model& model) {
+  // Of a bridge that changes its MTU, all.
+  if (!change.bridges.empty()) return table_.Prepare(model);
+  for (const auto& [id, port] : change.ports) XPU_RETURN_IF_ERROR(table_.PreparePort(model, id));
+  return absl::OkStatus();
+}
+
 void ModelOwner::Publish(AgentState draft, StateChange change) {
   ModelChange news = std::move(change.model);
-  for (const std::string& id : Moved(state_.model.representors, draft.model.representors)) {
-    std::optional<Representor>& now = news.representors[id];
-    if (const auto it = draft.model.representors.find(id); it != draft.model.representors.end())
-      now = it->second;
-  }
+  news.representors = DifferenceOf(state_.model.representors, draft.model.representors);
   if (state_.model.uplink != draft.model.uplink) news.uplink = draft.model.uplink;
   if (state_.model.tunnel != draft.model.tunnel) news.tunnel = draft.model.tunnel;
   state_ = std::move(draft);
   if (news.empty()) return;
   ++version_;
+  // Of functions without a representor, those that have a port are told of.
+  const auto is_told_of = [this](const auto& port) { return !table_.health().contains(port.first); };
+  health_is_old_ = health_is_old_ || !news.representors.empty() ||
+                   std::any_of(news.ports.begin(), news.ports.end(), is_told_of);
   for (const auto& [id, representor] : news.representors) {
     representor_changed_[id] = version_;
     changed_[BridgePortName(id)] = version_;
@@ -183,13 +194,13 @@ absl::Status ModelOwner::Lookup(const std::string& port_id) {
   if (!function.ok()) return absl::NotFoundError(function.status().message());
   XPU_RETURN_IF_ERROR(representors_.Find(function->ToPhysPortName()).status());
   // It has just come, and its event is still on the way.
-  XPU_RETURN_IF_ERROR(table_.Scan(state_.model));
+  XPU_RETURN_IF_ERROR(ScanRepresentors());
   if (table_.usable().contains(port_id)) return absl::OkStatus();
   return absl::FailedPreconditionError(table_.health().at(port_id));
 }
 
 void ModelOwner::FindRepresentorsAgain() {
-  if (absl::Status status = table_.Scan(state_.model); !status.ok()) {
+  if (absl::Status status = ScanRepresentors(); !status.ok()) {
     spdlog::error("{}", status.ToString());
     return;
   }
@@ -205,6 +216,7 @@ void ModelOwner::ObservePorts(std::function<void(const PortHealth& ports)> chang
     if (alive.expired()) return;
     health_changed_ = std::move(changed);
     health_.reset();
+    health_is_old_ = true;
     CheckHealth();
   });
 }
@@ -249,9 +261,10 @@ PortHealth ModelOwner::HealthNow() const {
 }
 
 void ModelOwner::CheckHealth() {
-  if (!is_reported_ || health_changed_ == nullptr) return;
+  if (!is_reported_ || health_changed_ == nullptr || !health_is_old_) return;
   // Somebody else wrote to the switch, which is put right next: how the representors are is not known.
   if (absl::IsAborted(report_.outcome.reached)) return;
+  health_is_old_ = false;
   PortHealth now = HealthNow();
   if (health_ == now) return;
   health_ = std::move(now);
@@ -264,11 +277,13 @@ void ModelOwner::OnReport(Report report) {
     spdlog::log(absl::IsUnavailable(now) ? spdlog::level::info : spdlog::level::warn,
                 "waiting for the switch: {}", now.ToString());
   }
+  health_is_old_ = health_is_old_ || !is_reported_ || report.outcome.reached != report_.outcome.reached ||
+                   report.outcome.representors != report_.outcome.representors;
   report_ = std::move(report);
   is_reported_ = true;
   if (report_.outcome.reached.ok()) {
-    std::erase_if(representor_changed_,
-                  [this](const auto& entry) { return entry.second <= report_.version; });
+    const auto is_done = [this](const auto& entry) { return entry.second <= report_.version; };
+    if (std::erase_if(representor_changed_, is_done) > 0) health_is_old_ = true;
     std::erase_if(changed_, [this](const auto& entry) { return entry.second <= report_.version; });
   }
   if (closed_) return;

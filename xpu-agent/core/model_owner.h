@@ -128,7 +128,11 @@ class ModelOwner {
   ObjectState StateOf(const std::string& name) const;
   absl::Status Lookup(const std::string& port_id);
   void FindRepresentorsAgain();
+  // Looks at which there are now.
+  absl::Status ScanRepresentors();
   void PutRepresentors(Model* model) const;
+  // Makes those ready that the change, which leads to `model`, needs with a larger MTU.
+  absl::Status PrepareRepresentors(const ModelChange& change, const Model& model);
   void OnReport(Report report);
   PortHealth HealthNow() const;
   // Tell the observers if something changed.
@@ -150,8 +154,11 @@ class ModelOwner {
 
   AgentState state_;
   RepresentorTable table_;
-  // What the observer was told last.
+  // As the table has them.
+  SharedMap<Representor> usable_;
+  // What the observer was told last, and whether that may be out of date.
   std::optional<PortHealth> health_;
+  bool health_is_old_ = true;
   std::function<void(const PortHealth&)> health_changed_;
   std::function<void(const ModelChange&)> model_changed_;
   // What the observer was told last.

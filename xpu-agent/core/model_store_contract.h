@@ -50,7 +50,8 @@ class ModelStoreContract : public ::testing::TestWithParam<std::unique_ptr<Model
         .logical_bridges = {"red"},
         .bound = true,
         .addresses = {*InterfaceAddress::Parse("10.0.0.5/24"), *InterfaceAddress::Parse("2001:db8::5/64")},
-        .claim = int64_t{1} << 60};
+        .claim = int64_t{1} << 60,
+        .bandwidth = {.ingress = {4'000'000'000'000, 1}, .egress = {1000, 4'000'000'000'000}}};
     BridgePort trunk{.id = "host0-2",
                      .mac = *MacAddress::Parse("02:00:00:00:00:03"),
                      .type = BridgePortType::kTrunk,
@@ -82,6 +83,14 @@ class ModelStoreContract : public ::testing::TestWithParam<std::unique_ptr<Model
                       .mac = *MacAddress::Parse("02:00:00:00:00:09"),
                       .addresses = {*InterfaceAddress::Parse("10.0.0.9/24")},
                       .vtep = *IpAddress::Parse("192.0.2.2")};
+    NetworkFunction of_all{
+        .id = "fw",
+        .input = {.port = "host0-1", .mac = *MacAddress::Parse("02:00:00:00:00:0a"), .claim = int64_t{1} << 60},
+        .output = {.port = "host0-2", .mac = *MacAddress::Parse("02:00:00:00:00:0b")},
+        .position = 4294967295};
+    NetworkFunction of_bridge{.id = "ids", .logical_bridge = "red", .position = 1};
+    NetworkFunction of_vlan{.id = "nat", .vlan = uint16_t{0}};
+    state.model.network_functions = {{of_all.id, of_all}, {of_bridge.id, of_bridge}, {of_vlan.id, of_vlan}};
     state.model.vrfs = {{plain.id, plain}, {shared.id, shared}};
     state.model.svis = {{bare.id, bare}, {gateway.id, gateway}};
     state.model.remote_ports = {{remote.id, remote}};
@@ -118,6 +127,8 @@ TEST_P(ModelStoreContract, ChangesAndRemovesObjects) {
   Save({}, Full());
   AgentState next = Full();
   next.model.ports.erase("host0-2");
+  next.model.network_functions.erase("nat");
+  next.model.network_functions["fw"].vlan = 7;
   next.model.bridges.erase("default.blue");
   next.model.bridges["red"].prefixes.pop_back();
   next.model.bridges["red"].vni.reset();

@@ -78,6 +78,27 @@ ALTER TABLE bridges ADD COLUMN domain TEXT NOT NULL DEFAULT '';
 ALTER TABLE bridges ADD COLUMN search TEXT NOT NULL DEFAULT '';
 ALTER TABLE bridges ADD COLUMN lease_time INTEGER NOT NULL DEFAULT 86400;
 )sql";
+// Bits and bits a second; a rate of 0 is no limit.
+const char kBandwidth[] = R"sql(
+ALTER TABLE ports ADD COLUMN ingress_rate INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ports ADD COLUMN ingress_burst INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ports ADD COLUMN egress_rate INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ports ADD COLUMN egress_burst INTEGER NOT NULL DEFAULT 0;
+)sql";
+const char kNetworkFunctions[] = R"sql(
+CREATE TABLE network_functions (
+  id           TEXT PRIMARY KEY,
+  input        TEXT NOT NULL,
+  input_mac    TEXT NOT NULL,
+  input_claim  INTEGER NOT NULL,
+  output       TEXT NOT NULL,
+  output_mac   TEXT NOT NULL,
+  output_claim INTEGER NOT NULL,
+  bridge       TEXT NOT NULL,      -- empty: of the VLAN, or all
+  vlan         INTEGER,
+  position     INTEGER NOT NULL
+) STRICT;
+)sql";
 const char kBlocks[] = "ALTER TABLE bridges ADD COLUMN blocks TEXT;  -- NULL: all of the prefixes";
 
 template <typename T>
@@ -117,7 +138,7 @@ absl::StatusOr<std::optional<InterfaceAddress>> ReadAddress(const Statement& row
 }  // namespace
 
 const std::vector<std::string>& ModelMigrations() {
-  static const auto* const kAll = new std::vector<std::string>{kSchema, kNoOfport, kVlan, kRouting, kDns, kBlocks};
+  static const auto* const kAll = new std::vector<std::string>{kSchema, kNoOfport, kVlan, kRouting, kDns, kBlocks, kBandwidth, kNetworkFunctions};
   return *kAll;
 }
 
@@ -182,6 +203,8 @@ absl::StatusOr<BridgePort> Table<BridgePort>::Read(const Statement& row) {
   XPU_ASSIGN_OR_RETURN(port.addresses, Split<InterfaceAddress>(row.Text(5)));
   port.claim = row.Int(6);
   if (!row.IsNull(7)) port.vlan = static_cast<uint16_t>(row.Int(7));
+  const auto number = [&row](int column) { return static_cast<uint64_t>(row.Int(column)); };
+  port.bandwidth = {.ingress = {number(8), number(9)}, .egress = {number(10), number(11)}};
   return port;
 }
 
@@ -192,6 +215,13 @@ void Table<BridgePort>::Bind(const BridgePort& port, Statement* put) {
   put->Bind(5, static_cast<int64_t>(port.bound)).Bind(6, Join(port.addresses));
   put->Bind(7, port.claim);
   BindNumber(8, port.vlan, put);
+  const auto number = [put](int parameter, uint64_t value) {
+    put->Bind(parameter, static_cast<int64_t>(value));
+  };
+  number(9, port.bandwidth.ingress.rate);
+  number(10, port.bandwidth.ingress.burst);
+  number(11, port.bandwidth.egress.rate);
+  number(12, port.bandwidth.egress.burst);
 }
 
 absl::StatusOr<Svi> Table<Svi>::Read(const Statement& row) {
@@ -225,6 +255,34 @@ absl::StatusOr<RemotePort> Table<RemotePort>::Read(const Statement& row) {
 void Table<RemotePort>::Bind(const RemotePort& port, Statement* put) {
   put->Bind(1, port.id).Bind(2, port.logical_bridge).Bind(3, port.mac.ToString());
   put->Bind(4, Join(port.addresses)).Bind(5, port.vtep.ToString());
+}
+
+absl::StatusOr<NetworkFunction> Table<NetworkFunction>::Read(const Statement& row) {
+  NetworkFunction function;
+  function.id = row.Text(0);
+  int column = 1;
+  for (NetworkFunctionPort* port : {&function.input, &function.output}) {
+    port->port = row.Text(column++);
+    XPU_ASSIGN_OR_RETURN(port->mac, MacAddress::Parse(row.Text(column++)));
+    port->claim = row.Int(column++);
+  }
+  function.logical_bridge = row.Text(7);
+  if (!row.IsNull(8)) function.vlan = static_cast<uint16_t>(row.Int(8));
+  function.position = static_cast<uint32_t>(row.Int(9));
+  return function;
+}
+
+void Table<NetworkFunction>::Bind(const NetworkFunction& function, Statement* put) {
+  put->Bind(1, function.id);
+  int parameter = 2;
+  for (const NetworkFunctionPort* port : {&function.input, &function.output}) {
+    put->Bind(parameter++, port->port);
+    put->Bind(parameter++, port->mac.ToString());
+    put->Bind(parameter++, port->claim);
+  }
+  put->Bind(8, function.logical_bridge);
+  BindNumber(9, function.vlan, put);
+  put->Bind(10, static_cast<int64_t>(function.position));
 }
 
 }  // namespace xpu

@@ -41,7 +41,9 @@ struct Table<LogicalBridge> {
 template <>
 struct Table<BridgePort> {
   static constexpr absl::string_view kName = "ports";
-  static constexpr absl::string_view kColumns = "id, mac, trunk, bridges, bound, addresses, claim, vlan";
+  static constexpr absl::string_view kColumns =
+      "id, mac, trunk, bridges, bound, addresses, claim, vlan, ingress_rate, ingress_burst, egress_rate, "
+      "egress_burst";
   static absl::StatusOr<BridgePort> Read(const Statement& row);
   static void Bind(const BridgePort& port, Statement* put);
 };
@@ -60,6 +62,15 @@ struct Table<RemotePort> {
   static constexpr absl::string_view kColumns = "id, bridge, mac, addresses, vtep";
   static absl::StatusOr<RemotePort> Read(const Statement& row);
   static void Bind(const RemotePort& port, Statement* put);
+};
+
+template <>
+struct Table<NetworkFunction> {
+  static constexpr absl::string_view kName = "network_functions";
+  static constexpr absl::string_view kColumns =
+      "id, input, input_mac, input_claim, output, output_mac, output_claim, bridge, vlan, position";
+  static absl::StatusOr<NetworkFunction> Read(const Statement& row);
+  static void Bind(const NetworkFunction& function, Statement* put);
 };
 
 }  // namespace xpu

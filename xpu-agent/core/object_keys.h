@@ -1,11 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <set>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "xpu-agent/model/shared_map.h"
 
 namespace xpu {
 
@@ -16,7 +16,7 @@ absl::StatusOr<uint32_t> NextKey(const std::set<uint32_t>& used, uint32_t last);
 
 // The keys of `objects`.
 template <typename T>
-std::set<uint32_t> KeysOf(const std::map<std::string, T>& objects, uint32_t T::*key) {
+std::set<uint32_t> KeysOf(const SharedMap<T>& objects, uint32_t T::*key) {
   std::set<uint32_t> keys;
   for (const auto& [id, object] : objects) keys.insert(object.*key);
   return keys;

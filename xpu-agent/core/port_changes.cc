@@ -86,6 +86,37 @@ std::optional<uint16_t> ParseVlanId(absl::string_view text) {
   return good ? std::optional(static_cast<uint16_t>(vlan)) : std::nullopt;
 }
 
+// Whether a bound port is where `spec` wants it to be, with its addresses.
+bool IsInPlace(const BridgePort& port, const BindSpec& spec) {
+  if (port.vlan != spec.vlan) return false;
+  if (spec.vlan.has_value()) {
+    return port.mac == spec.mac && port.claim == spec.claim &&
+           (spec.vlan_addresses.empty() || port.addresses == spec.vlan_addresses);
+  }
+  return port.logical_bridges == std::vector<std::string>{spec.bridge} && port.mac == spec.mac &&
+         port.claim == spec.claim &&
+         std::all_of(spec.addresses.begin(), spec.addresses.end(), [&](const IpAddress& asked) {
+           return std::any_of(port.addresses.begin(), port.addresses.end(),
+                              [&](const InterfaceAddress& has) { return has.address == asked; });
+         });
+}
+
+// The switch counts kilobits in 32 bits.
+constexpr uint64_t kMostBits = 4'000'000'000'000;
+
+absl::Status CheckBandwidth(const Bandwidth& bandwidth) {
+  const std::pair<absl::string_view, uint64_t> fields[] = {{"ingress_rate", bandwidth.ingress.rate},
+                                                           {"ingress_burst", bandwidth.ingress.burst},
+                                                           {"egress_rate", bandwidth.egress.rate},
+                                                           {"egress_burst", bandwidth.egress.burst}};
+  for (const auto& [field, bits] : fields) {
+    if (bits <= kMostBits) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("bandwidth.", field, ": ", bits, " is more than ", kMostBits, " bits"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 PortSpec SpecOf(const BridgePort& port) {
@@ -176,13 +207,13 @@ absl::Status UpdatePort(AgentState& state, const std::string& id, const PortSpec
     return absl::AbortedError(absl::StrCat("claim ", claim, " has not made ", BridgePortName(id),
                                            " yet; create or bind the port under it first"));
   }
-  BridgePort& port = it->second;
-  if (SpecOf(port) == spec) return absl::OkStatus();
-  if (port.bound) {
+  if (SpecOf(it->second) == spec) return absl::OkStatus();
+  if (it->second.bound) {
     return absl::FailedPreconditionError(
         absl::StrCat(BridgePortName(id), " is bound with addresses; unbind it before you change its spec"));
   }
   XPU_RETURN_IF_ERROR(CheckSpec(state, id, spec));
+  BridgePort& port = state.model.ports.at(id);
   port.mac = spec.mac;
   port.type = spec.type;
   port.logical_bridges = spec.logical_bridges;
@@ -206,17 +237,15 @@ bool IsBoundAs(const AgentState& state, const BindSpec& spec) {
   auto it = state.model.ports.find(spec.port);
   if (it == state.model.ports.end() || !it->second.bound) return false;
   const BridgePort& port = it->second;
-  if (port.vlan != spec.vlan) return false;
-  if (spec.vlan.has_value()) {
-    return port.mac == spec.mac && port.claim == spec.claim &&
-           (spec.vlan_addresses.empty() || port.addresses == spec.vlan_addresses);
-  }
-  return port.logical_bridges == std::vector<std::string>{spec.bridge} && port.mac == spec.mac &&
-         port.claim == spec.claim &&
-         std::all_of(spec.addresses.begin(), spec.addresses.end(), [&](const IpAddress& asked) {
-           return std::any_of(port.addresses.begin(), port.addresses.end(),
-                              [&](const InterfaceAddress& has) { return has.address == asked; });
-         });
+  return IsInPlace(port, spec) && (!spec.bandwidth.has_value() || port.bandwidth == *spec.bandwidth);
+}
+
+absl::Status SetBandwidth(AgentState& state, const std::string& id, const Bandwidth& bandwidth) {
+  if (!state.model.ports.contains(id))
+    return absl::NotFoundError(absl::StrCat("bridge_port: there is no ", BridgePortName(id)));
+  XPU_RETURN_IF_ERROR(CheckBandwidth(bandwidth));
+  state.model.ports.at(id).bandwidth = bandwidth;
+  return absl::OkStatus();
 }
 
 namespace {
@@ -236,6 +265,13 @@ absl::Status CheckVlan(const AgentState& state, const BindSpec& spec) {
       return absl::InvalidArgumentError(
           absl::StrCat("addresses: ", address.ToString(), " is not the address of one interface"));
     }
+  }
+  for (const auto& [id, bridge] : state.model.bridges) {
+    if (bridge.vlan_id != *spec.vlan || bridge.vni.has_value()) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("vlan: VLAN ", *spec.vlan, " is that of ", LogicalBridgeName(id),
+                     " on this card, so ", BridgePortName(spec.port),
+                     " cannot be in the card's own network of it; bind it to that bridge, or use another VLAN"));
   }
   XPU_RETURN_IF_ERROR(CheckMacInVlan(state, spec.port, *spec.vlan, spec.mac, "mac_address"));
   for (const auto& [id, other] : state.model.ports) {
@@ -257,7 +293,7 @@ absl::Status BindToVlan(AgentState& state, const BindSpec& spec, ClaimOrder orde
   auto there = state.model.ports.find(spec.port);
   if (there != state.model.ports.end() && there->second.bound && order == ClaimOrder::kCurrent) {
     const BridgePort& port = there->second;
-    if (IsBoundAs(state, spec)) return absl::OkStatus();
+    if (IsInPlace(port, spec)) return absl::OkStatus();
     const bool gets_its_addresses = port.vlan == spec.vlan && port.mac == spec.mac && port.addresses.empty();
     if (!gets_its_addresses) return BoundOtherwise(port);
   }
@@ -274,9 +310,7 @@ absl::Status BindToVlan(AgentState& state, const BindSpec& spec, ClaimOrder orde
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::Status BindPort(AgentState& state, const BindSpec& spec, const RepresentorLookup& lookup) {
+absl::Status Place(AgentState& state, const BindSpec& spec, const RepresentorLookup& lookup) {
   if (!spec.mac.IsUnicast()) {
     return absl::InvalidArgumentError(
         absl::StrCat("mac_address: ", spec.mac.ToString(), " is not the address of one interface"));
@@ -295,7 +329,7 @@ absl::Status BindPort(AgentState& state, const BindSpec& spec, const Representor
   }
   auto there = state.model.ports.find(spec.port);
   if (there != state.model.ports.end() && there->second.bound && order == ClaimOrder::kCurrent) {
-    if (IsBoundAs(state, spec)) return absl::OkStatus();
+    if (IsInPlace(there->second, spec)) return absl::OkStatus();
     return BoundOtherwise(there->second);
   }
   XPU_RETURN_IF_ERROR(Annotate(lookup(spec.port),
@@ -327,15 +361,31 @@ absl::Status BindPort(AgentState& state, const BindSpec& spec, const Representor
   return absl::OkStatus();
 }
 
+}  // namespace
+
+absl::Status BindPort(AgentState& state, const BindSpec& spec, const RepresentorLookup& lookup) {
+  if (spec.bandwidth.has_value()) XPU_RETURN_IF_ERROR(CheckBandwidth(*spec.bandwidth));
+  Bandwidth before;
+  if (auto it = state.model.ports.find(spec.port);
+      it != state.model.ports.end() && it->second.claim == spec.claim) {
+    before = it->second.bandwidth;
+  }
+  XPU_RETURN_IF_ERROR(Place(state, spec, lookup));
+  const Bandwidth now = spec.bandwidth.value_or(before);
+  if (!(std::as_const(state.model.ports).at(spec.port).bandwidth == now))
+    state.model.ports.at(spec.port).bandwidth = now;
+  return absl::OkStatus();
+}
+
 absl::Status UnbindPort(AgentState& state, const std::string& id, int64_t claim, bool release) {
   XPU_ASSIGN_OR_RETURN(ClaimOrder order, Order(state, id, claim, ClaimUse::kGiveBack));
   if (order == ClaimOrder::kOver) return absl::OkStatus();
   auto it = state.model.ports.find(id);
   if (it != state.model.ports.end()) {
     if (release || order == ClaimOrder::kNewer) {
-      state.model.ports.erase(it);
+      state.model.ports.erase(id);
     } else if (it->second.bound) {
-      Isolate(&it->second);
+      Isolate(state.model.ports.Mutable(id));
     }
   }
   Mark(state, id, claim, release);

@@ -65,13 +65,18 @@ struct BindSpec {
   // Instead of bridge and addresses: the network of this VLAN, with exactly these addresses.
   std::optional<uint16_t> vlan;
   std::vector<InterfaceAddress> vlan_addresses;
+  // Nothing: as it is, and of a new claim no limits.
+  std::optional<Bandwidth> bandwidth;
 };
 // As PortService.BindPort says. The same again is OK and changes nothing; a port that is bound otherwise
 // under the same claim is AlreadyExists, but for one that is in a VLAN without addresses and gets its
-// addresses now.
+// addresses now. Its limits can be others each time.
 absl::Status BindPort(AgentState& state, const BindSpec& spec, const RepresentorLookup& lookup);
 // As PortService.UnbindPort says.
 absl::Status UnbindPort(AgentState& state, const std::string& id, int64_t claim, bool release);
+
+// NotFound, or InvalidArgument if a limit is more than a switch can count.
+absl::Status SetBandwidth(AgentState& state, const std::string& id, const Bandwidth& bandwidth);
 
 // Whether the port is bound as `spec` asks.
 bool IsBoundAs(const AgentState& state, const BindSpec& spec);

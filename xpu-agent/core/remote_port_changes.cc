@@ -36,11 +36,10 @@ absl::Status CheckSpec(const RemotePortSpec& spec, const Tunnel& tunnel) {
 
 InterfaceAddress Alone(const IpAddress& address) { return {.address = address, .length = address.bits()}; }
 
-// The range of a bridge's ports in the model: [first, last).
-auto RangeOf(std::map<std::string, RemotePort>& ports, const std::string& bridge) {
+// The ids of a bridge's ports are from the first of these to before the second.
+std::pair<std::string, std::string> RangeOf(const std::string& bridge) {
   // '0' is the character after '/'.
-  return std::pair(ports.lower_bound(absl::StrCat(bridge, "/")),
-                   ports.lower_bound(absl::StrCat(bridge, "0")));
+  return {absl::StrCat(bridge, "/"), absl::StrCat(bridge, "0")};
 }
 
 }  // namespace
@@ -50,8 +49,8 @@ std::string RemotePortId(const std::string& bridge, const std::string& id) {
 }
 
 void EraseRemotePorts(AgentState& state, const std::string& bridge) {
-  const auto [first, last] = RangeOf(state.model.remote_ports, bridge);
-  state.model.remote_ports.erase(first, last);
+  const auto [first, last] = RangeOf(bridge);
+  state.model.remote_ports.EraseRange(first, last);
 }
 
 absl::Status UpdateRemotePorts(AgentState& state, const RemotePortsUpdate& update,
@@ -84,16 +83,14 @@ absl::Status UpdateRemotePorts(AgentState& state, const RemotePortsUpdate& updat
   const auto note = [&](const std::string& id) {
     if (changed != nullptr) changed->push_back(id);
   };
-  std::map<std::string, RemotePort>& ports = state.model.remote_ports;
+  SharedMap<RemotePort>& ports = state.model.remote_ports;
   if (update.replace) {
-    auto [it, last] = RangeOf(ports, update.bridge);
-    while (it != last) {
-      if (next.contains(it->first)) {
-        ++it;
-        continue;
-      }
+    const auto [first, last] = RangeOf(update.bridge);
+    const SharedMap<RemotePort> before = ports;
+    for (auto it = before.lower_bound(first); it != before.end() && it->first < last; ++it) {
+      if (next.contains(it->first)) continue;
       note(it->first);
-      it = ports.erase(it);
+      ports.erase(it->first);
     }
   }
   for (const std::string& name : update.remove) {
@@ -101,9 +98,8 @@ absl::Status UpdateRemotePorts(AgentState& state, const RemotePortsUpdate& updat
     if (!next.contains(id) && ports.erase(id) > 0) note(id);
   }
   for (auto& [id, port] : next) {
-    RemotePort& present = ports[id];
-    if (present == port) continue;
-    present = std::move(port);
+    if (const auto present = ports.find(id); present != ports.end() && present->second == port) continue;
+    ports.insert_or_assign(id, std::move(port));
     note(id);
   }
   return absl::OkStatus();

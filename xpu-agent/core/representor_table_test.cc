@@ -84,6 +84,57 @@ TEST_F(RepresentorTableTest, SaysWhatIsWrongWithOneThatHasGoneOrCannotBeUsed) {
   EXPECT_THAT(table_.health(), ElementsAre(Pair("host0-0", ""), Pair("host0-1", "")));
 }
 
+TEST_F(RepresentorTableTest, OneThatWasSetDownStaysOnTheSwitchAndIsNotHealthy) {
+  Scan();
+  const auto before = table_.usable();
+  representors_.SetUp("pf0vf0", false);
+  Scan();
+  EXPECT_EQ(table_.usable(), before);
+  EXPECT_THAT(table_.health(),
+              ElementsAre(Pair("host0-0", HasSubstr("pf0vf0 of the DPU was set down")), Pair("host0-1", "")));
+  // A pod that comes does not bring it up.
+  model_.bridges["blue"].mtu = 9000;
+  model_.ports["host0-0"].logical_bridges = {"blue"};
+  ASSERT_EQ(table_.Prepare(model_), absl::OkStatus());
+  Scan();
+  EXPECT_THAT(table_.health().at("host0-0"), HasSubstr("was set down"));
+  representors_.SetUp("pf0vf0", true);
+  Scan();
+  EXPECT_EQ(table_.health().at("host0-0"), "");
+  // One that is made anew begins down and is brought up.
+  representors_.Remove("pf0vf0");
+  representors_.Add("pf0vf0", "pf0vf0");
+  Scan();
+  EXPECT_EQ(table_.health().at("host0-0"), "");
+  // So is one that was away for a while, as in another namespace, under the number that it had.
+  representors_.Hide("pf0vf0", true);
+  Scan();
+  EXPECT_THAT(table_.health().at("host0-0"), HasSubstr("no interface"));
+  representors_.SetUp("pf0vf0", false);
+  representors_.Hide("pf0vf0", false);
+  Scan();
+  EXPECT_EQ(table_.health().at("host0-0"), "");
+}
+
+TEST_F(RepresentorTableTest, GivesAFunctionTheMacOfItsPortWhereTheCardCan) {
+  const MacAddress first({2, 0, 0, 0, 0, 7}), second({2, 0, 0, 0, 0, 8});
+  model_.ports["host0-0"] = {.id = "host0-0", .mac = first};
+  Scan();
+  EXPECT_EQ(table_.PreparePort(model_, "host0-0"), absl::OkStatus());
+  EXPECT_THAT(representors_.function_macs(), IsEmpty());
+  representors_.SetFunctionMacs(true);
+  model_.ports["host0-0"].mac = second;
+  EXPECT_EQ(table_.PreparePort(model_, "host0-0"), absl::OkStatus());
+  EXPECT_THAT(representors_.function_macs(), ElementsAre(Pair("pf0vf0", second)));
+  // A function that was made anew has forgotten it.
+  representors_.Remove("pf0vf0");
+  representors_.Add("pf0vf0", "pf0vf0");
+  representors_.SetFunctionMac("pf0vf0", first).IgnoreError();
+  Scan();
+  EXPECT_EQ(table_.PreparePort(model_, "host0-0"), absl::OkStatus());
+  EXPECT_THAT(representors_.function_macs(), ElementsAre(Pair("pf0vf0", second)));
+}
+
 TEST_F(RepresentorTableTest, PreparesForTheMtuOfThePortsNetwork) {
   Scan();
   EXPECT_EQ(representors_.prepared()["pf0vf0"], 0u);

@@ -19,6 +19,8 @@ class RepresentorsHarness {
   virtual Representors& representors() = 0;
   virtual void Add(const std::string& phys_port_name, const std::string& interface) = 0;
   virtual void Remove(const std::string& phys_port_name, const std::string& interface) = 0;
+  // As somebody on the DPU does it by hand.
+  virtual void SetUp(const std::string& interface, bool up) = 0;
 };
 
 class RepresentorsContract : public ::testing::TestWithParam<std::unique_ptr<RepresentorsHarness> (*)()> {
@@ -49,13 +51,63 @@ TEST_P(RepresentorsContract, FindsItsNewNameWhenItCameBackUnderAnother) {
 
 TEST_P(RepresentorsContract, PreparesAsOftenAsAsked) {
   harness_->Add("pf0vf3", "eth3");
-  const absl::StatusOr<int> index = representors().Prepare("eth3", 0);
-  ASSERT_EQ(index.status(), absl::OkStatus());
-  for (const uint32_t mtu : {9000u, 1500u})
-    EXPECT_EQ(representors().Prepare("eth3", mtu).value_or(0), *index);
+  const auto first = representors().Prepare("eth3", 0, 0);
+  ASSERT_EQ(first.status(), absl::OkStatus());
+  EXPECT_TRUE(first->up);
+  for (const uint32_t mtu : {9000u, 1500u}) {
+    const auto again = representors().Prepare("eth3", mtu, first->index);
+    ASSERT_EQ(again.status(), absl::OkStatus());
+    EXPECT_EQ(again->index, first->index);
+    EXPECT_TRUE(again->up);
+  }
   harness_->Remove("pf0vf3", "eth3");
   harness_->Add("pf0vf3", "eth3");
-  EXPECT_NE(representors().Prepare("eth3", 0).value_or(*index), *index);
+  const auto anew = representors().Prepare("eth3", 0, first->index);
+  ASSERT_EQ(anew.status(), absl::OkStatus());
+  EXPECT_NE(anew->index, first->index);
+  EXPECT_TRUE(anew->up);
+}
+
+TEST_P(RepresentorsContract, WhatWasReadyAndWasSetDownStaysDown) {
+  harness_->Add("pf0vf3", "eth3");
+  const auto first = representors().Prepare("eth3", 0, 0);
+  ASSERT_EQ(first.status(), absl::OkStatus());
+  harness_->SetUp("eth3", false);
+  const auto down = representors().Prepare("eth3", 9000, first->index);
+  ASSERT_EQ(down.status(), absl::OkStatus());
+  EXPECT_EQ(down->index, first->index);
+  EXPECT_FALSE(down->up);
+  harness_->SetUp("eth3", true);
+  EXPECT_TRUE(representors().Prepare("eth3", 0, first->index)->up);
+  // Who does not know whether it was ready makes it so.
+  harness_->SetUp("eth3", false);
+  EXPECT_TRUE(representors().Prepare("eth3", 0, 0)->up);
+}
+
+TEST_P(RepresentorsContract, TellsOfThoseThatGoUpAndDown) {
+  harness_->Add("pf0vf3", "eth3");
+  const auto first = representors().Prepare("eth3", 0, 0);
+  ASSERT_EQ(first.status(), absl::OkStatus());
+  EventLoop loop;
+  bool was_down = false;
+  auto watcher = representors().Watch(loop, [&] {
+    const auto now = representors().Prepare("eth3", 0, first->index);
+    ASSERT_EQ(now.status(), absl::OkStatus());
+    if (!now->up && !was_down) {
+      was_down = true;
+      harness_->SetUp("eth3", true);
+    } else if (now->up && was_down) {
+      loop.Stop();
+    }
+  });
+  ASSERT_EQ(watcher.status(), absl::OkStatus());
+  loop.Post([&] { harness_->SetUp("eth3", false); });
+  const EventLoop::Handle limit = loop.After(absl::Seconds(20), [&] {
+    ADD_FAILURE() << "not told";
+    loop.Stop();
+  });
+  loop.Run();
+  EXPECT_TRUE(was_down);
 }
 
 TEST_P(RepresentorsContract, TellsOfThoseThatComeAndGo) {

@@ -24,6 +24,7 @@ class FakeHarness : public RepresentorsHarness {
   Representors& representors() override { return fake_; }
   void Add(const std::string& port, const std::string& interface) override { fake_.Add(port, interface); }
   void Remove(const std::string& port, const std::string&) override { fake_.Remove(port); }
+  void SetUp(const std::string& interface, bool up) override { fake_.SetUp(interface, up); }
 
  private:
   FakeRepresentors fake_{0};
@@ -51,6 +52,15 @@ class SysfsHarness : public RepresentorsHarness {
     fs::remove_all(absl::StrCat(folder_.path(), "/sys/class/net/", interface));
     kernel_.UnplugLink(macs_[interface]);
   }
+  void SetUp(const std::string& interface, bool up) override {
+    LinkChange change;
+    change.up = up;
+    EXPECT_TRUE(FakeNetlinkFactory(kernel_)
+                    .Open(nullptr)
+                    .value()
+                    ->ChangeLink(GetLink(interface).ifindex, change)
+                    .ok());
+  }
   std::string Setting(const std::string& path) {
     return ReadTrimmed(absl::StrCat(folder_.path(), "/proc/", path)).value_or("none");
   }
@@ -73,11 +83,11 @@ TEST(SysfsRepresentors, PrepareBringsTheInterfaceUpWithoutTheKernelOnIt) {
   SysfsHarness harness;
   harness.Add("pf0vf3", "eth3");
   EXPECT_FALSE(harness.GetLink("eth3").up);
-  ASSERT_EQ(harness.representors().Prepare("eth3", 9000).status(), absl::OkStatus());
+  ASSERT_EQ(harness.representors().Prepare("eth3", 9000, 0).status(), absl::OkStatus());
   EXPECT_TRUE(harness.GetLink("eth3").up);
   EXPECT_EQ(harness.GetLink("eth3").mtu, 9000u);
   // Never smaller: another network of a trunk may need it.
-  ASSERT_EQ(harness.representors().Prepare("eth3", 1500).status(), absl::OkStatus());
+  ASSERT_EQ(harness.representors().Prepare("eth3", 1500, 0).status(), absl::OkStatus());
   EXPECT_EQ(harness.GetLink("eth3").mtu, 9000u);
   EXPECT_EQ(harness.Setting("net/ipv6/conf/eth3/disable_ipv6"), "1");
   EXPECT_EQ(harness.Setting("net/ipv4/conf/eth3/arp_ignore"), "8");
@@ -85,7 +95,7 @@ TEST(SysfsRepresentors, PrepareBringsTheInterfaceUpWithoutTheKernelOnIt) {
 
 TEST(SysfsRepresentors, PrepareOfAnInterfaceThatIsGoneIsNotFound) {
   SysfsHarness harness;
-  EXPECT_EQ(harness.representors().Prepare("eth3", 0).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(harness.representors().Prepare("eth3", 0, 0).status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST(SysfsRepresentors, TwoInterfacesOfOnePortAreNotGuessedBetween) {
@@ -108,11 +118,54 @@ TEST(SysfsRepresentors, FindsTheHostsFunctionsWhateverTheirInterfacesAreCalled) 
   harness.Add("pf0sf4", "local-sf4");
   harness.Add("c2pf0vf3", "second-host");
   EXPECT_EQ(harness.representors().Find("pf0vf3").value(), "enp3s0f0npf0vf3");
-  EXPECT_THAT(harness.representors().List().value(),
-              testing::ElementsAre(testing::Pair("c2pf0vf3", "second-host"), testing::Pair("p0", "p0"),
-                                   testing::Pair("pf0sf4", "local-sf4"),
-                                   testing::Pair("pf0sf88", "en3f0c1pf0sf88"),
-                                   testing::Pair("pf0vf3", "enp3s0f0npf0vf3")));
+  EXPECT_THAT(
+      harness.representors().List().value(),
+      testing::ElementsAre(testing::Pair("c2pf0vf3", "second-host"), testing::Pair("p0", "p0"),
+                           testing::Pair("pf0sf4", "local-sf4"), testing::Pair("pf0sf88", "en3f0c1pf0sf88"),
+                           testing::Pair("pf0vf3", "enp3s0f0npf0vf3")));
+}
+
+TEST(SysfsRepresentors, FindsByDevlinkWhatSaysNothingInSysfsAndSetsItsAddress) {
+  FakeKernel kernel;
+  const auto folder = TemporaryDirectory::Make().value();
+  for (const char* interface : {"eth7", "eth8", "eth9", "p0"})
+    fs::create_directories(absl::StrCat(folder.path(), "/sys/class/net/", interface));
+  // What an interface says itself counts before what devlink says of it.
+  PutFile(folder.path() + "/sys/class/net/eth9/phys_port_name", "pf0vf9");
+  const auto port = [](uint32_t index, DevlinkPort::Flavour flavour, uint32_t number, const char* interface) {
+    return DevlinkPort{.bus = "pci",
+                       .device = "0000:03:00.0",
+                       .index = index,
+                       .flavour = flavour,
+                       .controller = 1,
+                       .number = number,
+                       .interface = interface,
+                       .mac = MacAddress()};
+  };
+  using Flavour = DevlinkPort::Flavour;
+  std::vector<DevlinkPort> ports = {port(1, Flavour::kVf, 3, "eth7"), port(2, Flavour::kSf, 88, "eth8"),
+                                    port(3, Flavour::kVf, 5, "eth9"), port(4, Flavour::kVf, 6, "")};
+  kernel.SetDevlinkPorts(ports);
+  SysfsRepresentors representors({.sysfs = folder.path() + "/sys", .proc_sys = folder.path() + "/proc"},
+                                 FakeNetlinkFactory(kernel).Open(nullptr).value(),
+                                 std::make_unique<FakeDevlink>(kernel));
+  EXPECT_EQ(representors.Find("pf0vf3").value(), "eth7");
+  EXPECT_THAT(representors.List().value(),
+              testing::ElementsAre(testing::Pair("pf0sf88", "eth8"), testing::Pair("pf0vf3", "eth7"),
+                                   testing::Pair("pf0vf9", "eth9")));
+  const MacAddress mac({2, 0, 0, 0, 0, 9});
+  EXPECT_EQ(representors.SetFunctionMac("eth7", mac), absl::OkStatus());
+  EXPECT_EQ(FakeDevlink(kernel).ListPorts()->at(0).mac, mac);
+  EXPECT_TRUE(absl::IsUnimplemented(representors.SetFunctionMac("p0", mac)));
+  // A card that does not do it.
+  ports[0].mac.reset();
+  kernel.SetDevlinkPorts(ports);
+  ASSERT_TRUE(representors.List().ok());
+  EXPECT_TRUE(absl::IsUnimplemented(representors.SetFunctionMac("eth7", mac)));
+  // It came back under another name.
+  ports[0].interface = "p0";
+  kernel.SetDevlinkPorts(ports);
+  EXPECT_EQ(representors.List()->at("pf0vf3"), "p0");
 }
 
 TEST(SysfsRepresentors, AMissingTreeIsSaidSo) {

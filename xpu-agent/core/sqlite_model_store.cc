@@ -46,7 +46,7 @@ std::string Put() {
 }
 
 template <typename T>
-absl::Status LoadTable(Database& database, std::map<std::string, T>* objects) {
+absl::Status LoadTable(Database& database, SharedMap<T>* objects) {
   XPU_ASSIGN_OR_RETURN(Statement rows, database.Prepare(SelectAll<T>()));
   while (true) {
     XPU_ASSIGN_OR_RETURN(bool more, rows.Step());

@@ -151,10 +151,9 @@ absl::Status CreateSvi(AgentState& state, const std::string& id, const SviSpec& 
 }
 
 absl::Status UpdateSvi(AgentState& state, const std::string& id, const SviSpec& spec) {
-  auto it = state.model.svis.find(id);
-  if (it == state.model.svis.end()) return NoSuchSvi(id);
+  if (!state.model.svis.contains(id)) return NoSuchSvi(id);
   XPU_RETURN_IF_ERROR(CheckSpec(state, id, spec));
-  Assign(spec, &it->second);
+  Assign(spec, state.model.svis.Mutable(id));
   return absl::OkStatus();
 }
 

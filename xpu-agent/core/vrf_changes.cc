@@ -61,16 +61,14 @@ absl::Status CreateVrf(AgentState& state, const std::string& id, const VrfSpec& 
 }
 
 absl::Status UpdateVrf(AgentState& state, const std::string& id, const VrfSpec& spec) {
-  auto it = state.model.vrfs.find(id);
-  if (it == state.model.vrfs.end()) return NoSuchVrf(id);
+  if (!state.model.vrfs.contains(id)) return NoSuchVrf(id);
   XPU_RETURN_IF_ERROR(CheckSpec(state, id, spec));
-  Assign(spec, &it->second);
+  Assign(spec, state.model.vrfs.Mutable(id));
   return absl::OkStatus();
 }
 
 absl::Status DeleteVrf(AgentState& state, const std::string& id) {
-  auto it = state.model.vrfs.find(id);
-  if (it == state.model.vrfs.end()) return NoSuchVrf(id);
+  if (!state.model.vrfs.contains(id)) return NoSuchVrf(id);
   std::vector<std::string> users;
   for (const auto& [svi_id, svi] : state.model.svis) {
     if (svi.vrf == id) users.push_back(SviName(svi_id));
@@ -79,7 +77,7 @@ absl::Status DeleteVrf(AgentState& state, const std::string& id) {
     return absl::FailedPreconditionError(
         absl::StrCat(VrfName(id), " is in use; first delete ", absl::StrJoin(users, ", ")));
   }
-  state.model.vrfs.erase(it);
+  state.model.vrfs.erase(id);
   return absl::OkStatus();
 }
 

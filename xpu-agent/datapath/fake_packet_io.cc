@@ -19,12 +19,11 @@ void FakePacketIo::Send(PacketOut packet) {
       return;
     }
     ++counters_.sent;
-    if (const auto punt = punts_.find(packet.table); punt != punts_.end()) {
+    if (punts_.contains(packet.table)) {
       back = PacketIn{.table = packet.table,
                       .in_port = 0xfffffffd,  // OFPP_CONTROLLER
                       .metadata = packet.metadata,
                       .regs = packet.regs,
-                      .userdata = punt->second,
                       .bytes = packet.bytes};
     }
     sent_.push_back(std::move(packet));
@@ -52,9 +51,9 @@ void FakePacketIo::Deliver(PacketIn packet) {
   handler(std::move(packet));
 }
 
-void FakePacketIo::Punt(uint8_t table, const std::string& userdata) {
+void FakePacketIo::Punt(uint8_t table) {
   absl::MutexLock lock(&mutex_);
-  punts_[table] = userdata;
+  punts_.insert(table);
 }
 
 void FakePacketIo::Disconnect() {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <functional>
-#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,7 +25,7 @@ class FakePacketIo : public PacketIo {
   // A packet comes from the switch.
   void Deliver(PacketIn packet);
   // The flows of `table` send every packet back to the agent.
-  void Punt(uint8_t table, const std::string& userdata);
+  void Punt(uint8_t table);
   void Disconnect();
   void Connect();
   // Send() acts but does not return before Release(). AwaitHeld() waits until one is at that point.
@@ -42,7 +42,7 @@ class FakePacketIo : public PacketIo {
   bool connected_ ABSL_GUARDED_BY(mutex_) = true;
   bool hold_ ABSL_GUARDED_BY(mutex_) = false;
   int held_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::map<uint8_t, std::string> punts_ ABSL_GUARDED_BY(mutex_);
+  std::set<uint8_t> punts_ ABSL_GUARDED_BY(mutex_);
   std::vector<PacketOut> sent_ ABSL_GUARDED_BY(mutex_);
   Counters counters_ ABSL_GUARDED_BY(mutex_);
 };

@@ -8,7 +8,7 @@ namespace {
 class FakeHarness : public PacketIoHarness {
  public:
   PacketIo& io() override { return io_; }
-  void Punt(uint8_t table, const std::string& userdata) override { io_.Punt(table, userdata); }
+  void Punt(uint8_t table) override { io_.Punt(table); }
   void Disconnect() override { io_.Disconnect(); }
   void Connect() override { io_.Connect(); }
 
@@ -23,7 +23,7 @@ TEST(FakePacketIoTest, HandsOverWhatTheSwitchBringsAndShowsWhatWasSent) {
   FakePacketIo io;
   std::vector<PacketIn> received;
   io.Start([&](PacketIn packet) { received.push_back(std::move(packet)); });
-  io.Deliver({.metadata = 5, .userdata = "u", .bytes = "in"});
+  io.Deliver({.metadata = 5, .bytes = "in"});
   ASSERT_EQ(received.size(), 1u);
   EXPECT_EQ(received[0].bytes, "in");
   io.Send({.table = 80, .bytes = "out"});

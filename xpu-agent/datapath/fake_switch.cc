@@ -4,8 +4,10 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 
 namespace xpu {
 namespace {
@@ -16,6 +18,13 @@ bool IsKnownType(const std::string& type) {
 }
 
 absl::Status NotConnected() { return absl::UnavailableError("the switch in memory is disconnected"); }
+
+// The meter that a flow's actions begin with; 0: none.
+uint32_t MeterOf(absl::string_view actions) {
+  uint32_t id = 0;
+  if (!absl::ConsumePrefix(&actions, "meter:")) return 0;
+  return absl::SimpleAtoi(actions.substr(0, actions.find(',')), &id) ? id : 0;
+}
 
 std::string Text(const FlowKey& key, const std::string& actions) {
   return absl::StrCat("table=", key.table, ",priority=", key.priority, key.match.empty() ? "" : ",",
@@ -50,6 +59,9 @@ absl::StatusOr<SwitchSnapshot> FakeSwitch::Snapshot() {
       entry.error = absl::StrCat("could not open network device ", name);
   }
   snapshot.flows = flows_;
+  for (const auto& [id, meter] : meters_) {
+    if (id >= kFirstMeter && id <= kLastMeter) snapshot.meters.emplace(id, meter);
+  }
   return snapshot;
 }
 
@@ -67,9 +79,30 @@ ApplyResult FakeSwitch::Apply(const SwitchPlan& plan) {
   return result;
 }
 
+absl::Status FakeSwitch::PutMeters(const MeterTable& meters) {
+  for (const auto& [id, meter] : meters) {
+    if (id < kFirstMeter || id > kLastMeter || id == refused_meter_ || !abilities_.meter) {
+      return absl::InvalidArgumentError(absl::StrCat("the switch refused meter ", id));
+    }
+    meters_[id] = meter;
+  }
+  return absl::OkStatus();
+}
+
+// As Open vSwitch does, with the flows that use it.
+void FakeSwitch::EraseMeter(uint32_t id) {
+  meters_.erase(id);
+  std::erase_if(flows_, [id](const auto& flow) { return MeterOf(flow.second) == id; });
+}
+
 absl::Status FakeSwitch::ApplyFlows(const SwitchPlan& plan) {
+  if (absl::Status meters = PutMeters(plan.meter_puts); !meters.ok()) return meters;
   for (const auto& [key, actions] : plan.flow_puts) {
     const std::string text = Text(key, actions);
+    if (const uint32_t meter = MeterOf(actions); meter != 0 && !meters_.contains(meter)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the switch refused flow '", text, "': there is no such meter"));
+    }
     if (!refused_.empty() && absl::StrContains(text, refused_)) {
       return absl::InvalidArgumentError(
           absl::StrCat("the switch refused flow '", text, "': as the test asked"));
@@ -79,6 +112,9 @@ absl::Status FakeSwitch::ApplyFlows(const SwitchPlan& plan) {
   for (const auto& [key, actions] : plan.flow_puts) {
     flows_[key] = actions;
     foreign_flows_.erase(key);
+  }
+  for (const uint32_t id : plan.meter_deletes) {
+    if (id >= kFirstMeter && id <= kLastMeter) EraseMeter(id);
   }
   flow_mods_ += static_cast<int>(plan.flow_deletes.size() + plan.flow_puts.size());
   return absl::OkStatus();
@@ -153,6 +189,11 @@ void FakeSwitch::RefuseFlows(const std::string& part) {
   refused_ = part;
 }
 
+void FakeSwitch::RefuseMeter(uint32_t id) {
+  absl::MutexLock lock(&mutex_);
+  refused_meter_ = id;
+}
+
 void FakeSwitch::Disconnect() {
   {
     absl::MutexLock lock(&mutex_);
@@ -168,6 +209,7 @@ void FakeSwitch::Connect(bool keep_flows) {
     if (!keep_flows) {
       flows_.clear();
       foreign_flows_.clear();
+      meters_.clear();
     }
   }
   Changed();
@@ -235,6 +277,22 @@ void FakeSwitch::RemovePort(const std::string& name) {
   {
     absl::MutexLock lock(&mutex_);
     ports_.erase(name);
+  }
+  Changed();
+}
+
+void FakeSwitch::PutMeter(uint32_t id, const Meter& meter) {
+  {
+    absl::MutexLock lock(&mutex_);
+    meters_[id] = meter;
+  }
+  Changed();
+}
+
+void FakeSwitch::RemoveMeter(uint32_t id) {
+  {
+    absl::MutexLock lock(&mutex_);
+    EraseMeter(id);
   }
   Changed();
 }

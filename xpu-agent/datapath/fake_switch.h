@@ -30,6 +30,8 @@ class FakeSwitch : public Switch {
   void FailApplies(absl::Status flows, absl::Status ports);
   // Flows whose text ("table=0,priority=1,MATCH actions=ACTIONS") contains `part` are refused; "" ends that.
   void RefuseFlows(const std::string& part);
+  // The meter is refused; 0 ends that.
+  void RefuseMeter(uint32_t id);
   // What it can do from now on; tells nobody.
   void SetAbilities(const SwitchAbilities& abilities);
   // The connection is lost, and back; with the flows, or without as after a restart of the switch.
@@ -50,6 +52,9 @@ class FakeSwitch : public Switch {
   void RemoveFlow(const FlowKey& key);
   // The same with a port.
   void RemovePort(const std::string& name);
+  // Someone else makes or changes a meter, or removes it, with the flows that use it.
+  void PutMeter(uint32_t id, const Meter& meter);
+  void RemoveMeter(uint32_t id);
 
   // What is on the switch, others' included.
   FlowTable all_flows() const;
@@ -68,6 +73,8 @@ class FakeSwitch : public Switch {
     std::map<std::string, std::string> options = {};
   };
 
+  absl::Status PutMeters(const MeterTable& meters) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EraseMeter(uint32_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ApplyFlows(const SwitchPlan& plan) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ApplyPorts(const SwitchPlan& plan, bool deletes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint32_t FreeNumber(uint32_t wanted) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -80,6 +87,8 @@ class FakeSwitch : public Switch {
   absl::Status flows_status_ ABSL_GUARDED_BY(mutex_);
   absl::Status ports_status_ ABSL_GUARDED_BY(mutex_);
   std::string refused_ ABSL_GUARDED_BY(mutex_);
+  uint32_t refused_meter_ ABSL_GUARDED_BY(mutex_) = 0;
+  MeterTable meters_ ABSL_GUARDED_BY(mutex_);
   SwitchAbilities abilities_ ABSL_GUARDED_BY(mutex_);
   bool hold_ ABSL_GUARDED_BY(mutex_) = false;
   int held_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -21,6 +21,8 @@ class FakeHarness : public SwitchHarness {
     fake_.AddForeignFlow(key, actions);
   }
   void RemoveFlow(const FlowKey& key) override { fake_.RemoveFlow(key); }
+  void PutMeter(uint32_t id, const Meter& meter) override { fake_.PutMeter(id, meter); }
+  void RemoveMeter(uint32_t id) override { fake_.RemoveMeter(id); }
   std::string RefusedActions() override { return "group:77"; }
   bool HasFlow(const FlowKey& key) override { return fake_.all_flows().contains(key); }
   bool HasPort(const std::string& name) override { return fake_.all_ports().contains(name); }

@@ -18,8 +18,6 @@ struct PacketIn {
   uint32_t in_port = 0;
   uint64_t metadata = 0;
   std::array<uint32_t, kPacketRegisters> regs{};
-  // What the flow's controller action says.
-  std::string userdata;
   // The whole Ethernet frame, as the flows have left it.
   std::string bytes;
   friend bool operator==(const PacketIn&, const PacketIn&) = default;
@@ -61,7 +59,7 @@ class PacketIo {
   virtual Counters counters() const = 0;
 };
 
-// The id in controller actions that are meant for the agent: "controller(id=30832,userdata=…)". No other
+// The id in controller actions that are meant for the agent: "controller(id=30832)". No other
 // connection to the switch gets what these send.
 inline constexpr uint16_t kPacketControllerId = 0x7870;
 

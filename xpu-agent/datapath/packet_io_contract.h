@@ -24,8 +24,8 @@ class PacketIoHarness {
   virtual ~PacketIoHarness() = default;
   // Not started yet.
   virtual PacketIo& io() = 0;
-  // Flows of `table` that send every packet to the agent with this userdata.
-  virtual void Punt(uint8_t table, const std::string& userdata) = 0;
+  // Flows of `table` that send every packet to the agent.
+  virtual void Punt(uint8_t table) = 0;
   // The switch goes; and comes back without what Punt() has made.
   virtual void Disconnect() = 0;
   virtual void Connect() = 0;
@@ -85,20 +85,19 @@ class PacketIoContract : public ::testing::TestWithParam<PacketIoHarnessFactory>
 };
 
 TEST_P(PacketIoContract, BringsAPacketThroughThePipelineAndBack) {
-  harness_->Punt(kTable, std::string("\x01\x05\xdc", 3));
+  harness_->Punt(kTable);
   const PacketOut sent = Packet("there and back");
   const PacketIn back = SendUntilBack(sent);
   EXPECT_EQ(back.table, kTable);
   EXPECT_EQ(back.metadata, sent.metadata);
   EXPECT_EQ(back.regs, sent.regs);
-  EXPECT_EQ(back.userdata, std::string("\x01\x05\xdc", 3));
   EXPECT_EQ(back.bytes, sent.bytes);
   EXPECT_GE(io().counters().sent, 1u);
   EXPECT_GE(io().counters().received, 1u);
 }
 
 TEST_P(PacketIoContract, KeepsTheOrder) {
-  harness_->Punt(kTable, "x");
+  harness_->Punt(kTable);
   SendUntilBack(Packet("first"));
   std::vector<std::string> wanted;
   for (int i = 0; i < 20; ++i) {
@@ -112,14 +111,14 @@ TEST_P(PacketIoContract, KeepsTheOrder) {
 }
 
 TEST_P(PacketIoContract, DropsAndCountsWithoutASwitchAndGoesOnWithOne) {
-  harness_->Punt(kTable, "x");
+  harness_->Punt(kTable);
   SendUntilBack(Packet("before"));
   harness_->Disconnect();
   const uint64_t dropped = io().counters().dropped;
   io().Send(Packet("meanwhile"));
   harness_->Connect();
-  harness_->Punt(kTable, "y");
-  EXPECT_EQ(SendUntilBack(Packet("after")).userdata, "y");
+  harness_->Punt(kTable);
+  SendUntilBack(Packet("after"));
   EXPECT_GT(io().counters().dropped, dropped);
   EXPECT_THAT(ReceivedBytes(), ::testing::Not(::testing::Contains(Packet("meanwhile").bytes)));
 }

@@ -24,6 +24,20 @@ struct FlowKey {
 // Key → actions, e.g. "load:0x1->NXM_NX_REG0[],goto_table:10" or "drop".
 using FlowTable = std::map<FlowKey, std::string>;
 
+// What a flow with "meter:ID" lets through; more is dropped. A token bucket.
+struct Meter {
+  enum class Unit : uint8_t { kKilobits, kPackets };
+  Unit unit = Unit::kKilobits;
+  // A second, and at once.
+  uint32_t rate = 0;
+  uint32_t burst = 0;
+  friend bool operator==(const Meter&, const Meter&) = default;
+};
+using MeterTable = std::map<uint32_t, Meter>;
+// A meter has nothing that says whose it is, so ours are those with these ids.
+inline constexpr uint32_t kFirstMeter = 0x7870'0000;
+inline constexpr uint32_t kLastMeter = 0x787f'ffff;
+
 // A port of ours on the switch.
 struct SwitchPort {
   // Name of the interface: the representor.
@@ -45,6 +59,8 @@ struct SwitchAbilities {
   // Set the flags and the type of the option of a neighbour advertisement (nd_reserved, nd_options_type),
   // which makes one of a solicitation. Flows with these fields are refused where it cannot.
   bool advertise_neighbours = true;
+  // Meters.
+  bool meter = true;
   friend bool operator==(const SwitchAbilities&, const SwitchAbilities&) = default;
 };
 
@@ -52,6 +68,7 @@ struct SwitchAbilities {
 struct SwitchSnapshot {
   std::map<std::string, SwitchPort> ports;
   FlowTable flows;
+  MeterTable meters = {};
   SwitchAbilities abilities = {};
   friend bool operator==(const SwitchSnapshot&, const SwitchSnapshot&) = default;
 };
@@ -69,25 +86,29 @@ struct PortAdd {
 };
 
 // A change of the switch. Flow changes are one atomic bundle (no packet sees a part of it), port changes one
-// OVSDB transaction.
+// OVSDB transaction. Meters come before the flows that use them, and go after them.
 struct SwitchPlan {
   std::vector<std::string> port_deletes;
   std::vector<PortAdd> port_adds;
   std::vector<FlowKey> flow_deletes;
   // Adds a flow, or replaces the actions of the one with that key.
   FlowTable flow_puts;
+  std::vector<uint32_t> meter_deletes = {};
+  // Adds a meter, or makes the one with that id another.
+  MeterTable meter_puts = {};
   // The flows are written exactly as the switch prints them, so that it need not be found out how it does.
   bool as_printed = false;
 
   bool empty() const {
-    return port_deletes.empty() && port_adds.empty() && flow_deletes.empty() && flow_puts.empty();
+    return port_deletes.empty() && port_adds.empty() && flow_deletes.empty() && flow_puts.empty() &&
+           meter_deletes.empty() && meter_puts.empty();
   }
 };
 
 // What became of a plan.
 struct ApplyResult {
   // OK if the bundle was committed; otherwise nothing of the flows was changed and this says why (the flow
-  // that the switch refused is named).
+  // or the meter that the switch refused is named). Meters that were not refused may have been changed.
   absl::Status flows;
   // OK if the transaction was committed and the switch has acted on it.
   absl::Status ports;
@@ -112,7 +133,7 @@ class Switch {
   // has its number, or its error, in the next Snapshot(); one that is there already, also if it is in both
   // lists, gets the number, type and options that are given now.
   // A new number or type has the switch open the interface anew.
-  //   flows: InvalidArgument names the flow that was refused.
+  //   flows: InvalidArgument names the flow or the meter that was refused, also one whose id is not ours.
   //   ports: FailedPrecondition names the ports that were left out (a bad name, or one that a port of someone
   //   else has); the others were changed. If the flows failed, ports are added but not removed, as the number
   //   of a removed port could become another's while its flows are still there: Aborted.

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "xpu-agent/datapath/switch.h"
@@ -32,6 +33,9 @@ class SwitchHarness {
   virtual void AddForeignPort(const std::string& name) = 0;
   virtual void AddForeignFlow(const FlowKey& key, const std::string& actions) = 0;
   virtual void RemoveFlow(const FlowKey& key) = 0;
+  // Makes a meter, or changes one that is there.
+  virtual void PutMeter(uint32_t id, const Meter& meter) = 0;
+  virtual void RemoveMeter(uint32_t id) = 0;
   // Actions that parse but that the switch refuses.
   virtual std::string RefusedActions() = 0;
   // What the switch itself says that it has, everybody's.
@@ -242,9 +246,56 @@ TEST_P(SwitchContract, ReportsThatSomeoneRemovedOrReplacedAFlow) {
   EXPECT_EQ(Snapshot().flows, (FlowTable{{flow_b_, "drop"}}));
 }
 
+TEST_P(SwitchContract, AddsChangesAndRemovesMetersWithTheFlowsThatUseThem) {
+  const Meter slow{Meter::Unit::kKilobits, 1000, 100}, few{Meter::Unit::kPackets, 10, 20};
+  const std::string with_meter = absl::StrCat("meter:", kFirstMeter, ",output:2");
+  ApplyOk({.flow_puts = {{flow_a_, with_meter}}, .meter_puts = {{kFirstMeter, slow}, {kLastMeter, few}}});
+  EXPECT_EQ(Snapshot().flows, (FlowTable{{flow_a_, with_meter}}));
+  EXPECT_EQ(Snapshot().meters, (MeterTable{{kFirstMeter, slow}, {kLastMeter, few}}));
+  Meter slower = slow;
+  slower.rate = 500;
+  ApplyOk({.meter_deletes = {kLastMeter, kLastMeter - 1}, .meter_puts = {{kFirstMeter, slower}}});
+  EXPECT_EQ(Snapshot().meters, (MeterTable{{kFirstMeter, slower}}));
+  EXPECT_TRUE(harness_->HasFlow(flow_a_));
+  ApplyOk({.flow_deletes = {flow_a_}, .meter_deletes = {kFirstMeter}});
+  EXPECT_EQ(Snapshot(), SwitchSnapshot());
+}
+
+TEST_P(SwitchContract, ChangesNoFlowIfAMeterIsRefusedAndNamesIt) {
+  ApplyOk({.flow_puts = {{flow_a_, "output:2"}}});
+  const ApplyResult result =
+      sw().Apply({.flow_puts = {{flow_b_, "drop"}}, .meter_puts = {{5, {Meter::Unit::kPackets, 1, 1}}}});
+  EXPECT_EQ(result.flows.code(), absl::StatusCode::kInvalidArgument) << result.flows;
+  EXPECT_THAT(std::string(result.flows.message()), ::testing::HasSubstr("meter 5"));
+  EXPECT_EQ(Snapshot().flows, (FlowTable{{flow_a_, "output:2"}}));
+  // A flow is refused whose meter is not there.
+  const ApplyResult without = sw().Apply({.flow_puts = {{flow_b_, absl::StrCat("meter:", kFirstMeter)}}});
+  EXPECT_EQ(without.flows.code(), absl::StatusCode::kInvalidArgument) << without.flows;
+  EXPECT_EQ(Snapshot().flows, (FlowTable{{flow_a_, "output:2"}}));
+}
+
+TEST_P(SwitchContract, ReportsThatSomeoneChangedOrRemovedAMeterAndNoneOfOthers) {
+  const Meter slow{Meter::Unit::kKilobits, 1000, 100}, fast{Meter::Unit::kKilobits, 9000, 900};
+  const std::string with_meter = absl::StrCat("meter:", kFirstMeter, ",output:2");
+  ApplyOk({.flow_puts = {{flow_a_, with_meter}}, .meter_puts = {{kFirstMeter, slow}}});
+  harness_->PutMeter(5, fast);
+  harness_->PutMeter(kFirstMeter, fast);
+  EXPECT_TRUE(AwaitSnapshot([&](const SwitchSnapshot& s) {
+    return s.meters == MeterTable{{kFirstMeter, fast}};
+  }));
+  ApplyOk({.meter_puts = {{kFirstMeter, slow}}});
+  EXPECT_EQ(Snapshot().meters, (MeterTable{{kFirstMeter, slow}}));
+  harness_->RemoveMeter(kFirstMeter);
+  EXPECT_TRUE(AwaitSnapshot([&](const SwitchSnapshot& s) { return s.meters.empty() && s.flows.empty(); }));
+  ApplyOk({.flow_puts = {{flow_a_, with_meter}}, .meter_puts = {{kFirstMeter, slow}}});
+  EXPECT_EQ(Snapshot().meters, (MeterTable{{kFirstMeter, slow}}));
+}
+
 TEST_P(SwitchContract, IsUnavailableWhileDisconnectedAndComesBack) {
   harness_->MakeInterface("rep1");
-  ApplyOk({.port_adds = {{"rep1", 17}}, .flow_puts = {{flow_a_, "output:2"}}});
+  ApplyOk({.port_adds = {{"rep1", 17}},
+           .flow_puts = {{flow_a_, "output:2"}},
+           .meter_puts = {{kFirstMeter, {Meter::Unit::kPackets, 1, 1}}}});
   harness_->Disconnect();
   EXPECT_TRUE(observer_.AwaitUnavailable());
   const ApplyResult result = sw().Apply({.port_deletes = {"rep1"}, .flow_puts = {{flow_b_, "drop"}}});
@@ -252,7 +303,7 @@ TEST_P(SwitchContract, IsUnavailableWhileDisconnectedAndComesBack) {
   EXPECT_EQ(result.ports.code(), absl::StatusCode::kUnavailable) << result.ports;
   harness_->ConnectEmpty();
   EXPECT_TRUE(AwaitSnapshot([](const SwitchSnapshot& s) {
-    return s.flows.empty() && s.ports.contains("rep1") && s.ports.at("rep1").ofport == 17;
+    return s.flows.empty() && s.meters.empty() && s.ports.contains("rep1") && s.ports.at("rep1").ofport == 17;
   }));
   ApplyOk({.flow_puts = {{flow_b_, "drop"}}});
   EXPECT_EQ(Snapshot().flows, (FlowTable{{flow_b_, "drop"}}));

@@ -5,8 +5,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "common/base/status_macros.h"
 #include "common/opi/opi_names.h"
+#include "xpu-agent/core/kinds.h"
 #include "xpu-agent/core/model_owner.h"
+#include "xpu-agent/core/network_function_changes.h"
 
 namespace xpu {
 namespace {
@@ -72,16 +76,34 @@ void CardPlugin::SetNumVfs(int count, std::function<void(absl::StatusOr<int>)> d
 
 void CardPlugin::CreateNetworkFunction(const MacAddress& input, const MacAddress& output,
                                        std::function<void(absl::Status)> done) {
-  done(absl::UnimplementedError(
-      absl::StrCat("the network function between ", input.ToString(), " and ", output.ToString(),
-                   " was not put into the path: this card has no chains yet; give each of its two ports a "
-                   "network of its own "
-                   "(CreateBridgePort, or a Network resource) and let it route or bridge between them")));
+  const std::string id = IdOf(input, output);
+  owner_.Submit(
+      {.change = [id, input, output](AgentState& draft, const RepresentorLookup&) -> absl::Status {
+         NetworkFunctionSpec spec;
+         XPU_ASSIGN_OR_RETURN(spec.input, FindPortByMac(draft.model, "input", input));
+         XPU_ASSIGN_OR_RETURN(spec.output, FindPortByMac(draft.model, "output", output));
+         return xpu::CreateNetworkFunction(draft, id, spec);
+       },
+       .objects = {NetworkFunctionName(id)},
+       .must_be_confirmed = true,
+       .done = [done = std::move(done)](const absl::Status& status, const ModelView&) { done(status); }});
 }
 
-void CardPlugin::DeleteNetworkFunction(const MacAddress&, const MacAddress&,
+void CardPlugin::DeleteNetworkFunction(const MacAddress& input, const MacAddress& output,
                                        std::function<void(absl::Status)> done) {
-  done(absl::OkStatus());
+  const std::string id = IdOf(input, output);
+  owner_.Submit(
+      {.change =
+           [id](AgentState& draft, const RepresentorLookup&) {
+             const absl::Status status = xpu::DeleteNetworkFunction(draft, id);
+             return absl::IsNotFound(status) ? absl::OkStatus() : status;
+           },
+       .objects = {NetworkFunctionName(id)},
+       .done = [done = std::move(done)](const absl::Status& status, const ModelView&) { done(status); }});
+}
+
+std::string CardPlugin::IdOf(const MacAddress& input, const MacAddress& output) {
+  return absl::StrReplaceAll(absl::StrCat("nf-", input.ToString(), "-", output.ToString()), {{":", ""}});
 }
 
 void CardPlugin::IsHealthy(std::function<void(bool)> done) {

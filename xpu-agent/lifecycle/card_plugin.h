@@ -25,8 +25,9 @@ struct CardUse {
 //   FailedPrecondition  it is not; says who can change it, and which are in use
 absl::StatusOr<int> ConfirmNumVfs(const CardUse& use, int count);
 
-// The card's side of dpu-operator's vendor plugin: says which functions the card knows, and confirms or
-// refuses. It changes nothing: bridge ports come by OPI's own calls on the same socket.
+// The card's side of dpu-operator's vendor plugin: says which functions the card knows, confirms or refuses
+// their number, and puts network functions into the way. Bridge ports come by OPI's own calls on the same
+// socket.
 class CardPlugin final : public VendorPlugin {
  public:
   struct Options {
@@ -43,10 +44,15 @@ class CardPlugin final : public VendorPlugin {
             std::function<void(absl::StatusOr<PluginEndpoint>)> done) override;
   void GetDevices(std::function<void(absl::StatusOr<std::vector<PluginDevice>>)> done) override;
   void SetNumVfs(int count, std::function<void(absl::StatusOr<int>)> done) override;
-  // Unimplemented: the card has no chains.
+  // The function is that of the bridge ports with these MACs, beyond those that are there, for the network
+  // that the ports are in, or else for all that go on at the uplink. Answered when the switch has confirmed;
+  // what it refuses is answered with the reason.
+  //   FailedPrecondition  no bridge port has the MAC, or two have it
+  //   InvalidArgument     both are one, or the ports are in two networks
+  //   AlreadyExists       a port is another function's
   void CreateNetworkFunction(const MacAddress& input, const MacAddress& output,
                              std::function<void(absl::Status)> done) override;
-  // OK: it is not there.
+  // What it stood between meets directly again. OK also if it is not there.
   void DeleteNetworkFunction(const MacAddress& input, const MacAddress& output,
                              std::function<void(absl::Status)> done) override;
   void IsHealthy(std::function<void(bool)> done) override;
@@ -54,6 +60,9 @@ class CardPlugin final : public VendorPlugin {
  private:
   ModelOwner& owner_;
   const Options options_;
+  // Of the function between these.
+  static std::string IdOf(const MacAddress& input, const MacAddress& output);
+
   // The owner's loop's.
   PluginRole role_{/*on_card=*/true};
 };

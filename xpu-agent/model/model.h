@@ -1,13 +1,13 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "common/base/ip_address.h"
 #include "common/base/mac_address.h"
+#include "xpu-agent/model/shared_map.h"
 
 namespace xpu {
 
@@ -45,6 +45,23 @@ struct LogicalBridge {
 
 enum class BridgePortType { kAccess, kTrunk };
 
+// How much may go one way: bits a second, and at once.
+struct RateLimit {
+  // 0: no limit.
+  uint64_t rate = 0;
+  // 0: a tenth of a second's.
+  uint64_t burst = 0;
+  friend bool operator==(const RateLimit&, const RateLimit&) = default;
+};
+
+// Of a port, in the words of CNI: ingress is what comes to the function, egress what it sends.
+struct Bandwidth {
+  RateLimit ingress;
+  RateLimit egress;
+  bool has_limits() const { return ingress.rate != 0 || egress.rate != 0; }
+  friend bool operator==(const Bandwidth&, const Bandwidth&) = default;
+};
+
 struct BridgePort {
   std::string id;
   MacAddress mac;
@@ -59,6 +76,7 @@ struct BridgePort {
   std::vector<InterfaceAddress> addresses;
   // Claim number; 0 for clients without claims.
   int64_t claim = 0;
+  Bandwidth bandwidth = {};
   friend bool operator==(const BridgePort&, const BridgePort&) = default;
 };
 
@@ -100,6 +118,33 @@ struct RemotePort {
   friend bool operator==(const RemotePort&, const RemotePort&) = default;
 };
 
+// One side of a network function: a bridge port, as long as it is the one that was meant. A function of the
+// host that passes from one pod to the next keeps its name and often its MAC, and gets another claim.
+struct NetworkFunctionPort {
+  // Id of the bridge port.
+  std::string port;
+  MacAddress mac;
+  int64_t claim = 0;
+  friend bool operator==(const NetworkFunctionPort&, const NetworkFunctionPort&) = default;
+};
+
+// A network function: what the card's ports of a network exchange with whoever is beyond goes through it. Its
+// ports are nothing else meanwhile.
+struct NetworkFunction {
+  std::string id;
+  // Towards the card's ports.
+  NetworkFunctionPort input;
+  // Towards what is beyond: the uplink, other cards, the router.
+  NetworkFunctionPort output;
+  // Id of the logical bridge that it is for, or the VLAN. Neither: all networks that go on at the uplink, each
+  // with its VLAN tag.
+  std::string logical_bridge;
+  std::optional<uint16_t> vlan;
+  // Of several of a network the smallest is next to the card's ports; of two with the same the smaller id.
+  uint32_t position = 0;
+  friend bool operator==(const NetworkFunction&, const NetworkFunction&) = default;
+};
+
 // Interface of the DPU that stands for a function of the host. It is on the switch for as long as it is
 // there, and isolated unless the bridge port of its function lets something pass.
 struct Representor {
@@ -136,14 +181,16 @@ inline uint32_t EffectiveMtu(const LogicalBridge& bridge, const std::optional<Tu
   return bridge.mtu < room ? bridge.mtu : room;
 }
 
+// A copy costs the same however much there is.
 struct Model {
-  std::map<std::string, LogicalBridge> bridges;
-  std::map<std::string, BridgePort> ports;
-  std::map<std::string, Vrf> vrfs;
-  std::map<std::string, Svi> svis;
-  std::map<std::string, RemotePort> remote_ports;
+  SharedMap<LogicalBridge> bridges;
+  SharedMap<BridgePort> ports;
+  SharedMap<Vrf> vrfs;
+  SharedMap<Svi> svis;
+  SharedMap<RemotePort> remote_ports;
+  SharedMap<NetworkFunction> network_functions;
   // Those that are there now, by the id that the bridge port of their function has or would have.
-  std::map<std::string, Representor> representors;
+  SharedMap<Representor> representors;
   // How this card reaches others: as its configuration says, not as objects ask for.
   std::optional<Tunnel> tunnel;
   // Interface that stands for the physical port, if that is on the switch: where networks of a VLAN go on.

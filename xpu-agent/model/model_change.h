@@ -12,20 +12,14 @@ namespace xpu {
 template <typename T>
 using ObjectChanges = std::map<std::string, std::optional<T>>;
 
-// What leads from one set of objects to another. Both are sorted: one walk over the two.
+// What leads from one set of objects to another. Takes as long as there is to be found where one was made by
+// changing a copy of the other.
 template <typename T>
-ObjectChanges<T> DifferenceOf(const std::map<std::string, T>& before, const std::map<std::string, T>& after) {
+ObjectChanges<T> DifferenceOf(const SharedMap<T>& before, const SharedMap<T>& after) {
   ObjectChanges<T> changes;
-  auto b = before.begin();
-  auto a = after.begin();
-  while (b != before.end() || a != after.end()) {
-    const int order = a == after.end() ? -1 : b == before.end() ? 1 : b->first.compare(a->first);
-    if (order < 0) changes.emplace_hint(changes.end(), b->first, std::nullopt);
-    if (order > 0 || (order == 0 && !(a->second == b->second)))
-      changes.emplace_hint(changes.end(), a->first, a->second);
-    if (order <= 0) ++b;
-    if (order >= 0) ++a;
-  }
+  SharedMap<T>::Compare(before, after, [&changes](const std::string& id, const T*, const T* now) {
+    changes.emplace_hint(changes.end(), id, now == nullptr ? std::nullopt : std::optional<T>(*now));
+  });
   return changes;
 }
 
@@ -36,6 +30,7 @@ struct ModelChange {
   ObjectChanges<Vrf> vrfs;
   ObjectChanges<Svi> svis;
   ObjectChanges<RemotePort> remote_ports;
+  ObjectChanges<NetworkFunction> network_functions;
   ObjectChanges<Representor> representors;
   // Set if they change, to what they are then.
   std::optional<std::optional<Tunnel>> tunnel;

@@ -1,6 +1,8 @@
 #include "xpu-agent/plan/active_network.h"
 
 #include <algorithm>
+#include <functional>
+#include <set>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -12,8 +14,7 @@ namespace {
 
 // Ids of the objects whose key is their own.
 template <typename T>
-absl::flat_hash_set<std::string_view> FindUsable(const std::map<std::string, T>& objects,
-                                                 uint32_t T::*key_of) {
+absl::flat_hash_set<std::string_view> FindUsable(const SharedMap<T>& objects, uint32_t T::*key_of) {
   absl::flat_hash_set<std::string_view> usable;
   absl::flat_hash_set<uint32_t> keys;
   for (const auto& [id, object] : objects) {
@@ -46,21 +47,26 @@ class Resolver {
       : model_(model),
         ofports_(ofports),
         bridges_(FindUsable(model.bridges, &LogicalBridge::network_key)),
-        described_(DescribeNetworks(model, ofports)) {}
+        described_(DescribeNetworks(model, ofports)),
+        function_ports_(FunctionPorts(model)) {}
 
   std::map<uint32_t, ResolvedNetwork> Resolve() {
     for (const auto& [key, network] : described_) {
       const std::vector<Claim> claims = ReservedClaims(network);
       taken_[key].insert(claims.begin(), claims.end());
     }
+    const std::vector<PlacedFunction> functions = PlaceFunctions(model_, GiveNumbers());
     for (const auto& [id, port] : model_.ports) AddPort(id, port);
+    AddRoutedNetworks();
     for (const auto& [id, port] : model_.remote_ports) AddRemotePort(id, port);
     for (auto& [key, resolved] : networks_) {
       const auto of_bridge = described_.find(key);
       resolved.network = of_bridge != described_.end()
                              ? of_bridge->second
                              : DescribeVlanNetwork(VlanOfNetworkKey(key), model_, ofports_);
+      resolved.network.chain = ChainOf(functions, key, resolved.network.bridge);
       for (const auto& [id, member] : resolved.members) resolved.network.has_unbound |= !member.bound;
+      if (resolved.members.empty()) LeaveRoutingOnly(&resolved.network);
     }
     return std::move(networks_);
   }
@@ -80,16 +86,42 @@ class Resolver {
     return true;
   }
 
+  // Of two ports that have the same the first one has it.
+  std::function<uint32_t(const std::string&)> GiveNumbers() {
+    absl::flat_hash_set<uint32_t> taken;
+    for (const auto& [id, port] : model_.ports) {
+      const auto representor = model_.representors.find(id);
+      if (representor == model_.representors.end() || !port.mac.IsUnicast()) continue;
+      const auto ofport = ofports_.find(representor->second.interface);
+      if (ofport == ofports_.end() || ofport->second == 0 || ofport->second > kMaxOfport) continue;
+      if (taken.insert(ofport->second).second) numbers_[id] = ofport->second;
+    }
+    return [this](const std::string& id) {
+      const auto number = numbers_.find(id);
+      return number == numbers_.end() ? 0 : number->second;
+    };
+  }
+
+  // Those that packets of others of their VRF are routed to.
+  void AddRoutedNetworks() {
+    absl::flat_hash_set<uint32_t> vrfs;
+    for (const auto& [key, resolved] : networks_) {
+      const auto network = described_.find(key);
+      if (network != described_.end() && network->second.gateway)
+        vrfs.insert(network->second.gateway->vrf_key);
+    }
+    for (const auto& [key, network] : described_) {
+      if (network.gateway && vrfs.contains(network.gateway->vrf_key)) networks_[key];
+    }
+  }
+
   void AddPort(const std::string& id, const BridgePort& port) {
-    const auto representor = model_.representors.find(id);
-    if (representor == model_.representors.end() || !port.mac.IsUnicast()) return;
-    const auto ofport = ofports_.find(representor->second.interface);
-    if (ofport == ofports_.end() || ofport->second == 0 || ofport->second > kMaxOfport) return;
-    if (!taken_ofports_.insert(ofport->second).second) return;
+    const auto number = numbers_.find(id);
+    if (number == numbers_.end() || function_ports_.contains(id)) return;
     for (const auto& [key, vlan] :
          MembershipsOf(port, [this](const std::string& bridge) { return PlaceOf(bridge); })) {
       if (!Take(key, ClaimsOf(port))) continue;
-      Member member = MemberOf(port, ofport->second);
+      Member member = MemberOf(port, number->second);
       member.vlan = vlan;
       networks_[key].members.emplace(id, std::move(member));
     }
@@ -108,10 +140,11 @@ class Resolver {
   const std::map<std::string, uint32_t>& ofports_;
   const absl::flat_hash_set<std::string_view> bridges_;
   const std::map<uint32_t, ActiveNetwork> described_;
+  const std::set<std::string> function_ports_;
   std::map<uint32_t, ResolvedNetwork> networks_;
   // By the key of the network.
   absl::flat_hash_map<uint32_t, absl::flat_hash_set<Claim>> taken_;
-  absl::flat_hash_set<uint32_t> taken_ofports_;
+  absl::flat_hash_map<std::string_view, uint32_t> numbers_;
 };
 
 }  // namespace
@@ -146,6 +179,12 @@ ActiveNetwork DescribeVlanNetwork(uint16_t vlan, const Model& model,
   network.key = VlanNetworkKey(vlan);
   network.uplink = UplinkOf(vlan, model, ofports);
   return network;
+}
+
+void LeaveRoutingOnly(ActiveNetwork* network) {
+  network->only_routed = true;
+  network->uplink.reset();
+  network->chain.reset();
 }
 
 std::map<uint32_t, ResolvedNetwork> ResolveNetworks(const Model& model,

@@ -1,4 +1,5 @@
 #include "xpu-agent/plan/pipeline.h"
+#include "xpu-agent/plan/port_meters.h"
 #include "xpu-agent/plan/stages.h"
 
 namespace xpu::pipeline {
@@ -10,6 +11,8 @@ void AddClassifyCommon(FlowList* flows) {
 
 void AddClassify(const ActiveNetwork& network, const Member& member, FlowList* flows) {
   Actions actions;
+  // Before anything is done for it, so that what is refused counts too.
+  if (member.egress_limited) actions.Meter(MeterId(MeterUse::kEgress, member.ofport));
   if (member.vlan != 0) actions.PopVlan();
   actions.LoadReg0(member.ofport).SetMetadata(network.key).Goto(Table::kGuard);
   flows->Add(Table::kClassify, 100, {.in_port = member.ofport, .vlan = member.vlan}, actions);

@@ -29,6 +29,7 @@ const std::map<absl::string_view, Field>& FieldNames() {
       {"reg1", Field::kReg1},
       {"reg2", Field::kReg2},
       {"reg3", Field::kReg3},
+      {"reg4", Field::kReg4},
       {"metadata", Field::kMetadata},
       {"in_port", Field::kInPort},
       {"tun_id", Field::kTunId},
@@ -67,6 +68,7 @@ const std::map<absl::string_view, Field>& FieldNames() {
       {"NXM_NX_REG1", Field::kReg1},
       {"NXM_NX_REG2", Field::kReg2},
       {"NXM_NX_REG3", Field::kReg3},
+      {"NXM_NX_REG4", Field::kReg4},
       {"NXM_OF_ETH_SRC", Field::kEthSrc},
       {"NXM_OF_ETH_DST", Field::kEthDst},
       {"NXM_OF_IP_SRC", Field::kIp4Src},
@@ -312,13 +314,17 @@ absl::StatusOr<FlowInterpreter::Action> FlowInterpreter::ParseAction(absl::strin
   if (text == "pop_vlan") return Action{.kind = Kind::kPopVlan};
   if (text == "push_vlan:0x8100") return Action{.kind = Kind::kPushVlan};
   if (text == "IN_PORT") return Action{.kind = Kind::kInPort};
-  if (absl::StartsWith(text, "controller(")) {
-    const size_t at = text.find("userdata=");
-    uint32_t opcode = 0;
-    if (at == text.npos || !absl::SimpleHexAtoi(text.substr(at + 9, 2), &opcode))
-      return Unknown("action", text);
-    return Action{.kind = Kind::kController, .value = opcode};
+  if (absl::StartsWith(text, "controller(")) return Action{.kind = Kind::kController};
+  if (absl::ConsumePrefix(&rest, "clone(load:") &&
+      absl::ConsumeSuffix(&rest, "),output(port=0,max_len=14))")) {
+    const std::pair<absl::string_view, absl::string_view> parts =
+        absl::StrSplit(rest, "->NXM_NX_REG1[],resubmit(,");
+    const auto value = ParseValue(parts.first);
+    uint32_t table = 0;
+    if (!value || !absl::SimpleAtoi(parts.second, &table)) return Unknown("action", text);
+    return Action{.kind = Kind::kAside, .value = *value, .table = static_cast<uint8_t>(table)};
   }
+  rest = text;
   if (absl::StartsWith(text, "meter:")) return Action{.kind = Kind::kIgnored};
   if (absl::ConsumePrefix(&rest, "load:") || absl::ConsumePrefix(&rest, "set_field:")) {
     const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(rest, "->");
@@ -423,10 +429,17 @@ absl::Status FlowInterpreter::RunAction(const Action& action, Walk* walk) const 
       break;
     case Kind::kController:
       walk->outputs.emplace_back(kController, packet);
-      walk->outputs.back().second.opcode = static_cast<int>(action.value);
+      walk->outputs.back().second.opcode = static_cast<int>(packet.Get(Field::kReg1));
       break;
     case Kind::kIgnored:
       break;
+    case Kind::kAside: {
+      const TestPacket before = packet;
+      packet[Field::kReg1] = action.value;
+      XPU_RETURN_IF_ERROR(RunTable(action.table, walk));
+      walk->packet = before;
+      break;
+    }
     case Kind::kTable:
       return RunTable(static_cast<uint8_t>(action.value), walk);
   }

@@ -24,6 +24,7 @@ enum class Field : uint8_t {
   kReg1,
   kReg2,
   kReg3,
+  kReg4,
   kMetadata,
   kInPort,
   kTunId,
@@ -71,7 +72,7 @@ class TestPacket {
 
   // The frame's octets, without FCS.
   uint32_t bytes = 64;
-  // Of one for the controller: the first octet of its userdata.
+  // Of one for the controller: its reg1.
   int opcode = 0;
 
  private:
@@ -123,11 +124,14 @@ class FlowInterpreter {
       kController,
       kIgnored,
       kTable,
+      // reg1 for `value`, table `table`, and then as if nothing had been.
+      kAside,
     };
     Kind kind;
     Field field = Field::kCount;
     Field from = Field::kCount;
     absl::uint128 value = 0;
+    uint8_t table = 0;
   };
   struct Flow {
     uint16_t priority;

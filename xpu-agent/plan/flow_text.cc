@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "xpu-agent/datapath/packet_io.h"
+#include "xpu-agent/plan/pipeline.h"
 
 namespace xpu::pipeline {
 namespace {
@@ -70,6 +71,7 @@ void AppendMatch(const Match& match, std::string* out) {
   fields.Hex("reg1=", match.reg1);
   fields.Hex("reg2=", match.reg2);
   fields.Hex("reg3=", match.reg3);
+  fields.Hex("reg4=", match.reg4);
   fields.Hex("tun_id=", match.tun_id);
   if (match.tun_src != nullptr)
     fields.Text(IsV6(*match.tun_src) ? "tun_ipv6_src=" : "tun_src=", match.tun_src);
@@ -130,6 +132,13 @@ Actions& Actions::LoadReg2(uint32_t value) {
   Next("load:");
   AppendNumber(value, 16, &text_);
   text_.append("->NXM_NX_REG2[]");
+  return *this;
+}
+
+Actions& Actions::LoadReg4(uint32_t value) {
+  Next("load:");
+  AppendNumber(value, 16, &text_);
+  text_.append("->NXM_NX_REG4[]");
   return *this;
 }
 
@@ -209,14 +218,31 @@ Actions& Actions::Resubmit(uint8_t table) {
 }
 
 Actions& Actions::ToAgent(PacketOpcode opcode) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
+  return LoadReg1(static_cast<uint32_t>(opcode)).Goto(Table::kToAgent);
+}
+
+Actions& Actions::Controller() {
   Next("controller(id=");
   AppendNumber(kPacketControllerId, 10, &text_);
-  text_.append(",userdata=");
-  const auto octet = static_cast<uint8_t>(opcode);
-  text_.push_back(kDigits[octet >> 4]);
-  text_.push_back(kDigits[octet & 0xf]);
   text_.push_back(')');
+  return *this;
+}
+
+Actions& Actions::Meter(uint32_t id) {
+  Next("meter:");
+  AppendNumber(id, 10, &text_);
+  return *this;
+}
+
+Actions& Actions::Aside(uint32_t reg1, uint8_t table) {
+  Next("clone(load:");
+  AppendNumber(reg1, 16, &text_);
+  text_.append("->NXM_NX_REG1[],resubmit(,");
+  AppendNumber(table, 10, &text_);
+  // Open vSwitch makes a clone in the datapath only of what it could not undo itself, and does not look into
+  // other tables for that, where the meter is. A frame that is cut is such a thing; this one goes nowhere, as
+  // no port ever has the number 0.
+  text_.append("),output(port=0,max_len=14))");
   return *this;
 }
 

@@ -49,6 +49,7 @@ struct Match {
   std::optional<uint32_t> reg1;
   std::optional<uint32_t> reg2;
   std::optional<uint32_t> reg3;
+  std::optional<uint32_t> reg4;
   // Of a packet that came through a tunnel: its VNI, and the card that sent it.
   std::optional<uint32_t> tun_id;
   const IpText* tun_src = nullptr;
@@ -66,7 +67,8 @@ struct Match {
   const IpText* ip_dst = nullptr;
   const IpText* arp_spa = nullptr;
   const IpText* arp_tpa = nullptr;
-  // Instead of a protocol's name. 0 where the switch cannot find out: no packet is of protocol 0 behind its headers.
+  // Instead of a protocol's name. 0 where the switch cannot find out: no packet is of protocol 0 behind its
+  // headers.
   std::optional<uint8_t> nw_proto;
   std::optional<uint16_t> arp_op;
   const MacText* arp_sha = nullptr;
@@ -92,6 +94,7 @@ class Actions {
   Actions& LoadReg0(uint32_t value);
   Actions& LoadReg1(uint32_t value);
   Actions& LoadReg2(uint32_t value);
+  Actions& LoadReg4(uint32_t value);
   Actions& SetMetadata(uint32_t value);
   // `field` as in "eth_src"; `value` in the form that Open vSwitch prints for that field.
   Actions& SetField(std::string_view field, std::string_view value);
@@ -113,8 +116,15 @@ class Actions {
   Actions& SetTunnel(uint32_t vni);
   Actions& SetTunnelEnd(const IpText& vtep);
   Actions& Resubmit(uint8_t table);
-  // To the agent, which answers or not.
+  // To the stage that hands packets to the agent, which answers or not. Last of all.
   Actions& ToAgent(PacketOpcode opcode);
+  // To the agent itself.
+  Actions& Controller();
+  // Drops what the meter does not let through. First of all.
+  Actions& Meter(uint32_t id);
+  // Does the same as if reg1 were this from here on, and what becomes of the packet there, also that a meter
+  // drops it, is without effect on what follows.
+  Actions& Aside(uint32_t reg1, uint8_t table);
   // Last of all.
   Actions& Goto(uint8_t table);
 

@@ -28,7 +28,7 @@ namespace xpu::pipeline {
 
 // Names what was compiled together. The order says whose flow counts, of two with the same key.
 struct UnitId {
-  enum Kind : uint8_t { kCommon, kNetwork, kGateway, kMember, kRemote, kList, kListPart, kCardPart };
+  enum Kind : uint8_t { kCommon, kNetwork, kGateway, kChain, kMember, kRemote, kList, kListPart, kCardPart };
   // 0 for the flows of every switch.
   uint32_t network = 0;
   Kind kind = kCommon;

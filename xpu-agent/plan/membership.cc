@@ -75,7 +75,9 @@ Member MemberOf(const BridgePort& port, uint32_t ofport) {
   Member member{.ofport = ofport,
                 .mac = MacText(port.mac),
                 .bound = port.bound,
-                .asks_for_address = port.bound && port.vlan.has_value() && port.addresses.empty()};
+                .asks_for_address = port.bound && port.vlan.has_value() && port.addresses.empty(),
+                .egress_limited = port.bandwidth.egress.rate != 0,
+                .ingress_limited = port.bandwidth.ingress.rate != 0};
   for (const IpAddress& address : AddressesOf(port))
     (address.is_v4() ? member.v4 : member.v6).emplace_back(address);
   return member;

@@ -29,8 +29,9 @@ Protocol ProtocolOf(IpFamily family) { return family == IpFamily::kV4 ? Protocol
 
 // What a router does to a packet (RFC 1812, 5.3.1) that goes on to one of these addresses of `owner`. `next`
 // brings it there.
+// `way` counts if the network has a chain.
 void AddForward(const ActiveNetwork& network, const MacText& owner, const std::vector<IpText>& addresses,
-                const std::function<void(Actions*)>& next, FlowList* flows) {
+                uint32_t way, const std::function<void(Actions*)>& next, FlowList* flows) {
   const Gateway& gateway = *network.gateway;
   for (const IpText& address : addresses) {
     if (!gateway.Routes(address.address)) continue;
@@ -39,6 +40,7 @@ void AddForward(const ActiveNetwork& network, const MacText& owner, const std::v
         .SetField("eth_src", gateway.mac_text.text)
         .SetField("eth_dst", owner.text)
         .SetMetadata(network.key);
+    if (network.chain) forward.LoadReg4(way);
     next(&forward);
     flows->Add(
         Table::kNeighbour, Priority::kNeighbour,
@@ -114,15 +116,16 @@ void AddNeighbour(const ActiveNetwork& network, FlowList* flows) {
 void AddNeighbour(const ActiveNetwork& network, const Member& member, FlowList* flows) {
   if (!network.gateway) return;
   const auto output = [&](Actions* forward) { forward->LoadReg1(member.ofport).Goto(Table::kOutput); };
-  AddForward(network, member.mac, member.v4, output, flows);
-  AddForward(network, member.mac, member.v6, output, flows);
+  AddForward(network, member.mac, member.v4, Way::kFromBeyond, output, flows);
+  AddForward(network, member.mac, member.v6, Way::kFromBeyond, output, flows);
 }
 
 void AddNeighbour(const ActiveNetwork& network, const RemoteMember& remote, FlowList* flows) {
   if (!network.gateway) return;
+  // The functions between that port and the rest are on its own card.
   const auto to_card = [](Actions* forward) { forward->Goto(Table::kSwitch); };
-  AddForward(network, remote.mac, remote.v4, to_card, flows);
-  AddForward(network, remote.mac, remote.v6, to_card, flows);
+  AddForward(network, remote.mac, remote.v4, Way::kLeft, to_card, flows);
+  AddForward(network, remote.mac, remote.v6, Way::kLeft, to_card, flows);
 }
 
 }  // namespace xpu::pipeline

@@ -5,6 +5,10 @@
 namespace xpu::pipeline {
 namespace {
 
+// Owners of meters.
+constexpr char kUplinkMeters[] = "//uplink";
+constexpr char kTunnelMeters[] = "//tunnel";
+
 void Drop(std::map<std::string, std::set<std::string>>* index, const std::string& key,
           const std::string& id) {
   const auto entry = index->find(key);
@@ -41,18 +45,28 @@ std::map<uint32_t, NetworkIndex::Touched> NetworkIndex::Update(const ModelChange
   for (const auto& [interface, ofport] : changed_ofports)
     describe = describe || !ports_of_interface_.contains(interface);
   if (describe) DescribeAgain(&work);
+  FindNumbers(&work);
+  if (TouchesFunctions(change, work)) PlaceFunctionsAgain(&work);
   FindPlaces(&work);
   for (const std::string& id : work.remote_ports) EnterRemotePort(id, &work);
   for (auto& [key, touched] : work.touched) Settle(key, &touched);
+  SettleVrfs(&work);
   return std::move(work.touched);
 }
 
 std::map<uint32_t, NetworkIndex::Touched> NetworkIndex::SetAbilities(const SwitchAbilities& abilities) {
+  const bool meter_changed = abilities_.meter != abilities.meter;
   abilities_ = abilities;
-  std::map<uint32_t, Touched> touched;
-  for (const auto& [key, network] : active_) touched[key];
-  for (auto& [key, what] : touched) Settle(key, &what);
-  return touched;
+  Work work;
+  for (const auto& [key, network] : active_) work.touched[key];
+  if (meter_changed) {
+    for (const auto& [id, place] : places_) work.ports.insert(id);
+    DescribeAgain(&work);
+    FindPlaces(&work);
+  }
+  for (auto& [key, touched] : work.touched) Settle(key, &touched);
+  SettleVrfs(&work);
+  return std::move(work.touched);
 }
 
 void NetworkIndex::NoteRepresentors(const ModelChange& change, Work* work) {
@@ -100,6 +114,8 @@ void NetworkIndex::NoteBridgesOf(const ModelChange& change) {
 }
 
 void NetworkIndex::DescribeAgain(Work* work) {
+  PutMetersOfInterface(kUplinkMeters, model_.uplink ? std::optional(model_.uplink->interface) : std::nullopt);
+  PutMetersOfInterface(kTunnelMeters, model_.tunnel ? std::optional(model_.tunnel->interface) : std::nullopt);
   std::map<uint32_t, ActiveNetwork> described = DescribeNetworks(model_, ofports_);
   std::map<std::string, BridgePlace> places;
   for (const auto& [id, bridge] : model_.bridges) {
@@ -120,6 +136,72 @@ void NetworkIndex::DescribeAgain(Work* work) {
   described_ = std::move(described);
   // Settle() finds those that are no other than before.
   for (const auto& [key, network] : networks_) work->touched[key];
+  for (const auto& [key, network] : active_) work->touched[key];
+  for (const auto& [key, network] : described_) work->touched[key];
+}
+
+bool NetworkIndex::TouchesFunctions(const ModelChange& change, const Work& work) const {
+  if (!change.network_functions.empty()) return true;
+  for (const auto& [id, function] : model_.network_functions) {
+    if (work.ports.contains(function.input.port) || work.ports.contains(function.output.port)) return true;
+  }
+  return false;
+}
+
+void NetworkIndex::PlaceFunctionsAgain(Work* work) {
+  std::set<std::string> ports = FunctionPorts(model_);
+  for (const auto* one : {&function_ports_, &ports}) {
+    const auto& other = one == &ports ? function_ports_ : ports;
+    for (const std::string& id : *one) {
+      if (!other.contains(id)) work->ports.insert(id);
+    }
+  }
+  function_ports_ = std::move(ports);
+  functions_ = PlaceFunctions(
+      model_, [this](const std::string& id) { return HasNumber(id) ? places_.at(id).ofport : 0; });
+  // Settle() finds those that are no other than before.
+  for (const auto& [key, network] : active_) work->touched[key];
+}
+
+std::vector<std::string> NetworkIndex::FunctionsOf(uint32_t key) const {
+  std::vector<std::string> ids;
+  const ResolvedNetwork* network = Find(key);
+  if (network == nullptr) return ids;
+  for (const PlacedFunction& function : functions_) {
+    if (IsFor(function, key, network->network.bridge)) ids.push_back(function.id);
+  }
+  return ids;
+}
+
+void NetworkIndex::SettleVrfs(Work* work) {
+  std::set<uint32_t> changed;
+  const auto count = [&](uint32_t vrf, int change) {
+    if (vrf == 0) return;
+    int& networks = vrfs_[vrf];
+    if (networks == 0 || networks + change == 0) changed.insert(vrf);
+    networks += change;
+    if (networks == 0) vrfs_.erase(vrf);
+  };
+  for (const auto& [key, touched] : work->touched) {
+    const ResolvedNetwork* network = Find(key);
+    const bool counts = network != nullptr && !network->members.empty() && network->network.gateway;
+    const uint32_t now = counts ? network->network.gateway->vrf_key : 0;
+    uint32_t& before = vrf_of_network_[key];
+    if (before != now) {
+      count(now, 1);
+      count(before, -1);
+      before = now;
+    }
+    if (now == 0) vrf_of_network_.erase(key);
+  }
+  if (changed.empty()) return;
+  for (const auto& [key, network] : described_) {
+    if (!network.gateway || !changed.contains(network.gateway->vrf_key)) continue;
+    Touched& touched = work->touched[key];
+    const bool before = touched.network;
+    Settle(key, &touched);
+    touched.network = touched.network || before;
+  }
 }
 
 std::optional<BridgePlace> NetworkIndex::PlaceOf(const std::string& bridge) const {
@@ -154,18 +236,30 @@ void NetworkIndex::TakeOfport(const std::string& id, uint32_t ofport, std::set<s
   place.ofport = ofport;
 }
 
-void NetworkIndex::FindPlaces(Work* work) {
+void NetworkIndex::FindNumbers(Work* work) {
   std::set<std::string> affected;
   for (const std::string& id : work->ports) TakeOfport(id, OfportOf(id), &affected);
   work->ports.merge(affected);
+}
+
+bool NetworkIndex::HasNumber(const std::string& id) const {
+  const auto place = places_.find(id);
+  return place != places_.end() && place->second.ofport != 0 &&
+         *ports_of_ofport_.at(place->second.ofport).begin() == id;
+}
+
+void NetworkIndex::FindPlaces(Work* work) {
   for (const std::string& id : work->ports) EnterPort(id, work);
 }
 
 void NetworkIndex::EnterPort(const std::string& id, Work* work) {
   Place& place = places_[id];
   std::vector<Membership> memberships;
-  const bool has_number = place.ofport != 0 && *ports_of_ofport_.at(place.ofport).begin() == id;
-  if (has_number) {
+  const bool has_number = HasNumber(id);
+  PutMeters(id, has_number ? place.ofport : 0, has_number ? model_.ports.at(id).bandwidth : Bandwidth());
+  // What cannot be limited as it was asked for is left out.
+  const bool is_limited = !has_number || abilities_.meter || !model_.ports.at(id).bandwidth.has_limits();
+  if (has_number && is_limited && !function_ports_.contains(id)) {
     memberships = MembershipsOf(model_.ports.at(id), [this](const std::string& b) { return PlaceOf(b); });
   }
   std::set<uint32_t> left;
@@ -193,6 +287,16 @@ void NetworkIndex::EnterPort(const std::string& id, Work* work) {
   } else {
     place.memberships = std::move(memberships);
   }
+}
+
+void NetworkIndex::PutMeters(const std::string& id, uint32_t ofport, const Bandwidth& bandwidth) {
+  meters_.Put(id, ofport == 0 || !abilities_.meter ? MeterTable() : MetersOf(ofport, bandwidth));
+}
+
+void NetworkIndex::PutMetersOfInterface(const std::string& owner,
+                                        const std::optional<std::string>& interface) {
+  const auto ofport = interface.has_value() ? ofports_.find(*interface) : ofports_.end();
+  PutMeters(owner, ofport == ofports_.end() ? 0 : ofport->second, {});
 }
 
 void NetworkIndex::EnterRemotePort(const std::string& id, Work* work) {
@@ -227,6 +331,8 @@ ActiveNetwork NetworkIndex::Describe(uint32_t key) const {
                               ? of_bridge->second
                               : DescribeVlanNetwork(VlanOfNetworkKey(key), model_, ofports_);
   network.advertise_neighbours = abilities_.advertise_neighbours;
+  network.meter = abilities_.meter;
+  network.chain = ChainOf(functions_, key, network.bridge);
   return network;
 }
 
@@ -242,8 +348,10 @@ void NetworkIndex::Settle(uint32_t key, Touched* touched) {
   const bool was_active = active_.contains(key);
   ResolvedNetwork& resolved = active_[key];
   SettleMembers(network, *touched, &resolved);
-  if (resolved.members.empty()) {
-    // Without a member here the others do not matter.
+  const bool is_routed_to = now.gateway && vrfs_.contains(now.gateway->vrf_key);
+  if (resolved.members.empty() && is_routed_to) LeaveRoutingOnly(&now);
+  if (resolved.members.empty() && !is_routed_to) {
+    // Without a port that could reach them the others do not matter.
     active_.erase(key);
     *touched = {.network = was_active};
     if (network.contest.empty()) networks_.erase(key);
@@ -258,6 +366,7 @@ void NetworkIndex::Settle(uint32_t key, Touched* touched) {
   now.has_unbound = network.unbound > 0;
   touched->network = !was_active || !(resolved.network == now);
   resolved.network = std::move(now);
+  if (network.contest.empty()) networks_.erase(key);
 }
 
 void NetworkIndex::SettleMembers(Network& network, const Touched& touched, ResolvedNetwork* resolved) {

@@ -13,6 +13,7 @@
 #include "xpu-agent/plan/active_network.h"
 #include "xpu-agent/plan/contest.h"
 #include "xpu-agent/plan/membership.h"
+#include "xpu-agent/plan/port_meters.h"
 
 namespace xpu::pipeline {
 
@@ -36,9 +37,14 @@ class NetworkIndex {
   // A network with members; null if there is no such.
   const ResolvedNetwork* Find(uint32_t key) const;
   const std::map<uint32_t, ResolvedNetwork>& networks() const { return active_; }
+  // Ids of the network functions that are for the network.
+  std::vector<std::string> FunctionsOf(uint32_t key) const;
   const Model& model() const { return model_; }
   const Ofports& ofports() const { return ofports_; }
   const SwitchAbilities& abilities() const { return abilities_; }
+  // Of the ports, by their ids, and of the uplink and the tunnel, by ids that no port can have.
+  PortMeters& meters() { return meters_; }
+  const PortMeters& meters() const { return meters_; }
 
  private:
   // What a port asks for by itself.
@@ -64,10 +70,19 @@ class NetworkIndex {
   void NoteRepresentors(const ModelChange& change, Work* work);
   void NoteBridgesOf(const ModelChange& change);
   void DescribeAgain(Work* work);
+  void FindNumbers(Work* work);
+  // Whether a port of a network function is another than before, or may be.
+  bool TouchesFunctions(const ModelChange& change, const Work& work) const;
+  void PlaceFunctionsAgain(Work* work);
   void FindPlaces(Work* work);
+  // Networks of VRFs that have come to this card, or left it, are settled again.
+  void SettleVrfs(Work* work);
+  bool HasNumber(const std::string& id) const;
   uint32_t OfportOf(const std::string& id) const;
   void TakeOfport(const std::string& id, uint32_t ofport, std::set<std::string>* affected);
   void EnterPort(const std::string& id, Work* work);
+  void PutMeters(const std::string& id, uint32_t ofport, const Bandwidth& bandwidth);
+  void PutMetersOfInterface(const std::string& owner, const std::optional<std::string>& interface);
   void EnterRemotePort(const std::string& id, Work* work);
   void Settle(uint32_t key, Touched* touched);
   static void SettleMembers(Network& network, const Touched& touched, ResolvedNetwork* resolved);
@@ -90,8 +105,14 @@ class NetworkIndex {
   std::map<std::string, uint32_t> network_of_remote_;
   std::map<std::string, BridgePlace> bridge_places_;
   std::map<uint32_t, ActiveNetwork> described_;
+  std::vector<PlacedFunction> functions_;
+  std::set<std::string> function_ports_;
+  // Keys of the VRFs of the networks that have members, and how many of these each has.
+  std::map<uint32_t, uint32_t> vrf_of_network_;
+  std::map<uint32_t, int> vrfs_;
   std::map<uint32_t, Network> networks_;
   std::map<uint32_t, ResolvedNetwork> active_;
+  PortMeters meters_;
 };
 
 }  // namespace xpu::pipeline

@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "xpu-agent/plan/pipeline.h"
+#include "xpu-agent/plan/port_meters.h"
 #include "xpu-agent/plan/stages.h"
 
 namespace xpu::pipeline {
@@ -46,6 +47,7 @@ void AddOutputCommon(const SwitchAbilities& abilities, FlowList* flows) {
 
 void AddOutput(const ActiveNetwork& network, const Member& member, FlowList* flows) {
   Actions output;
+  if (member.ingress_limited) output.Meter(MeterId(MeterUse::kIngress, member.ofport));
   if (member.vlan == 0) {
     output.Output(member.ofport);
     flows->Add(Table::kOutput, Priority::kPort, {.reg1 = member.ofport}, output);

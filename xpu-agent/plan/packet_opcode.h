@@ -4,8 +4,8 @@
 
 namespace xpu::pipeline {
 
-// First octet of the userdata of what the flows send to the agent: what is to be done with the packet. It
-// has the metadata and registers that pipeline.h describes.
+// reg1 of what the flows send to the agent: what is to be done with the packet. It has the metadata and the
+// other registers that pipeline.h describes.
 enum class PacketOpcode : uint8_t {
   // From a bound port to a DHCP server.
   kDhcp = 1,

@@ -4,20 +4,25 @@
 
 namespace xpu::pipeline {
 
-// The pipeline's tables; the gaps are for stages to come (policy, services, chains).
+// The pipeline's tables; the gaps are for stages to come (policy, services).
 //
 //   metadata  key of the network
 //   reg0      ingress port
 //   reg1      where the packet goes: an OpenFlow port, or one of the words below
-//   reg2      key of the VRF while the packet is being routed, otherwise 0
-//   reg3      while it is being routed: 1 if it is larger than the next network takes
+//   reg2      key of the VRF while the packet is being routed, or once another card has routed it, otherwise
+//   0 reg3      while it is being routed: 1 if it is larger than the next network takes reg4      in a
+//   network with a chain: which way the packet has come, see Way
 struct Table {
   static constexpr uint8_t kClassify = 0;
+  static constexpr uint8_t kChain = 5;
   static constexpr uint8_t kGuard = 10;
+  static constexpr uint8_t kRoutedGuard = 12;
   static constexpr uint8_t kRoute = 50;
   static constexpr uint8_t kSize = 52;
   static constexpr uint8_t kNeighbour = 55;
   static constexpr uint8_t kSwitch = 60;
+  // To the agent; reg1 says what for (PacketOpcode).
+  static constexpr uint8_t kToAgent = 70;
   static constexpr uint8_t kOutput = 80;
 };
 
@@ -35,6 +40,16 @@ struct Destination {
   // As kSenderOfSolicitation, for an address of a router.
   static constexpr uint32_t kSenderOfSolicitationForRouter = 0x10005;
   static constexpr uint32_t kPartShift = 20;
+};
+
+// Values of reg4. Of a packet from a port of this card that has met no function it is 0.
+struct Way {
+  // Came out of the chain towards those beyond.
+  static constexpr uint32_t kLeft = 1;
+  // Came out of the chain towards the network's ports.
+  static constexpr uint32_t kArrived = 2;
+  // Is from the uplink, another card or the router, and has met no function of this network.
+  static constexpr uint32_t kFromBeyond = 3;
 };
 
 // Ports whose numbers differ only in these low bits share a part of a list.

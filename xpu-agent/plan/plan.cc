@@ -76,6 +76,9 @@ SwitchPlan MakePlan(const Model& model, const SwitchSnapshot& snapshot) {
   FlowChange flows = planner.Compare(snapshot.flows);
   plan.flow_deletes = std::move(flows.deletes);
   plan.flow_puts = std::move(flows.puts);
+  MeterChange meters = planner.Compare(snapshot.meters);
+  plan.meter_deletes = std::move(meters.deletes);
+  plan.meter_puts = std::move(meters.puts);
   plan.as_printed = true;
   return plan;
 }
@@ -106,6 +109,11 @@ std::string PlanToString(const SwitchPlan& plan) {
     if (!port.type.empty()) absl::StrAppend(&text, " type=", port.type);
     for (const auto& [key, value] : port.options) absl::StrAppend(&text, " ", key, "=", value);
     absl::StrAppend(&text, "\n");
+  }
+  for (const uint32_t id : plan.meter_deletes) absl::StrAppend(&text, "- meter ", id, "\n");
+  for (const auto& [id, meter] : plan.meter_puts) {
+    absl::StrAppend(&text, "+ meter ", id, meter.unit == Meter::Unit::kPackets ? " pktps" : " kbps",
+                    " rate=", meter.rate, " burst=", meter.burst, "\n");
   }
   for (const auto& [key, actions] : plan.flow_puts) {
     absl::StrAppend(&text, "+ ", FlowToString(key), " actions=", actions, "\n");

@@ -41,6 +41,14 @@ TEST(PlanGolden, EmptyModel) { ExpectGolden("empty", MakePlan(Model(), SwitchSna
 
 TEST(PlanGolden, TwoBoundPods) { ExpectGolden("two_pods", PlanOfAll(TwoPods())); }
 
+TEST(PlanGolden, PortsWithLimits) {
+  Model model = TwoPods();
+  SwitchSnapshot snapshot;
+  Converge(model, &snapshot);
+  model.ports["host0-0"].bandwidth = {.ingress = {1'000'000'000, 0}, .egress = {500'000'000, 8'000'000}};
+  ExpectGolden("limits", MakePlan(model, snapshot));
+}
+
 TEST(PlanGolden, NewPortsAreIsolated) {
   Model model = TwoPods();
   SwitchSnapshot snapshot;
@@ -122,8 +130,10 @@ TEST(PlanGolden, PortsOfOtherCards) {
   ExpectGolden("other_cards_kernel", PlanOfAll(model, {.advertise_neighbours = false}));
   // With tunnels over IPv6.
   model.tunnel->local = IpAddress::Parse("2001:db8:1::1").value();
-  model.remote_ports.begin()->second.vtep = IpAddress::Parse("2001:db8:1::2").value();
-  model.remote_ports.rbegin()->second.vtep = IpAddress::Parse("2001:db8:1::3").value();
+  for (const auto& [id, port] : SharedMap<RemotePort>(model.remote_ports)) {
+    const bool first = id == model.remote_ports.begin()->first;
+    model.remote_ports.at(id).vtep = IpAddress::Parse(first ? "2001:db8:1::2" : "2001:db8:1::3").value();
+  }
   ExpectGolden("other_cards_over_ipv6", PlanOfAll(model));
 }
 
@@ -135,6 +145,55 @@ TEST(PlanGolden, VlansThatGoOnBeyondTheUplink) {
   AddBridge(&model, "lan", 7, {}).vlan_id = 300;
   AddUnboundPort(&model, "host0-2", 3, "02:00:00:00:00:03", "lan");
   ExpectGolden("uplink", PlanOfAll(model));
+}
+
+// One function for red, which reaches another card, and one for all networks of the uplink.
+TEST(PlanGolden, NetworkFunctions) {
+  Model model;
+  model.uplink = Representor{"p1", 70};
+  model.tunnel = Tunnel{.local = IpAddress::Parse("192.0.2.1").value()};
+  AddBridge(&model, "red", 7, {"10.0.0.0/24"}).vni = 100;
+  AddBoundPort(&model, "host0-0", 1, "02:00:00:00:00:01", "red", {"10.0.0.1/24"});
+  model.remote_ports["red/far"] = {.id = "red/far",
+                                   .logical_bridge = "red",
+                                   .mac = MacAddress({2, 0, 0, 0, 0, 9}),
+                                   .addresses = {InterfaceAddress::Parse("10.0.0.9/32").value()},
+                                   .vtep = IpAddress::Parse("192.0.2.2").value()};
+  AddVrf(&model, "tenant", 3);
+  AddSvi(&model, "red", "tenant", "red", {"10.0.0.254/24"});
+  AddBoundPort(&model, "host0-1", 2, "02:00:00:00:00:02", "", {"10.1.0.1/24"}).vlan = 300;
+  for (const int first : {4, 6}) {
+    NetworkFunction function{.id = first == 4 ? "firewall" : "ids"};
+    for (const int number : {first, first + 1}) {
+      const std::string id = "host0-" + std::to_string(number);
+      const std::string mac = "02:00:00:00:00:1" + std::to_string(number);
+      AddUnboundPort(&model, id, static_cast<uint32_t>(number), mac, "");
+      (number == first ? function.input : function.output) = {.port = id,
+                                                              .mac = MacAddress::Parse(mac).value()};
+    }
+    if (first == 4) function.logical_bridge = "red";
+    model.network_functions[function.id] = function;
+  }
+  ExpectGolden("network_functions", PlanOfAll(model));
+}
+
+// Blue has no port on this card, and red is routed to it.
+TEST(PlanGolden, NetworksOfTheVrfOnOtherCards) {
+  Model model;
+  model.tunnel = Tunnel{.local = IpAddress::Parse("192.0.2.1").value()};
+  AddBridge(&model, "red", 7, {"10.0.0.0/24", "2001:db8::/64"}).vni = 100;
+  AddBridge(&model, "blue", 8, {"10.1.0.0/24", "2001:db8:1::/64"}).vni = 101;
+  AddVrf(&model, "tenant", 3);
+  AddSvi(&model, "red", "tenant", "red", {"10.0.0.254/24", "2001:db8::fe/64"});
+  AddSvi(&model, "blue", "tenant", "blue", {"10.1.0.254/24", "2001:db8:1::fe/64"});
+  AddBoundPort(&model, "host0-0", 1, "02:00:00:00:00:01", "red", {"10.0.0.1/24", "2001:db8::1/64"});
+  model.remote_ports["blue/far"] = {.id = "blue/far",
+                                    .logical_bridge = "blue",
+                                    .mac = MacAddress({2, 0, 0, 0, 0, 9}),
+                                    .addresses = {InterfaceAddress::Parse("10.1.0.9/32").value(),
+                                                  InterfaceAddress::Parse("2001:db8:1::9/128").value()},
+                                    .vtep = IpAddress::Parse("192.0.2.2").value()};
+  ExpectGolden("routed_to_other_cards", PlanOfAll(model));
 }
 
 }  // namespace

@@ -35,14 +35,15 @@ class RandomModel {
 
   // One that differs in a few places.
   Model Change(Model model) {
-    for (auto& [id, port] : model.ports) {
+    for (const auto& [id, before] : SharedMap<BridgePort>(model.ports)) {
+      BridgePort& port = model.ports.at(id);
       if (Below(4) == 0) port.mac = RandomMac();
       if (Below(4) == 0) port.logical_bridges.clear();
       if (Below(4) == 0) port.bound = !port.bound;
       if (Below(4) == 0) ChooseVlan(&port);
     }
-    if (!model.ports.empty() && Below(2) == 0) model.ports.erase(model.ports.begin());
-    if (Below(3) == 0) model.bridges.erase(model.bridges.begin());
+    if (!model.ports.empty() && Below(2) == 0) model.ports.erase(model.ports.begin()->first);
+    if (Below(3) == 0) model.bridges.erase(model.bridges.begin()->first);
     return model;
   }
 

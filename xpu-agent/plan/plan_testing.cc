@@ -59,6 +59,8 @@ void ApplyTo(const SwitchPlan& plan, SwitchSnapshot* snapshot) {
                                             .options = port.options};
   }
   for (const auto& [key, actions] : plan.flow_puts) snapshot->flows[key] = actions;
+  for (const uint32_t id : plan.meter_deletes) snapshot->meters.erase(id);
+  for (const auto& [id, meter] : plan.meter_puts) snapshot->meters[id] = meter;
 }
 
 int Converge(const Model& model, SwitchSnapshot* snapshot) {

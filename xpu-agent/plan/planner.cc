@@ -67,6 +67,9 @@ void Planner::UpdateNetwork(uint32_t key, const Touched& touched) {
     FlowList of_gateway;
     pipeline::CompileGateway(network, &of_gateway);
     units_.Put({.network = key, .kind = UnitId::kGateway}, std::move(of_gateway));
+    FlowList of_chain;
+    pipeline::CompileChain(network, &of_chain);
+    units_.Put({.network = key, .kind = UnitId::kChain}, std::move(of_chain));
   }
   for (const std::string& id : all.members) {
     FlowList flows;
@@ -149,7 +152,7 @@ void Planner::CompileLists(const ActiveNetwork& network, const Lists& lists, con
   for (const ListPart& part : stale.cards) {
     FlowList flows;
     const auto cards = lists.cards.find(part);
-    if (network.tunnel.has_value() && cards != lists.cards.end())
+    if (network.tunnel.has_value() && !network.only_routed && cards != lists.cards.end())
       AddCardListPart(network, part, KeysOf(cards->second), &flows);
     units_.Put({.network = network.key, .kind = UnitId::kCardPart, .name = absl::StrCat(part.block)},
                std::move(flows));
@@ -159,9 +162,14 @@ void Planner::CompileLists(const ActiveNetwork& network, const Lists& lists, con
     FlowList flows;
     std::set<ListPart> parts = KeysOf(ports);
     if (list == pipeline::Destination::kAll && network.tunnel.has_value()) parts.merge(KeysOf(lists.cards));
-    AddPortList(network, list, parts, &flows);
+    if (!ports.empty()) AddPortList(network, list, parts, &flows);
     units_.Put({.network = network.key, .kind = UnitId::kList, .name = absl::StrCat(list)}, std::move(flows));
   }
+}
+
+FlowOwners Planner::OwnersOfMeter(uint32_t meter) const {
+  const std::string owner = index_.meters().OwnerOf(meter);
+  return model().ports.contains(owner) ? FlowOwners{.ports = {owner}} : FlowOwners{};
 }
 
 FlowOwners Planner::OwnersOf(const FlowKey& flow) const {
@@ -169,6 +177,7 @@ FlowOwners Planner::OwnersOf(const FlowKey& flow) const {
   if (unit == nullptr || unit->kind == UnitId::kCommon) return {};
   if (unit->kind == UnitId::kMember) return {.ports = {unit->name}};
   if (unit->kind == UnitId::kRemote) return {.remote_ports = {unit->name}};
+  if (unit->kind == UnitId::kChain) return {.network_functions = index_.FunctionsOf(unit->network)};
   const std::string& bridge = index_.Find(unit->network)->network.bridge.id;
   if (unit->kind != UnitId::kGateway) return {.bridges = {bridge}};
   FlowOwners owners;

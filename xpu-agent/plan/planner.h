@@ -17,11 +17,14 @@
 
 namespace xpu {
 
-// What a flow is there for: objects of one kind, by their ids; none if every switch has it.
+using pipeline::MeterChange;
+
+// What a flow or a meter is there for: objects of one kind, by their ids; none if every switch has it.
 struct FlowOwners {
   std::vector<std::string> ports;
   std::vector<std::string> remote_ports;
   std::vector<std::string> svis;
+  std::vector<std::string> network_functions;
   std::vector<std::string> bridges;
 };
 
@@ -39,15 +42,23 @@ class Planner {
   const Model& model() const { return index_.model(); }
   const std::map<std::string, uint32_t>& ofports() const { return index_.ofports(); }
 
-  // What has changed since the last call of one of these two.
+  // What has changed since the last call of one of these.
   FlowChange TakeChanges() { return units_.TakeChanges(); }
-  void ForgetChanges() { units_.ForgetChanges(); }
+  MeterChange TakeMeterChanges() { return index_.meters().TakeChanges(); }
+  void ForgetChanges() {
+    units_.ForgetChanges();
+    index_.meters().ForgetChanges();
+  }
 
   // What leads from `present` to what is wanted.
   FlowChange Compare(const FlowTable& present) const { return units_.Compare(present); }
+  MeterChange Compare(const MeterTable& present) const { return index_.meters().Compare(present); }
   FlowTable Flows() const { return units_.Table(); }
+  MeterTable Meters() const { return index_.meters().Table(); }
   size_t size() const { return units_.size(); }
   FlowOwners OwnersOf(const FlowKey& flow) const;
+  // The port; none: the uplink or the tunnel.
+  FlowOwners OwnersOfMeter(uint32_t meter) const;
 
   const pipeline::NetworkIndex& index() const { return index_; }
 

@@ -2,6 +2,8 @@
 // result at once.
 #include <random>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/test_seed.h"
@@ -18,7 +20,7 @@ class RandomChanges {
   explicit RandomChanges(uint64_t seed) : random_(seed) {}
 
   void ChangeOne(Model* model, std::map<std::string, uint32_t>* ofports) {
-    switch (Below(9)) {
+    switch (Below(10)) {
       case 0:
         return ChangeBridge(model);
       case 1:
@@ -33,6 +35,8 @@ class RandomChanges {
         return ChangeOfport(ofports);
       case 6:
         return ChangeCard(model);
+      case 7:
+        return ChangeFunction(model);
       default:
         return ChangePort(model);
     }
@@ -95,6 +99,8 @@ class RandomChanges {
       port.vlan = Below(3);
       if (Below(4) != 0) port.logical_bridges.clear();
     }
+    if (Below(3) == 0) port.bandwidth.egress.rate = 1000 * Below(3);
+    if (Below(3) == 0) port.bandwidth.ingress = {static_cast<uint64_t>(1000 * Below(3)), 5000};
   }
   void ChangeRemotePort(Model* model) {
     const std::string id = absl::StrCat("r", Below(6));
@@ -105,6 +111,20 @@ class RandomChanges {
                                .mac = Mac(),
                                .addresses = {Address()},
                                .vtep = IpAddress::Parse(absl::StrCat("192.0.2.", 1 + Below(3))).value()};
+  }
+  void ChangeFunction(Model* model) {
+    const std::string id = absl::StrCat("f", Below(3));
+    model->network_functions.erase(id);
+    if (Gone()) return;
+    NetworkFunction& function = model->network_functions[id];
+    function = {.id = id, .position = static_cast<uint32_t>(Below(2))};
+    for (NetworkFunctionPort* side : {&function.input, &function.output}) {
+      side->port = absl::StrCat("p", Below(8));
+      const auto port = model->ports.find(side->port);
+      if (port != model->ports.end()) side->mac = port->second.mac;
+    }
+    if (Below(2) == 0) function.logical_bridge = Bridge();
+    if (Below(6) == 0) function.vlan = Below(3);
   }
   void ChangeRepresentor(Model* model) {
     const std::string id = absl::StrCat("p", Below(8));
@@ -152,6 +172,25 @@ void ApplyTo(const FlowChange& change, FlowTable* flows) {
   }
 }
 
+void ApplyTo(const MeterChange& change, MeterTable* meters) {
+  for (const uint32_t id : change.deletes) EXPECT_EQ(meters->erase(id), 1u) << id;
+  for (const auto& [id, meter] : change.puts) {
+    const auto [there, is_new] = meters->emplace(id, meter);
+    EXPECT_TRUE(is_new || !(there->second == meter)) << id;
+    there->second = meter;
+  }
+}
+
+// Each flow that uses a meter has one.
+void ExpectMeters(const FlowTable& flows, const MeterTable& meters) {
+  for (const auto& [key, actions] : flows) {
+    uint32_t id = 0;
+    if (!absl::StartsWith(actions, "meter:")) continue;
+    EXPECT_TRUE(absl::SimpleAtoi(actions.substr(6, actions.find(',') - 6), &id) && meters.contains(id))
+        << key.match << " " << actions;
+  }
+}
+
 std::string TextOf(FlowChange change) {
   return PlanToString({.flow_deletes = std::move(change.deletes), .flow_puts = std::move(change.puts)});
 }
@@ -163,6 +202,7 @@ TEST(PlannerProperty, PlansAChangeAsIfItHadPlannedAllAtOnce) {
   for (int sequence = 0; sequence < 60 && !HasFailure(); ++sequence) {
     Planner planner;
     FlowTable flows = planner.Flows();
+    MeterTable meters;
     planner.ForgetChanges();
     Model model;
     std::map<std::string, uint32_t> ofports;
@@ -173,18 +213,25 @@ TEST(PlannerProperty, PlansAChangeAsIfItHadPlannedAllAtOnce) {
       const auto ofports_before = ofports;
       for (int k = 1 + random.Below(3); k > 0; --k) random.ChangeOne(&model, &ofports);
       if (random.Below(10) == 0) abilities.advertise_neighbours = !abilities.advertise_neighbours;
+      if (random.Below(20) == 0) abilities.meter = !abilities.meter;
       planner.SetAbilities(abilities);
       planner.Update(Difference(before, model), ChangesOf(ofports_before, ofports));
       auto networks = pipeline::ResolveNetworks(model, ofports);
       for (auto& [key, resolved] : networks)
         resolved.network.advertise_neighbours = abilities.advertise_neighbours;
-      ASSERT_EQ(planner.index().networks(), networks);
+      // Without meters, ports with limits are in none.
+      if (abilities.meter) {
+        ASSERT_EQ(planner.index().networks(), networks);
+      }
       ApplyTo(planner.TakeChanges(), &flows);
+      ApplyTo(planner.TakeMeterChanges(), &meters);
       Planner anew;
       anew.SetAbilities(abilities);
       anew.Update(Difference(Model(), model), ofports);
       ASSERT_EQ(TextOf(anew.Compare(flows)), "");
       ASSERT_EQ(TextOf(planner.Compare(flows)), "");
+      ASSERT_TRUE(meters == anew.Meters() && meters == planner.Meters());
+      ExpectMeters(flows, meters);
     }
   }
 }

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/test_seed.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "xpu-agent/plan/flow_interpreter_testing.h"
 #include "xpu-agent/plan/plan_testing.h"
@@ -35,7 +36,9 @@ class RandomNetwork {
 
   // Creates, changes or deletes one object; says which.
   std::string Step() {
-    switch (Below(8)) {
+    switch (Below(9)) {
+      case 8:
+        return Function(absl::StrCat("f", Below(3)));
       case 0:
         return Bridge(absl::StrCat("b", Below(kBridges)));
       case 1:
@@ -67,11 +70,29 @@ class RandomNetwork {
     LogicalBridge& bridge = model_.bridges[id];
     bridge.id = id;
     bridge.network_key = 1 + static_cast<uint32_t>(id[1] - '0');
+    // What tells the networks apart in a function that is for all of them.
+    bridge.vlan_id = 10 * bridge.network_key;
     bridge.prefixes.clear();
     bridge.gateways.clear();
     if (Below(2) == 0) bridge.prefixes.push_back(IpPrefix::Parse("10.0.0.0/16").value());
     if (Below(4) == 0) bridge.gateways.push_back(Address());
     return "bridge " + id;
+  }
+  std::string Function(const std::string& id) {
+    if (model_.network_functions.contains(id) && Below(2) == 0) {
+      model_.network_functions.erase(id);
+      return "delete function " + id;
+    }
+    NetworkFunction& function = model_.network_functions[id];
+    function = {.id = id, .position = static_cast<uint32_t>(Below(2))};
+    for (NetworkFunctionPort* side : {&function.input, &function.output}) {
+      side->port = absl::StrCat("p", Below(kPorts));
+      const auto port = model_.ports.find(side->port);
+      if (port != model_.ports.end() && Below(6) != 0) side->mac = port->second.mac;
+    }
+    if (Below(3) != 0) function.logical_bridge = absl::StrCat("b", Below(kBridges));
+    return absl::StrCat("function ", id, " from ", function.input.port, " to ", function.output.port, " of ",
+                        function.logical_bridge);
   }
   std::string Vrf(const std::string& id) {
     if (model_.vrfs.contains(id) && Below(3) == 0) {
@@ -109,6 +130,8 @@ class RandomNetwork {
       const IpAddress address = Address();
       port.addresses.push_back({address, address.is_v4() ? 24 : 64});
     }
+    // Which changes the flows, and not who reaches whom.
+    if (Below(3) == 0) port.bandwidth = {.ingress = {1'000'000}, .egress = {1'000'000}};
     return absl::StrCat(port.bound ? "bound" : "unbound", " port ", id);
   }
   MacAddress Mac() {
@@ -121,14 +144,45 @@ class RandomNetwork {
 
 class Reachability : public ::testing::Test {
  protected:
-  // What leaves the switch through a port.
+  // What leaves the switch through a port, at last: what a network function is given comes out of its other
+  // port as it is. `crossed_` gets the ports that functions were given something at.
   FlowInterpreter::Outputs Run(const TestPacket& packet) {
-    auto outputs = interpreter_->Run(packet);
-    EXPECT_TRUE(outputs.ok()) << outputs.status();
-    if (!outputs.ok()) return {};
-    // The agent sends errors to where the packet came from, and nothing on.
-    std::erase_if(*outputs, [](const auto& output) { return output.first == FlowInterpreter::kController; });
-    return *std::move(outputs);
+    crossed_.clear();
+    FlowInterpreter::Outputs left;
+    std::vector<TestPacket> under_way = {packet};
+    while (!under_way.empty()) {
+      const auto outputs = interpreter_->Run(under_way.back());
+      under_way.pop_back();
+      EXPECT_TRUE(outputs.ok()) << outputs.status();
+      if (!outputs.ok() || crossed_.size() > 20) return {};
+      for (const auto& [port, frame] : *outputs) {
+        // The agent sends errors to where the packet came from, and nothing on.
+        if (port == FlowInterpreter::kController) continue;
+        const std::optional<uint32_t> other_side = reference_->OtherSide(port);
+        if (!other_side.has_value()) {
+          left.emplace_back(port, frame);
+          continue;
+        }
+        crossed_.push_back(port);
+        TestPacket& again = under_way.emplace_back(frame);
+        for (const Field field :
+             {Field::kReg0, Field::kReg1, Field::kReg2, Field::kReg3, Field::kReg4, Field::kMetadata})
+          again[field] = 0;
+        again[Field::kInPort] = *other_side;
+      }
+    }
+    EXPECT_LE(crossed_.size(), 12u) << "in circles: " << packet.ToString();
+    return left;
+  }
+  // The ports that a packet is given functions at on its way from one network to the other.
+  static std::vector<uint32_t> Crossings(const ReferenceNetwork& reference, const std::string& from,
+                                         const std::string& to) {
+    std::vector<uint32_t> ports;
+    const auto out = reference.FunctionsOf(from).value_or(ReferenceNetwork::Functions());
+    for (const auto& [inner, outer] : out) ports.push_back(inner);
+    const auto in = reference.FunctionsOf(to).value_or(ReferenceNetwork::Functions());
+    for (auto hop = in.rbegin(); hop != in.rend(); ++hop) ports.push_back(hop->second);
+    return ports;
   }
   std::set<uint32_t> Reached(const TestPacket& packet) {
     std::set<uint32_t> ports;
@@ -144,6 +198,7 @@ class Reachability : public ::testing::Test {
     ASSERT_TRUE(interpreter.ok()) << interpreter.status();
     interpreter_ = &*interpreter;
     const ReferenceNetwork reference(model);
+    reference_ = &reference;
     CheckIsolated(model, reference);
     for (const Endpoint& from : reference.endpoints()) {
       for (const Endpoint& to : reference.endpoints()) {
@@ -161,7 +216,8 @@ class Reachability : public ::testing::Test {
     for (const auto& [id, representor] : model.representors) {
       const bool in = std::any_of(reference.endpoints().begin(), reference.endpoints().end(),
                                   [&](const Endpoint& endpoint) { return endpoint.port == id; });
-      if (in) continue;
+      // What functions may send is another matter.
+      if (in || reference.IsFunctionPort(id)) continue;
       const auto port = model.ports.find(id);
       const MacAddress mac = port == model.ports.end() ? MacAddress({2, 0, 0, 0, 0, 1}) : port->second.mac;
       for (const Endpoint& to : reference.endpoints()) {
@@ -184,6 +240,7 @@ class Reachability : public ::testing::Test {
       if (router == nullptr || router->mac != to.mac) {
         EXPECT_EQ(Reached(packet), may ? reference.Switched(from, to.mac) : std::set<uint32_t>())
             << packet.ToString();
+        EXPECT_THAT(crossed_, ::testing::IsEmpty()) << "from port to port: " << packet.ToString();
       }
       packet[Field::kEthSrc] = NumberOf(to.mac);
       if (to.mac != from.mac) {
@@ -201,6 +258,9 @@ class Reachability : public ::testing::Test {
     const Endpoint* owner = reference.Routed(from, source, destination);
     const FlowInterpreter::Outputs outputs = Run(packet);
     ASSERT_EQ(outputs.size(), owner == nullptr ? 0u : 1u) << packet.ToString();
+    if (owner != nullptr) {
+      EXPECT_EQ(crossed_, Crossings(reference, from.bridge, owner->bridge)) << packet.ToString();
+    }
     packet[Field::kTtl] = 1;
     EXPECT_EQ(Reached(packet), std::set<uint32_t>()) << packet.ToString();
     if (owner == nullptr) return;
@@ -263,6 +323,8 @@ class Reachability : public ::testing::Test {
   }
 
   const FlowInterpreter* interpreter_ = nullptr;
+  const ReferenceNetwork* reference_ = nullptr;
+  std::vector<uint32_t> crossed_;
 };
 
 TEST_F(Reachability, IsWhatTheReferenceSaysAfterEachChange) {

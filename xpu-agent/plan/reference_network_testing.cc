@@ -1,6 +1,7 @@
 #include "xpu-agent/plan/reference_network_testing.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace xpu {
 namespace {
@@ -23,8 +24,58 @@ bool ReferenceNetwork::Router::Reaches(const IpAddress& address) const {
 
 ReferenceNetwork::ReferenceNetwork(const Model& model) {
   for (const auto& [id, bridge] : model.bridges) gateways_[id] = bridge.gateways;
+  AddFunctions(model);
   AddRouters(model);
   AddEndpoints(model);
+}
+
+void ReferenceNetwork::AddFunctions(const Model& model) {
+  for (const auto& [id, function] : model.network_functions)
+    functions_.push_back({.id = id, .position = function.position, .bridge = function.logical_bridge});
+  std::sort(functions_.begin(), functions_.end(), [](const Function& a, const Function& b) {
+    return std::tie(a.position, a.id) < std::tie(b.position, b.id);
+  });
+  std::set<std::string> taken;
+  for (Function& function : functions_) {
+    const NetworkFunction& wanted = model.network_functions.at(function.id);
+    const bool is_one = wanted.input.port == wanted.output.port;
+    for (const auto& [side, ofport] :
+         {std::pair(&wanted.input, &function.in), std::pair(&wanted.output, &function.out)}) {
+      const auto port = model.ports.find(side->port);
+      if (port == model.ports.end() || port->second.mac != side->mac || port->second.claim != side->claim)
+        continue;
+      function_ports_.insert(side->port);
+      if (is_one || !taken.insert(side->port).second) continue;
+      *ofport = model.representors.at(side->port).ofport;
+    }
+  }
+}
+
+std::optional<ReferenceNetwork::Functions> ReferenceNetwork::FunctionsOf(const std::string& bridge) const {
+  std::optional<Functions> found;
+  bool is_cut = false;
+  for (const Function& function : functions_) {
+    if (!function.bridge.empty() && function.bridge != bridge) continue;
+    if (!found.has_value()) found.emplace();
+    found->emplace_back(function.in, function.out);
+    is_cut = is_cut || function.in == 0 || function.out == 0;
+  }
+  if (is_cut) found->clear();
+  return found;
+}
+
+bool ReferenceNetwork::IsCut(const std::string& bridge) const {
+  const std::optional<Functions> functions = FunctionsOf(bridge);
+  return functions.has_value() && functions->empty();
+}
+
+std::optional<uint32_t> ReferenceNetwork::OtherSide(uint32_t ofport) const {
+  for (const Function& function : functions_) {
+    if (function.in == 0 || function.out == 0) continue;
+    if (function.in == ofport) return function.out;
+    if (function.out == ofport) return function.in;
+  }
+  return std::nullopt;
 }
 
 // In the order of their ids, each that does not get into the way of one before it.
@@ -49,6 +100,7 @@ void ReferenceNetwork::AddRouters(const Model& model) {
 void ReferenceNetwork::AddEndpoints(const Model& model) {
   for (const auto& [id, port] : model.ports) {
     if (port.logical_bridges.size() != 1 || !model.representors.contains(id)) continue;
+    if (IsFunctionPort(id)) continue;
     const std::string& bridge = port.logical_bridges[0];
     if (!model.bridges.contains(bridge)) continue;
     Endpoint endpoint{.port = id,
@@ -118,11 +170,13 @@ const ReferenceNetwork::Endpoint* ReferenceNetwork::Routed(const Endpoint& from,
                                                            const IpAddress& destination) const {
   const Router* router = RouterOf(from.bridge);
   if (router == nullptr || !MaySendFrom(from, source) || !router->Reaches(source)) return nullptr;
+  if (IsCut(from.bridge)) return nullptr;
   for (const auto& [bridge, next] : routers_) {
     if (next.vrf != router->vrf || !next.Reaches(destination)) continue;
     const Endpoint* owner = OwnerIn(bridge, destination);
-    // A switch sends nothing back to where it came from.
-    return owner == nullptr || owner->port == from.port ? nullptr : owner;
+    if (owner == nullptr || IsCut(bridge)) return nullptr;
+    // A switch sends nothing back to where it came from; out of a function it comes from elsewhere.
+    return owner->port == from.port && !FunctionsOf(bridge).has_value() ? nullptr : owner;
   }
   return nullptr;
 }
@@ -132,11 +186,9 @@ bool ReferenceNetwork::RouterAnswers(const Endpoint& from, const IpAddress& sour
   const Router* router = RouterOf(from.bridge);
   if (router == nullptr || !MaySendFrom(from, source)) return false;
   if (router->Has(destination) || destination == IpAddress::LinkLocalFromMac(router->mac)) return true;
-  if (!router->Reaches(source) || IsLinkLocal(destination)) return false;
-  // A card has those networks that it has a port of.
-  return std::any_of(endpoints_.begin(), endpoints_.end(), [&](const Endpoint& endpoint) {
-    const Router* other = RouterOf(endpoint.bridge);
-    return other != nullptr && other->vrf == router->vrf && other->Has(destination);
+  if (!router->Reaches(source) || IsLinkLocal(destination) || IsCut(from.bridge)) return false;
+  return std::any_of(routers_.begin(), routers_.end(), [&](const auto& other) {
+    return other.second.vrf == router->vrf && other.second.Has(destination);
   });
 }
 

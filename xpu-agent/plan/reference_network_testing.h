@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/ip_address.h"
@@ -47,6 +48,15 @@ class ReferenceNetwork {
   std::set<uint32_t> Flooded(const Endpoint& from) const;
   // Whether `from` may send from this address.
   bool MaySendFrom(const Endpoint& from, const IpAddress& source) const;
+  // The network functions between a network's ports and its router, from the ports on: their OpenFlow ports,
+  // in and out. Nothing if there are none; empty if one is missing, so that nothing passes.
+  using Functions = std::vector<std::pair<uint32_t, uint32_t>>;
+  std::optional<Functions> FunctionsOf(const std::string& bridge) const;
+  // Where what a function is given at this port comes out; nothing for a port that is no function's, or of
+  // one that lacks its other port.
+  std::optional<uint32_t> OtherSide(uint32_t ofport) const;
+  bool IsFunctionPort(const std::string& port) const { return function_ports_.contains(port); }
+
   // Who gets a packet that `from` hands its router; null: nobody.
   const Endpoint* Routed(const Endpoint& from, const IpAddress& source, const IpAddress& destination) const;
   // Whether the router of `from` answers a ping.
@@ -55,6 +65,17 @@ class ReferenceNetwork {
   std::optional<MacAddress> Resolved(const Endpoint& from, const IpAddress& target) const;
 
  private:
+  struct Function {
+    std::string id;
+    uint32_t position = 0;
+    // Of one network only.
+    std::string bridge;
+    // 0: missing.
+    uint32_t in = 0;
+    uint32_t out = 0;
+  };
+  void AddFunctions(const Model& model);
+  bool IsCut(const std::string& bridge) const;
   void AddRouters(const Model& model);
   void AddEndpoints(const Model& model);
   const Endpoint* OwnerIn(const std::string& bridge, const IpAddress& address) const;
@@ -66,6 +87,9 @@ class ReferenceNetwork {
   // Of bridges.
   std::map<std::string, std::vector<IpAddress>> gateways_;
   std::vector<Endpoint> endpoints_;
+  // In the order of their places.
+  std::vector<Function> functions_;
+  std::set<std::string> function_ports_;
 };
 
 }  // namespace xpu

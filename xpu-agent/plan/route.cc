@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "xpu-agent/plan/answers.h"
 #include "xpu-agent/plan/pipeline.h"
 #include "xpu-agent/plan/stages.h"
@@ -9,6 +11,7 @@ struct Priority {
   static constexpr uint16_t kLink = 400;
   static constexpr uint16_t kEcho = 300;
   static constexpr uint16_t kRouter = 250;
+  static constexpr uint16_t kAdmitSteered = 110;
   static constexpr uint16_t kAdmit = 100;
   static constexpr uint16_t kNothingElse = 0;
 };
@@ -58,12 +61,22 @@ void AddRoute(const ActiveNetwork& network, FlowList* flows) {
     // not whose it is in the next one.
     Actions admit;
     admit.LoadReg2(gateway.vrf_key).Goto(Table::kSize);
-    flows->Add(Table::kRoute, Priority::kAdmit,
-               {.protocol = family == IpFamily::kV4 ? Protocol::kIp : Protocol::kIpv6,
-                .metadata = network.key,
-                .dl_dst = &gateway.mac_text,
-                .ip_src = &subnet.prefix_text},
-               admit);
+    const auto add = [&](uint16_t priority, std::optional<uint32_t> way, const Actions& actions) {
+      flows->Add(Table::kRoute, priority,
+                 {.protocol = family == IpFamily::kV4 ? Protocol::kIp : Protocol::kIpv6,
+                  .reg4 = way,
+                  .metadata = network.key,
+                  .dl_dst = &gateway.mac_text,
+                  .ip_src = &subnet.prefix_text},
+                 actions);
+    };
+    if (!network.chain) {
+      add(Priority::kAdmit, std::nullopt, admit);
+      continue;
+    }
+    // The router is beyond the chain.
+    add(Priority::kAdmit, std::nullopt, IntoChain(network));
+    for (const uint32_t way : {Way::kLeft, Way::kFromBeyond}) add(Priority::kAdmitSteered, way, admit);
   }
 }
 

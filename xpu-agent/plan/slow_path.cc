@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "xpu-agent/plan/pipeline.h"
+#include "xpu-agent/plan/port_meters.h"
 #include "xpu-agent/plan/stages.h"
 
 namespace xpu::pipeline {
@@ -8,6 +9,14 @@ namespace {
 
 // In table kRoute, which all that a port of this card sends comes through: before what is for the router.
 constexpr uint16_t kPriority = 500;
+// In table kToAgent.
+constexpr uint16_t kOfPort = 100;
+
+Actions HandOver(const ActiveNetwork& network, uint32_t ofport) {
+  Actions actions;
+  if (network.meter) actions.Meter(MeterId(MeterUse::kToAgent, ofport));
+  return actions.Controller();
+}
 
 }  // namespace
 
@@ -22,6 +31,21 @@ bool Advertises(const ActiveNetwork& network) {
   const auto& subnets = network.gateway->subnets;
   return std::any_of(subnets.begin(), subnets.end(),
                      [](const Gateway::Subnet& subnet) { return subnet.prefix.family() == IpFamily::kV6; });
+}
+
+void AddToAgentCommon(FlowList* flows) { flows->Add(Table::kToAgent, 0, {}, Actions()); }
+
+void AddToAgent(const ActiveNetwork& network, const Member& member, FlowList* flows) {
+  flows->Add(Table::kToAgent, kOfPort, {.reg0 = member.ofport}, HandOver(network, member.ofport));
+}
+
+void AddToAgent(const ActiveNetwork& network, FlowList* flows) {
+  const auto add = [&](uint32_t ofport) {
+    flows->Add(Table::kToAgent, kOfPort, {.reg0 = ofport, .metadata = network.key},
+               HandOver(network, ofport));
+  };
+  if (network.uplink) add(network.uplink->ofport);
+  if (network.tunnel) add(network.tunnel->ofport);
 }
 
 void AddDhcp(const ActiveNetwork& network, FlowList* flows) {

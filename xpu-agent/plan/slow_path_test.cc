@@ -92,7 +92,8 @@ TEST_F(SlowPathFlowsTest, NobodyAnswersAsAServer) {
 }
 
 TEST_F(SlowPathFlowsTest, WithoutAddressesOfIpv4ThereIsNoDhcp) {
-  model_.bridges["red"].prefixes.erase(model_.bridges["red"].prefixes.begin());
+  std::vector<IpPrefix>& prefixes = model_.bridges["red"].prefixes;
+  prefixes.erase(prefixes.begin());
   for (const char* port : {"p1", "p2"}) {
     std::erase_if(model_.ports[port].addresses, [](const auto& address) { return address.address.is_v4(); });
   }
@@ -119,20 +120,43 @@ TEST_F(SlowPathFlowsTest, WhereThereIsNoRouterNobodyIsSolicited) {
 }
 
 TEST_F(SlowPathFlowsTest, WhatTheRouterCannotBringOnIsTheAgents) {
-  const FlowTable flows = CompileFlows(model_, AllOfports(model_));
-  std::set<std::string> opcodes;
-  for (const auto& [key, actions] : flows) {
-    if (key.table == pipeline::Table::kNeighbour && actions.starts_with("controller("))
-      opcodes.insert(actions);
-  }
-  EXPECT_THAT(opcodes, ElementsAre("controller(id=30832,userdata=03)", "controller(id=30832,userdata=04)",
-                                   "controller(id=30832,userdata=05)", "controller(id=30832,userdata=06)"));
   EXPECT_THAT(Send(UdpPacket(1, kMac1, kRouter, Ip("10.0.0.1"), Ip("10.0.0.2"), 1)), ElementsAre(kAgent));
   EXPECT_THAT(Send(UdpPacket(1, kMac1, kRouter, Ip("10.0.0.1"), Ip("10.0.0.77"))), ElementsAre(kAgent));
   EXPECT_THAT(Send(UdpPacket(1, kMac1, kRouter, Ip("10.0.0.1"), Ip("192.0.2.1"))), ElementsAre(kAgent));
   // Not what nobody is told of.
   EXPECT_THAT(Send(UdpPacket(1, kMac1, kRouter, Ip("10.0.0.1"), Ip("169.254.0.9"))), IsEmpty());
   EXPECT_THAT(Send(UdpPacket(1, kMac1, kRouter, Ip("10.0.0.1"), Ip("10.0.0.255"))), IsEmpty());
+}
+
+TEST_F(SlowPathFlowsTest, TheAgentIsToldWhatFor) {
+  const auto opcode_of = [&](const TestPacket& packet) {
+    const auto outputs = FlowInterpreter::Make(CompileFlows(model_, AllOfports(model_)))->Run(packet);
+    return outputs.ok() && outputs->size() == 1 ? outputs->front().second.opcode : -1;
+  };
+  using Opcode = pipeline::PacketOpcode;
+  EXPECT_EQ(opcode_of(Dhcp(1, kMac1, "0.0.0.0", "255.255.255.255")), static_cast<int>(Opcode::kDhcp));
+  EXPECT_EQ(opcode_of(Solicitation(1, kMac1, "::")), static_cast<int>(Opcode::kRouterSolicitation));
+  EXPECT_EQ(opcode_of(UdpPacket(1, kMac1, kRouter, Ip("10.0.0.1"), Ip("10.0.0.2"), 1)),
+            static_cast<int>(Opcode::kTimeExceeded));
+  EXPECT_EQ(opcode_of(UdpPacket(1, kMac1, kRouter, Ip("10.0.0.1"), Ip("10.0.0.77"))),
+            static_cast<int>(Opcode::kHostUnreachable));
+  EXPECT_EQ(opcode_of(UdpPacket(1, kMac1, kRouter, Ip("10.0.0.1"), Ip("192.0.2.1"))),
+            static_cast<int>(Opcode::kNetUnreachable));
+}
+
+TEST_F(SlowPathFlowsTest, EachPortHasAMeterOfItsOwnBeforeTheAgent) {
+  std::set<std::string> handing_over;
+  for (const auto& [key, actions] : CompileFlows(model_, AllOfports(model_))) {
+    if (actions.find("controller") == std::string::npos) continue;
+    EXPECT_EQ(key.table, pipeline::Table::kToAgent);
+    handing_over.insert(key.match + " " + actions);
+  }
+  EXPECT_THAT(handing_over, ElementsAre("reg0=0x1 meter:2020737025,controller(id=30832)",
+                                        "reg0=0x2 meter:2020737026,controller(id=30832)",
+                                        "reg0=0x3 meter:2020737027,controller(id=30832)"));
+  abilities_.meter = false;
+  for (const auto& [key, actions] : CompileFlows(model_, AllOfports(model_), abilities_))
+    EXPECT_THAT(actions, ::testing::Not(::testing::HasSubstr("meter"))) << key.match;
 }
 
 TEST_F(SlowPathFlowsTest, ASwitchThatCannotAdvertiseAsksTheOwnersAndForTheRouterTheAgent) {

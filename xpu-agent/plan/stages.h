@@ -26,6 +26,17 @@ void AddGuardCommon(FlowList* flows);
 void AddGuard(const ActiveNetwork& network, FlowList* flows);
 void AddGuard(const ActiveNetwork& network, const Member& member, FlowList* flows);
 
+// Network functions: what a port of this card sends to the uplink, to another card or to the router goes into
+// the chain of its network, and what comes from there into the other end of it. What comes out of the chain
+// is put before the guard as if its sender had sent it (table 5), or is for ports of this card alone. A chain
+// that is cut lets nothing pass. Without a chain these add nothing.
+void AddSteeringCommon(FlowList* flows);
+void AddSteering(const ActiveNetwork& network, FlowList* flows);
+void AddSteering(const ActiveNetwork& network, const Member& member, FlowList* flows);
+// Sends a packet into the network's chain, or nowhere.
+Actions IntoChain(const ActiveNetwork& network);
+Actions IntoChainFromBeyond(const ActiveNetwork& network);
+
 // Table 50: what is for the MAC of the network's gateway and from an address of its subnets goes on to be
 // routed in the gateway's VRF; pings of the gateway are answered. All else stays in its network.
 void AddRouteCommon(FlowList* flows);
@@ -57,6 +68,11 @@ void AddDhcp(const ActiveNetwork& network, FlowList* flows);
 void AddRouterDiscovery(const ActiveNetwork& network, FlowList* flows);
 // Solicitations of the router's addresses, where the switch itself cannot advertise neighbours.
 void AddNeighbourDiscovery(const ActiveNetwork& network, FlowList* flows);
+// Table 70: what is for the agent, no more of a port than its meter lets through, so that one that floods
+// takes nothing from the others. The uplink and the tunnel are ports like others here.
+void AddToAgentCommon(FlowList* flows);
+void AddToAgent(const ActiveNetwork& network, FlowList* flows);
+void AddToAgent(const ActiveNetwork& network, const Member& member, FlowList* flows);
 // Whether hosts of the network are told their addresses by DHCP, and whether its router advertises itself.
 bool AnswersDhcp(const ActiveNetwork& network);
 bool Advertises(const ActiveNetwork& network);
@@ -68,8 +84,9 @@ void AddOutput(const ActiveNetwork& network, const Member& member, FlowList* flo
 // Table 80: reg1 → all ports of a list (Destination::kAll, kUnbound), which is cut into parts, so that a port
 // that comes or goes changes a flow of bounded size, however many there are.
 struct ListPart {
-  // Cards beyond the tunnel, and ports that get a frame with the network's VLAN tag.
-  enum Kind { kPorts, kCards, kTaggedPorts };
+  // Cards beyond the tunnel, ports that a meter keeps from getting more than they may, and ports that get a
+  // frame with the network's VLAN tag.
+  enum Kind { kPorts, kCards, kLimitedPorts, kTaggedPorts };
   Kind kind = kPorts;
   // What the numbers of the ports have in common: all but the low kPartBits. Of cards, see PartOf().
   uint32_t block = 0;
@@ -100,11 +117,19 @@ void AddCardListPart(const ActiveNetwork& network, const ListPart& part, const s
                      FlowList* flows);
 // What holds for the network's tunnel whatever cards there are.
 void AddTunnel(const ActiveNetwork& network, FlowList* flows);
+// The way out alone.
+void AddTunnelOutput(const ActiveNetwork& network, FlowList* flows);
+
+// Table 12: what another card has routed into a network is from the router's MAC; its source must be an
+// address of a port that that card has in a network of the VRF.
+void AddTunnelCommon(FlowList* flows);
+void AddRoutedGuard(const ActiveNetwork& network, const RemoteMember& remote, FlowList* flows);
 
 // What is beyond the card's physical port, of a network of a VLAN: anybody but the ports and routers of this
 // card, and it is sent what is for nobody here. Without an uplink these add nothing.
 void AddUplink(const ActiveNetwork& network, FlowList* flows);
 void AddUplink(const ActiveNetwork& network, const Member& member, FlowList* flows);
+Actions ToUplink(const NetworkUplink& uplink);
 
 // Addresses that no bridge forwards (IEEE 802.1Q, table 8-1): spanning tree, pause frames, LLDP.
 const MacText& ReservedMacs();

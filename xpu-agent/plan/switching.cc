@@ -155,6 +155,7 @@ void AddSwitch(const ActiveNetwork& network, const RemoteMember& remote, FlowLis
       .LoadReg1(network.tunnel->ofport)
       .Goto(Table::kOutput);
   flows->Add(Table::kSwitch, Priority::kForward, {.metadata = network.key, .dl_dst = &remote.mac}, send);
+  if (network.only_routed) return;
   const Owner owner{remote.mac, network.tunnel->ofport, send};
   for (const IpText& address : remote.v4) AddV4(network.key, owner, address, flows);
   for (const IpText& address : remote.v6) AddV6(network, owner, address, flows);

@@ -15,6 +15,8 @@ void CompileCommon(const SwitchAbilities& abilities, FlowList* flows);
 void CompileNetwork(const ActiveNetwork& network, FlowList* flows);
 // Flows that the network's gateway is there for, if it has one.
 void CompileGateway(const ActiveNetwork& network, FlowList* flows);
+// Flows that lead the network's traffic through its functions, if it has some.
+void CompileChain(const ActiveNetwork& network, FlowList* flows);
 // Flows of one port of a network, whoever else is in it.
 void CompileMember(const ActiveNetwork& network, const Member& member, FlowList* flows);
 void CompileRemote(const ActiveNetwork& network, const RemoteMember& remote, FlowList* flows);

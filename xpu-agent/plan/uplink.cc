@@ -17,32 +17,24 @@ struct Priority {
   static constexpr uint16_t kPort = 100;
 };
 
-Actions ToUplink(const NetworkUplink& uplink) {
-  Actions actions;
-  if (uplink.vlan != 0) actions.PushVlan(uplink.vlan);
-  actions.Output(uplink.ofport);
-  return actions;
-}
-
 // What is this card's does not come from beyond it.
-void AddOwn(const ActiveNetwork& network, const IpText& address, FlowList* flows) {
-  const uint32_t uplink = network.uplink->ofport;
+void AddOwn(const ActiveNetwork& network, uint32_t ofport, const IpText& address, FlowList* flows) {
   const Actions drop;
   if (address.text.find(':') == std::string::npos) {
     flows->Add(Table::kGuard, Priority::kNeverFromUplink,
-               {.protocol = Protocol::kArp, .reg0 = uplink, .metadata = network.key, .arp_spa = &address},
+               {.protocol = Protocol::kArp, .reg0 = ofport, .metadata = network.key, .arp_spa = &address},
                drop);
     flows->Add(Table::kGuard, Priority::kNeverFromUplink,
-               {.protocol = Protocol::kIp, .reg0 = uplink, .metadata = network.key, .ip_src = &address},
+               {.protocol = Protocol::kIp, .reg0 = ofport, .metadata = network.key, .ip_src = &address},
                drop);
     return;
   }
   flows->Add(Table::kGuard, Priority::kNeverFromUplink,
-             {.protocol = Protocol::kIpv6, .reg0 = uplink, .metadata = network.key, .ip_src = &address},
+             {.protocol = Protocol::kIpv6, .reg0 = ofport, .metadata = network.key, .ip_src = &address},
              drop);
   flows->Add(Table::kGuard, Priority::kNeverFromUplink,
              {.protocol = Protocol::kIcmp6,
-              .reg0 = uplink,
+              .reg0 = ofport,
               .metadata = network.key,
               .icmp_type = kNeighbourAdvertisement,
               .icmp_code = 0,
@@ -52,12 +44,21 @@ void AddOwn(const ActiveNetwork& network, const IpText& address, FlowList* flows
 
 }  // namespace
 
+Actions ToUplink(const NetworkUplink& uplink) {
+  Actions actions;
+  if (uplink.vlan != 0) actions.PushVlan(uplink.vlan);
+  actions.Output(uplink.ofport);
+  return actions;
+}
+
 void AddUplink(const ActiveNetwork& network, FlowList* flows) {
   if (!network.uplink) return;
   const NetworkUplink& uplink = *network.uplink;
   Actions enter;
   if (uplink.vlan != 0) enter.PopVlan();
-  enter.LoadReg0(uplink.ofport).SetMetadata(network.key).Goto(Table::kGuard);
+  enter.LoadReg0(uplink.ofport);
+  if (network.chain) enter.LoadReg4(Way::kFromBeyond);
+  enter.SetMetadata(network.key).Goto(Table::kGuard);
   flows->Add(Table::kClassify, Priority::kFromUplink, {.in_port = uplink.ofport, .vlan = uplink.vlan}, enter);
 
   const Actions drop;
@@ -70,9 +71,9 @@ void AddUplink(const ActiveNetwork& network, FlowList* flows) {
   if (network.gateway) {
     flows->Add(Table::kGuard, Priority::kNeverFromUplink,
                {.reg0 = uplink.ofport, .metadata = network.key, .dl_src = &network.gateway->mac_text}, drop);
-    AddOwn(network, network.gateway->link_local_text, flows);
+    AddOwn(network, uplink.ofport, network.gateway->link_local_text, flows);
     for (const Gateway::Subnet& subnet : network.gateway->subnets)
-      AddOwn(network, subnet.address_text, flows);
+      AddOwn(network, uplink.ofport, subnet.address_text, flows);
   }
   Actions pass;
   pass.Goto(Table::kRoute);
@@ -93,16 +94,18 @@ void AddUplink(const ActiveNetwork& network, FlowList* flows) {
   }
   // Where ports of which no addresses are known have a list, the uplink is in it.
   if (network.has_unbound) return;
+  if (network.chain) return AddPortList(network, Destination::kUnbound, {}, flows);
   flows->Add(Table::kOutput, Priority::kPort, {.reg1 = Destination::kUnbound, .metadata = network.key},
              ToUplink(uplink));
 }
 
 void AddUplink(const ActiveNetwork& network, const Member& member, FlowList* flows) {
   if (!network.uplink) return;
+  const uint32_t uplink = network.uplink->ofport;
   flows->Add(Table::kGuard, Priority::kNeverFromUplink,
-             {.reg0 = network.uplink->ofport, .metadata = network.key, .dl_src = &member.mac}, Actions());
-  for (const IpText& address : member.v4) AddOwn(network, address, flows);
-  for (const IpText& address : member.v6) AddOwn(network, address, flows);
+             {.reg0 = uplink, .metadata = network.key, .dl_src = &member.mac}, Actions());
+  for (const IpText& address : member.v4) AddOwn(network, uplink, address, flows);
+  for (const IpText& address : member.v6) AddOwn(network, uplink, address, flows);
 }
 
 }  // namespace xpu::pipeline

@@ -163,6 +163,10 @@ evpn::LogicalBridge Show(const LogicalBridge& bridge, const ModelView& view) {
                                                                                 : evpn::LB_OPER_STATUS_DOWN);
   *shown.mutable_status()->add_components() = ShowSwitch(state);
   ShowVtep(bridge.vtep, view, shown.mutable_status());
+  if (bridge.vni.has_value() && !view.state().model.tunnel.has_value()) {
+    *shown.mutable_status()->add_components() =
+        ShowMissing("vni", "the bridge is on this card alone; start its xpu-agent with --vtep");
+  }
   return shown;
 }
 

@@ -73,7 +73,7 @@ evpn::Component ShowMissing(absl::string_view part, absl::string_view why) {
   evpn::Component component;
   component.set_name(std::string(part));
   component.set_status(evpn::COMP_STATUS_ERROR);
-  component.set_details(std::string(why));
+  component.set_details(absl::StrCat("not realised: ", why));
   return component;
 }
 

@@ -1,11 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "xpu-agent/model/shared_map.h"
 
 namespace xpu {
 
@@ -24,7 +24,7 @@ std::string PageToken(absl::string_view kind, absl::string_view last_id);
 
 // Calls `add` with each object of the page and returns the token of the next one, empty after the last.
 template <typename T, typename Add>
-std::string ListPage(absl::string_view kind, const std::map<std::string, T>& objects, const PageRequest& page,
+std::string ListPage(absl::string_view kind, const SharedMap<T>& objects, const PageRequest& page,
                      Add add) {
   auto it = page.after.empty() ? objects.begin() : objects.upper_bound(page.after);
   std::string last;

@@ -11,7 +11,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-std::vector<int> Page(const std::map<std::string, int>& objects, int32_t size, std::string* token) {
+std::vector<int> Page(const SharedMap<int>& objects, int32_t size, std::string* token) {
   std::vector<int> page;
   *token = ListPage("things", objects, ParsePage("things", size, *token).value(),
                     [&](int object) { page.push_back(object); });
@@ -19,7 +19,7 @@ std::vector<int> Page(const std::map<std::string, int>& objects, int32_t size, s
 }
 
 TEST(Paging, GoesThroughInOrderAndEnds) {
-  const std::map<std::string, int> objects = {{"a", 1}, {"b", 2}, {"c", 3}, {"d", 4}};
+  const SharedMap<int> objects = {{"a", 1}, {"b", 2}, {"c", 3}, {"d", 4}};
   std::string token;
   EXPECT_THAT(Page(objects, 3, &token), ElementsAre(1, 2, 3));
   EXPECT_NE(token, "");

@@ -87,9 +87,33 @@ class PortServiceImpl final : public agent::v1::PortService::CallbackService {
                                  "; add it to --host-vlans of its xpu-agent (now \"", host_vlans_.ToString(),
                                  "\"), or use a Network")));
     }
+    if (parsed->bandwidth.has_value()) {
+      if (const absl::Status may = access_.MayLimitPort(access_.CallerOf(*context), "BindPort"); !may.ok())
+        return Refuse(context, may);
+    }
     ServerUnaryReactor* reactor = context->DefaultReactor();
     Bind(std::make_shared<const BindSpec>(*std::move(parsed)), access_.CallerOf(*context),
          PatienceOf(*context), kMaxBlocks, reactor, answer);
+    return reactor;
+  }
+
+  ServerUnaryReactor* SetBandwidth(CallbackServerContext* context,
+                                   const agent::v1::SetBandwidthRequest* request,
+                                   agent::v1::Bandwidth* answer) override {
+    absl::StatusOr<std::string> id = BridgePortId(request->bridge_port());
+    if (!id.ok()) return Refuse(context, Annotate(id.status(), "bridge_port"));
+    const Bandwidth bandwidth = ParseBandwidth(request->bandwidth());
+    ServerUnaryReactor* reactor = context->DefaultReactor();
+    owner_.Submit({.change = [id = *id, bandwidth](
+                                 AgentState& draft,
+                                 const RepresentorLookup&) { return xpu::SetBandwidth(draft, id, bandwidth); },
+                   .objects = {BridgePortName(*id)},
+                   .patience = PatienceOf(*context),
+                   .done =
+                       [reactor, bandwidth, answer](const absl::Status& status, const ModelView&) {
+                         *answer = ShowBandwidth(bandwidth);
+                         reactor->Finish(ToGrpc(status));
+                       }});
     return reactor;
   }
 

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "xpu-agent/datapath/offload.h"
 
 namespace grpc {
 class Service;
@@ -30,6 +33,8 @@ std::unique_ptr<grpc::Service> MakeLogicalBridgeService(ModelOwner& owner);
 std::unique_ptr<grpc::Service> MakeBridgePortService(ModelOwner& owner, const VlanRanges& host_vlans,
                                                      AccessPolicy& access);
 std::unique_ptr<grpc::Service> MakeSviService(ModelOwner& owner);
+// Network functions; see proto/xpu/agent/v1/chain_service.proto.
+std::unique_ptr<grpc::Service> MakeChainService(ModelOwner& owner);
 // Gets the card more of the addresses of the logical bridge with this id: a block that has `need`, which is
 // an address, "IPv4" or "IPv6". `done` is called once, on any thread, when the agent has been told of it, or
 // it cannot be had.
@@ -40,7 +45,13 @@ using AddressSource = std::function<void(const std::string& bridge, const std::s
 std::unique_ptr<grpc::Service> MakePortService(ModelOwner& owner, const VlanRanges& host_vlans,
                                                AccessPolicy& access, AddressSource addresses = nullptr);
 
-// Full names of all these services, e.g. for health checks: none can do its work without the switch.
+// What the switch says of its offload (PortOffload, by interface), or why it does not. Called on a thread of the
+// service's; may take as long as the switch does.
+using OffloadSource = std::function<absl::StatusOr<std::map<std::string, PortOffload>>()>;
+// See proto/xpu/agent/v1/offload_service.proto. Null: Unimplemented.
+std::unique_ptr<grpc::Service> MakeOffloadService(ModelOwner& owner, OffloadSource source);
+
+// Full names of the services that cannot do their work without the switch, e.g. for health checks.
 std::vector<std::string> SwitchServiceNames();
 
 }  // namespace xpu

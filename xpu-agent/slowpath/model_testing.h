@@ -67,11 +67,7 @@ inline ModelIndex IndexOf(const Model& model) {
 }
 
 inline PacketIn Packet(pipeline::PacketOpcode opcode, uint64_t key, uint32_t port, const std::string& bytes) {
-  return {.in_port = port,
-          .metadata = key,
-          .regs = {port},
-          .userdata = std::string(1, static_cast<char>(opcode)),
-          .bytes = bytes};
+  return {.in_port = port, .metadata = key, .regs = {port, static_cast<uint32_t>(opcode)}, .bytes = bytes};
 }
 
 }  // namespace xpu::slowpath

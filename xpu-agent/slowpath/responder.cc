@@ -70,11 +70,11 @@ RouterAdvertisement AdvertisementOf(const ModelIndex::Network& network) {
 Responder::Answer Responder::Handle(const ModelIndex& index, const PacketIn& packet, absl::Time now) {
   Ethernet frame;
   const ModelIndex::Network* network = index.FindNetwork(packet.metadata);
-  if (packet.userdata.empty() || network == nullptr || !Parse(packet.bytes, &frame)) {
+  if (network == nullptr || !Parse(packet.bytes, &frame)) {
     ++counters_.ignored;
     return {};
   }
-  const auto opcode = static_cast<PacketOpcode>(packet.userdata[0]);
+  const auto opcode = static_cast<PacketOpcode>(packet.regs[1]);
   const bool is_message = opcode == PacketOpcode::kDhcp || opcode == PacketOpcode::kRouterSolicitation ||
                           opcode == PacketOpcode::kNeighbourSolicitation;
   if (!(is_message ? messages_ : errors_).Take({packet.metadata, frame.src}, now)) {

@@ -58,10 +58,10 @@ TEST_F(ResponderTest, TellsNobodyElseAnything) {
   EXPECT_FALSE(Handle(Discover(kPlain, 4, kMacUnbound)).packet.has_value());
   EXPECT_FALSE(Handle(Discover(999)).packet.has_value());
   PacketIn nameless = Discover();
-  nameless.userdata.clear();
+  nameless.regs[1] = 0;
   EXPECT_FALSE(Handle(nameless).packet.has_value());
   PacketIn unknown = Discover();
-  unknown.userdata = "\x7f";
+  unknown.regs[1] = 0x7f;
   EXPECT_FALSE(Handle(unknown).packet.has_value());
   PacketIn empty = Discover();
   empty.bytes.clear();

@@ -22,7 +22,7 @@ void ExpectSwitchFitsStore(AgentOnFakes& agent) {
   Model model = agent.store().Load()->model;
   const auto representors = agent.representors().List().value();
   for (const auto& [name, interface] : representors) {
-    const int index = agent.representors().Prepare(interface, 0).value();
+    const int index = agent.representors().Prepare(interface, 0, 0).value().index;
     model.representors[PortFunction::FromPhysPortName(name)->ToPortId()] = {interface,
                                                                             static_cast<uint32_t>(index)};
   }

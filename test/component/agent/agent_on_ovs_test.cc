@@ -1,6 +1,7 @@
 // The whole agent on a real Open vSwitch, with pods that ping each other: SQLite, netlink and OpenFlow are
 // real, only the sysfs tree is made by the test.
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -92,9 +93,11 @@ class AgentOnOvs : public ::testing::Test {
     // As with a kernel, which has it in sysfs when it tells of it.
     std::filesystem::create_directories(absl::StrCat(folder_.path(), "/sys/class/net/", name));
     std::ofstream(absl::StrCat(folder_.path(), "/sys/class/net/", name, "/phys_port_name")) << name << "\n";
-    EXPECT_EQ(ovs_->netns().AddVeth(name, *pod, "eth0"), absl::OkStatus());
-    // It is for the agent to bring it up.
-    EXPECT_EQ(ovs_->netns().Run({"ip", "link", "set", name, "down"}).status(), absl::OkStatus());
+    // Not up: that is for the agent to do.
+    const std::vector<std::string> add = {"ip",   "link", "add",  name,    "type",     "veth",
+                                          "peer", "name", "eth0", "netns", pod->path()};
+    EXPECT_EQ(ovs_->netns().Run(add).status(), absl::OkStatus());
+    EXPECT_EQ(pod->Run({"ip", "link", "set", "eth0", "up"}).status(), absl::OkStatus());
     return pod;
   }
   void Restart() {
@@ -227,6 +230,26 @@ TEST_F(AgentOnOvs, RepresentorsComeBackToTheSwitchAndWhatIsOthersStays) {
   EXPECT_EQ(ovs_->Vsctl({"list-ports", "br-xpu"}).value(), "pf0vf0\npf0vf1\npf0vf2\nuplink\n");
 }
 
+TEST_F(AgentOnOvs, ARepresentorThatIsSetDownByHandIsLeftSoAndTold) {
+  MakeNetwork(opi(), "blue", 10);
+  Attach(0, "blue", "10.0.0.2");
+  Attach(1, "blue", "10.0.0.3");
+  PortNews news;
+  opi().WatchPorts(news.Observer());
+  ASSERT_TRUE(news.AwaitPort("host0-1", true));
+  ASSERT_EQ(ovs_->netns().Run({"ip", "link", "set", "pf0vf1", "down"}).status(), absl::OkStatus());
+  ASSERT_TRUE(news.AwaitPort("host0-1", false));
+  EXPECT_FALSE(Reaches(0, 1));
+  // What else happens on the card does not bring it up.
+  pods_.push_back(MakeFunction(3));
+  ASSERT_TRUE(news.AwaitPort("host0-3", true));
+  ASSERT_TRUE(news.AwaitPort("host0-1", false));
+  ASSERT_EQ(ovs_->netns().Run({"ip", "link", "set", "pf0vf1", "up"}).status(), absl::OkStatus());
+  ASSERT_TRUE(news.AwaitPort("host0-1", true));
+  opi().WatchPorts(nullptr);
+  EXPECT_TRUE(Reaches(0, 1));
+}
+
 TEST_F(AgentOnOvs, AKilledSwitchIsFilledAgain) {
   MakeNetwork(opi(), "blue", 10);
   Attach(0, "blue", "10.0.0.2");
@@ -265,7 +288,9 @@ TEST_F(AgentOnOvs, FlowsThatSomebodyRemovesOrReplacesAreBackWithinASecondAndOthe
   const std::vector<std::vector<std::string>> attacks = {
       {"del-flows", "br-xpu", "cookie=0x7870750000000000/0xffffffff00000000"},
       {"del-flows", "br-xpu", "table=0"},
-      {"mod-flows", "br-xpu", "table=80,actions=drop"}};
+      {"mod-flows", "br-xpu", "table=80,actions=drop"},
+      // With the flows that use them.
+      {"del-meters", "br-xpu"}};
   // It has talked before: an unanswered ARP request would be asked again after a second only.
   ASSERT_EQ(pods_[0]->Try({"ping", "-c", "1", "-w", "5", "10.0.0.3"})->exit_code, 0);
   for (const auto& attack : attacks) {
@@ -273,9 +298,33 @@ TEST_F(AgentOnOvs, FlowsThatSomebodyRemovesOrReplacesAreBackWithinASecondAndOthe
     // A pod that talks all the time is heard again within the second.
     const auto heard = pods_[0]->Try({"ping", "-i", "0.05", "-w", "1", "10.0.0.3"});
     ASSERT_TRUE(heard.ok());
-    EXPECT_EQ(heard->exit_code, 0) << attack[2];
-    EXPECT_EQ(ovs_->DumpFlows("br-xpu").value(), before) << attack[2];
+    EXPECT_EQ(heard->exit_code, 0) << attack.back();
+    EXPECT_EQ(ovs_->DumpFlows("br-xpu").value(), before) << attack.back();
   }
+}
+
+TEST_F(AgentOnOvs, ARefusedFlowFailsItsPortAloneAndIsTakenOnceTheSwitchDoes) {
+  MakeNetwork(opi(), "blue", 10);
+  Attach(0, "blue", "10.0.0.2");
+  Attach(1, "blue", "10.0.0.3");
+  // The first table has room for what is there.
+  const std::vector<std::string> flows = ovs_->DumpFlows("br-xpu").value();
+  const auto in_first_table = std::count_if(flows.begin(), flows.end(), [](const std::string& flow) {
+    return flow.find("table=") == std::string::npos;
+  });
+  ASSERT_GT(in_first_table, 1);
+  ASSERT_TRUE(ovs_->Vsctl({"--", "--id=@full", "create", "Flow_Table",
+                           absl::StrCat("flow_limit=", in_first_table), "overflow_policy=refuse", "--", "set",
+                           "bridge", "br-xpu", "flow_tables:0=@full"})
+                  .ok());
+  const auto refused = opi().BindPort(BindOf("host0-2", "blue", 3, 1, {"10.0.0.4"}));
+  EXPECT_FALSE(refused.ok());
+  EXPECT_THAT(std::string(refused.status().message()), ::testing::HasSubstr("TABLE_FULL"));
+  EXPECT_TRUE(Reaches(0, 1));
+  ASSERT_TRUE(ovs_->Vsctl({"clear", "bridge", "br-xpu", "flow_tables"}).ok());
+  Attach(2, "blue", "10.0.0.4");
+  EXPECT_TRUE(Reaches(0, 2));
+  EXPECT_TRUE(Reaches(1, 0));
 }
 
 TEST_F(AgentOnOvs, AFunctionThatComesLaterIsTakenUp) {

@@ -4,6 +4,8 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/ip_address.h"
+#include "common/rpc/bad_request.h"
 #include "common/rpc/rpc.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -179,6 +181,16 @@ TEST_F(AgentOpi, DeleteOfWhatIsNotThereIsNotFoundUnlessAllowed) {
   request.set_name("host0-0");
   google::protobuf::Empty empty;
   EXPECT_EQ(ports_->DeleteBridgePort(&context, request, &empty).error_code(), grpc::StatusCode::NOT_FOUND);
+  grpc::ClientContext again;
+  request.set_allow_missing(true);
+  EXPECT_TRUE(ports_->DeleteBridgePort(&again, request, &empty).ok());
+}
+
+TEST_F(AgentOpi, AListOfNothingIsEmptyAndNoError) {
+  EXPECT_THAT(*agent_.client().ListVrfs(), ::testing::IsEmpty());
+  EXPECT_THAT(*agent_.client().ListLogicalBridges(), ::testing::IsEmpty());
+  EXPECT_THAT(*agent_.client().ListBridgePorts(), ::testing::IsEmpty());
+  EXPECT_THAT(*agent_.client().ListSvis(), ::testing::IsEmpty());
 }
 
 TEST_F(AgentOpi, AnIdMayBeLeftOutOrStandInTheName) {
@@ -273,6 +285,26 @@ TEST_F(AgentOpi, ComponentsTellWhatIsAskedForAndNotDone) {
     EXPECT_NE(component.details(), "") << component.name();
   }
   EXPECT_THAT(missing, ::testing::ElementsAre("loopback", "vni", "vtep"));
+  // A gateway that speaks no BGP, and a network that is to be on other cards while this one has no tunnels.
+  MakeNetwork(agent_.client(), "blue", 10);
+  evpn::SviSpec svi;
+  svi.set_vrf("vrfs/tenant");
+  svi.set_logical_bridge("logicalBridges/blue");
+  svi.set_enable_bgp(true);
+  svi.set_remote_as(65000);
+  svi.add_gw_ip_prefix()->set_len(24);
+  svi.mutable_gw_ip_prefix(0)->mutable_addr()->set_v4_addr(0x0a0000fe);
+  const auto gateway = agent_.client().CreateSvi("blue", svi);
+  ASSERT_EQ(gateway.status(), absl::OkStatus());
+  const auto bridge = agent_.client().GetLogicalBridge("logicalBridges/blue");
+  ASSERT_EQ(bridge.status(), absl::OkStatus());
+  for (const auto& [status, name] :
+       {std::pair(gateway->status().components(), "bgp"), std::pair(bridge->status().components(), "vni")}) {
+    ASSERT_EQ(status.size(), 2) << name;
+    EXPECT_EQ(status[1].name(), name);
+    EXPECT_EQ(status[1].status(), evpn::COMP_STATUS_ERROR);
+    EXPECT_THAT(status[1].details(), ::testing::StartsWith("not realised: "));
+  }
   const auto plain = agent_.client().CreateVrf("plain", {});
   ASSERT_EQ(plain.status(), absl::OkStatus());
   ASSERT_EQ(plain->status().components_size(), 1);
@@ -310,6 +342,60 @@ TEST_F(AgentOpi, AllWrongFieldsAreNamedAtOnce) {
                             "bridge_port.spec.logical_bridges[0]: "}) {
     EXPECT_THAT(std::string(status.message()), HasSubstr(field));
   }
+}
+
+TEST_F(AgentOpi, EachKindTellsInTheErrorsDetailsWhichFieldsAreWrong) {
+  ASSERT_TRUE(agent_.client().CreateVrf("tenant", {}).ok());
+  ASSERT_TRUE(agent_.client().CreateLogicalBridge("blue", BridgeSpecOf(10)).ok());
+  const auto fields = [](const absl::Status& status) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    std::vector<std::string> fields;
+    for (const FieldViolation& violation : ViolationsOf(status)) {
+      EXPECT_NE(violation.why, "") << violation.field;
+      fields.push_back(violation.field);
+    }
+    return fields;
+  };
+  using ::testing::ElementsAre;
+  OpiClient& opi = agent_.client();
+  EXPECT_THAT(fields(opi.CreateVrf("a/b", {}).status()), ElementsAre("vrf_id"));
+  for (const uint32_t vni : {0u, 1u << 24}) {
+    evpn::VrfSpec vrf;
+    vrf.set_vni(vni);
+    vrf.mutable_loopback_ip_prefix()->set_len(33);
+    vrf.mutable_loopback_ip_prefix()->mutable_addr()->set_v4_addr(0x0a000001);
+    vrf.mutable_vtep_ip_prefix()->mutable_addr()->set_v6_addr("too short");
+    EXPECT_THAT(fields(opi.CreateVrf("v", vrf).status()),
+                ::testing::UnorderedElementsAre("vrf.spec.vni", "vrf.spec.loopback_ip_prefix",
+                                                "vrf.spec.vtep_ip_prefix"));
+  }
+  for (const uint32_t vlan : {0u, 4095u}) {
+    evpn::LogicalBridgeSpec bridge;
+    bridge.set_vlan_id(vlan);
+    EXPECT_THAT(fields(opi.CreateLogicalBridge("b", bridge).status()),
+                ElementsAre("logical_bridge.spec.vlan_id"));
+  }
+  evpn::CreateBridgePortRequest port;
+  *port.mutable_bridge_port()->mutable_spec() = PortSpecOf(1);
+  port.set_bridge_port_id("host0-0");
+  // Of a group.
+  port.mutable_bridge_port()->mutable_spec()->set_mac_address(std::string("\1\0\0\0\0\1", 6));
+  EXPECT_THAT(fields(CreatePort(port).status()), ElementsAre("bridge_port.spec.mac_address"));
+  evpn::SviSpec svi;
+  svi.set_vrf("vrfs/tenant");
+  svi.set_logical_bridge("logicalBridges/blue");
+  svi.set_enable_bgp(true);
+  for (const int length : {24, 129}) {
+    auto& gateway = *svi.add_gw_ip_prefix();
+    gateway.set_len(length);
+    gateway.mutable_addr()->set_v6_addr(IpAddress::Parse("2001:db8::1")->ToBytes());
+  }
+  EXPECT_THAT(fields(opi.CreateSvi("s", svi).status()), ElementsAre("svi.spec.gw_ip_prefix[1]"));
+  svi.mutable_gw_ip_prefix()->RemoveLast();
+  EXPECT_THAT(fields(opi.CreateSvi("s", svi).status()), ElementsAre("svi.spec.remote_as"));
+  EXPECT_THAT(fields(opi.GetVrf("vrfs/").status()), ElementsAre("name"));
+  EXPECT_THAT(fields(opi.BindPort(BindOf("host0-0", "blue", 1, 1, {"10.0.0.256"})).status()),
+              ElementsAre("addresses"));
 }
 
 TEST_F(AgentOpi, AMalformedClaimIsRefused) {

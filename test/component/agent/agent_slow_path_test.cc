@@ -18,8 +18,7 @@ slowpath::DhcpAnswer OfferTo(AgentOnFakes& agent, int mac) {
                       .options = {{53, "\x01"}}};
   agent.packets().Deliver({.in_port = 1,
                            .metadata = 1,
-                           .regs = {1},
-                           .userdata = std::string(1, static_cast<char>(pipeline::PacketOpcode::kDhcp)),
+                           .regs = {1, static_cast<uint32_t>(pipeline::PacketOpcode::kDhcp)},
                            .bytes = message.Frame()});
   const std::vector<PacketOut> sent = agent.packets().TakeSent(1);
   return sent.empty() ? slowpath::DhcpAnswer() : slowpath::ReadDhcpAnswer(sent[0].bytes);
@@ -66,8 +65,7 @@ TEST(AgentSlowPath, OffersTheAddressThatAPortWasBoundTo) {
   DhcpMessage gone{.mac = MacAddress::FromBytes(TestMac(1)).value().ToString(), .options = {{53, "\x01"}}};
   agent.packets().Deliver({.in_port = 1,
                            .metadata = 1,
-                           .regs = {1},
-                           .userdata = std::string(1, static_cast<char>(pipeline::PacketOpcode::kDhcp)),
+                           .regs = {1, static_cast<uint32_t>(pipeline::PacketOpcode::kDhcp)},
                            .bytes = gone.Frame()});
   EXPECT_EQ(OfferTo(agent, 2).yiaddr.ToString(), "10.0.0.8");
 }

@@ -125,10 +125,16 @@ TEST_F(OvsFlowsTest, LeavesOutPortsWithImpossibleNames) {
 
 TEST_F(OvsFlowsTest, DoesNotWakeUpWhileNothingHappens) {
   ApplyOk({.flow_puts = {{{0, 1, "ip"}, "drop"}}});
-  const uint64_t before = switch_->counters().wakeups;
-  // The passing of time is what is tested: two pings that are two seconds apart.
-  ASSERT_TRUE(ovs_->netns().Run({"ping", "-c2", "-i2", "-q", "127.0.0.1"}).ok());
-  EXPECT_EQ(switch_->counters().wakeups, before);
+  // The passing of time is what is tested: two pings that are two seconds apart. What the change itself
+  // brings (the flow monitor tells of it too) comes in the first such time; what wakes by the clock comes in
+  // each.
+  uint64_t woken = 1;
+  for (int i = 0; i < 3 && woken > 0; ++i) {
+    const uint64_t before = switch_->counters().wakeups;
+    ASSERT_TRUE(ovs_->netns().Run({"ping", "-c2", "-i2", "-q", "127.0.0.1"}).ok());
+    woken = switch_->counters().wakeups - before;
+  }
+  EXPECT_EQ(woken, 0u);
 }
 
 }  // namespace

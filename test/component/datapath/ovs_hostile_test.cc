@@ -135,26 +135,28 @@ TEST_F(OvsHostileOpenFlowTest, FlowsThatCannotBeDecoded) {
 TEST_F(OvsHostileOpenFlowTest, ARefusalToReportFlows) {
   // Errors (1): bad request (1), bad type (1), for the first transactions of the connection.
   std::string errors;
-  for (int xid = 1; xid < 16; ++xid) errors += Bytes({5, 1, 0, 12, 0, 0, 0, xid, 0, 1, 0, 1});
+  for (int xid = 1; xid < 100; ++xid) errors += Bytes({5, 1, 0, 12, 0, 0, 0, xid, 0, 1, 0, 1});
   Run(kHello14 + errors, "refuses to report");
 }
 
 TEST_F(OvsHostileOpenFlowTest, ASwitchWithoutFlowMonitorIsReadOnce) {
   const std::string dir = ovs_->dir() + "/old";
   std::filesystem::create_directory(dir);
-  // An error for the first request but for settings, and for the next a multipart reply (19) with one flow
-  // (1): table 10, priority 7, our cookie, an empty match, no instructions.
+  // Errors for the requests for meters and flows, and for the next a multipart reply (19) with one flow (1):
+  // table 10, priority 7, our cookie, an empty match, no instructions.
   const std::string flow = Bytes({0, 56, 10, 0}) + std::string(8, '\0') + Bytes({0, 7}) +
                            std::string(10, '\0') + Bytes({0x78, 0x70, 0x75, 0, 0, 0, 0, 0}) +
                            std::string(16, '\0') + Bytes({0, 1, 0, 4, 0, 0, 0, 0});
   HostilePeer peer(dir + "/" + kBridge + ".mgmt",
-                   kHello14 + Bytes({5, 1, 0, 12, 0, 0, 0, 2, 0, 1, 0, 2}) +
-                       Bytes({5, 19, 0, 72, 0, 0, 0, 3, 0, 1, 0, 0, 0, 0, 0, 0}) + flow);
+                   kHello14 + Bytes({5, 1, 0, 12, 0, 0, 0, 4, 0, 1, 0, 2}) +
+                       Bytes({5, 1, 0, 12, 0, 0, 0, 5, 0, 1, 0, 2}) +
+                       Bytes({5, 19, 0, 72, 0, 0, 0, 6, 0, 1, 0, 0, 0, 0, 0, 0}) + flow);
   OvsSwitchOptions options = Options();
   options.openflow_dir = dir;
   StartSwitch(options);
   ASSERT_TRUE(observer_->AwaitReady());
   EXPECT_EQ(Snapshot().flows, (FlowTable{{{10, 7, ""}, "drop"}}));
+  EXPECT_FALSE(Snapshot().abilities.meter);
   switch_.reset();
 }
 

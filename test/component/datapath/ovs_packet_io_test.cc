@@ -1,8 +1,6 @@
 #include "xpu-agent/datapath/ovs/ovs_packet_io.h"
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "test/lib/ovs/test_ovs.h"
 #include "xpu-agent/datapath/packet_io_contract.h"
 
@@ -10,13 +8,6 @@ namespace xpu {
 namespace {
 
 constexpr char kBridge[] = "br-xpu";
-
-// "01.05.dc"
-std::string Dotted(const std::string& bytes) {
-  std::string text;
-  for (const char c : bytes) absl::StrAppend(&text, text.empty() ? "" : ".", absl::BytesToHexString({&c, 1}));
-  return text;
-}
 
 class OvsHarness : public PacketIoHarness {
  public:
@@ -32,11 +23,10 @@ class OvsHarness : public PacketIoHarness {
         OvsPacketIoOptions{.openflow_dir = ovs_->openflow_dir(), .bridge = kBridge});
   }
   PacketIo& io() override { return *io_; }
-  void Punt(uint8_t table, const std::string& userdata) override {
+  void Punt(uint8_t table) override {
     const auto done =
         ovs_->Ofctl({"add-flow", kBridge,
-                     absl::StrCat("table=", table, ",actions=controller(id=", kPacketControllerId,
-                                  ",userdata=", Dotted(userdata), ")")});
+                     absl::StrCat("table=", table, ",actions=controller(id=", kPacketControllerId, ")")});
     EXPECT_TRUE(done.ok()) << done.status();
   }
   void Disconnect() override { ovs_->KillVswitchd(); }
@@ -60,7 +50,7 @@ INSTANTIATE_TEST_SUITE_P(Ovs, OvsPacketIoTest,
                          ::testing::Values([] { return std::make_unique<OvsHarness>(); }));
 
 TEST_P(OvsPacketIoTest, LimitsWhatTheFlowsMaySend) {
-  harness_->Punt(kTable, "x");
+  harness_->Punt(kTable);
   SendUntilBack(Packet("set up"));
   const auto meters = harness().ovs().Ofctl({"dump-meters", kBridge});
   ASSERT_TRUE(meters.ok()) << meters.status();
@@ -69,10 +59,9 @@ TEST_P(OvsPacketIoTest, LimitsWhatTheFlowsMaySend) {
 }
 
 TEST_P(OvsPacketIoTest, DoesNotGetWhatIsForOtherControllers) {
-  harness_->Punt(kTable, "x");
+  harness_->Punt(kTable);
   SendUntilBack(Packet("set up"));
-  const auto done =
-      harness().ovs().Ofctl({"add-flow", kBridge, "table=31,actions=controller(id=5,userdata=01)"});
+  const auto done = harness().ovs().Ofctl({"add-flow", kBridge, "table=31,actions=controller(id=5)"});
   ASSERT_TRUE(done.ok()) << done.status();
   PacketOut other = Packet("for another");
   other.table = 31;

@@ -58,6 +58,34 @@ TEST_F(OvsSwitchTest, ARestartOfOvsdbServerLosesNothing) {
   EXPECT_EQ(Snapshot(), (SwitchSnapshot{.flows = {{kFlow, "output:2"}, {kOther, "drop"}}}));
 }
 
+// Nobody but Open vSwitch is here: while it has no database, ovs-vswitchd does not run its bridges, and that
+// is where a datapath in user space reads the ports that have no thread of their own
+// (docs/design/datapath.md).
+TEST(BareOpenVSwitch, InUserSpaceForwardsLateWithoutOvsdbServer) {
+  auto ovs = testing::TestOvs::Start();
+  auto left = TestNetns::Create(), right = TestNetns::Create();
+  ASSERT_TRUE(ovs.ok() && left.ok() && right.ok());
+  ASSERT_EQ((*ovs)->netns().AddVeth("rep1", **left, "eth0"), absl::OkStatus());
+  ASSERT_EQ((*ovs)->netns().AddVeth("rep2", **right, "eth0"), absl::OkStatus());
+  ASSERT_EQ((*ovs)->AddBridge("br0"), absl::OkStatus());
+  ASSERT_EQ((*ovs)->AddPort("br0", "rep1", 1), absl::OkStatus());
+  ASSERT_EQ((*ovs)->AddPort("br0", "rep2", 2), absl::OkStatus());
+  for (const char* flow : {"in_port=1,actions=output:2", "in_port=2,actions=output:1"})
+    ASSERT_TRUE((*ovs)->Ofctl({"add-flow", "br0", flow}).ok());
+  ASSERT_TRUE((*left)->Run({"ip", "addr", "add", "10.0.0.1/24", "dev", "eth0"}).ok());
+  ASSERT_TRUE((*right)->Run({"ip", "addr", "add", "10.0.0.2/24", "dev", "eth0"}).ok());
+  ASSERT_TRUE((*left)->Run({"ping", "-c1", "-W10", "10.0.0.2"}).ok());
+
+  (*ovs)->KillOvsdbServer();
+  // It answers, so its loop turns.
+  ASSERT_TRUE((*ovs)->Appctl({"version"}).ok());
+  const auto late = (*left)->Try({"ping", "-c1", "-W1", "10.0.0.2"});
+  ASSERT_TRUE(late.ok()) << late.status();
+  EXPECT_NE(late->exit_code, 0);
+  ASSERT_EQ((*ovs)->StartOvsdbServer(), absl::OkStatus());
+  EXPECT_TRUE((*left)->Run({"ping", "-c1", "-W30", "10.0.0.2"}).ok());
+}
+
 TEST_F(OvsSwitchTest, ComesBackAfterVswitchdWasKilledManyTimes) {
   StartSwitch();
   ASSERT_TRUE(observer_->AwaitReady());

@@ -52,6 +52,17 @@ class OvsHarness : public SwitchHarness {
   void RemoveFlow(const FlowKey& key) override {
     EXPECT_EQ(ovs_->Ofctl({"--strict", "del-flows", kBridge, FlowToText(key)}).status(), absl::OkStatus());
   }
+  void PutMeter(uint32_t id, const Meter& meter) override {
+    const std::string text =
+        absl::StrCat("meter=", id, ",", meter.unit == Meter::Unit::kKilobits ? "kbps" : "pktps",
+                     ",burst,band=type=drop,rate=", meter.rate, ",burst_size=", meter.burst);
+    const bool is_there = absl::StrContains(ovs_->Ofctl({"dump-meters", kBridge}).value_or(""),
+                                            absl::StrCat("meter=", id, " "));
+    EXPECT_EQ(ovs_->Ofctl({is_there ? "mod-meter" : "add-meter", kBridge, text}).status(), absl::OkStatus());
+  }
+  void RemoveMeter(uint32_t id) override {
+    EXPECT_EQ(ovs_->Ofctl({"del-meter", kBridge, absl::StrCat("meter=", id)}).status(), absl::OkStatus());
+  }
   std::string RefusedActions() override { return "group:77"; }
   bool HasFlow(const FlowKey& key) override {
     auto flows = ovs_->DumpFlows(kBridge);

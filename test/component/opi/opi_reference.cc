@@ -387,6 +387,12 @@ Code OpiReference::Fits(const std::string& id, const evpn::LogicalBridgeSpec& sp
   for (const auto& [other_id, other] : bridges_) {
     if (other_id != id && other.vlan_id() == spec.vlan_id()) return Code::kAlreadyExists;
   }
+  for (const auto& [port_id, port] : ports_) {
+    // In the card's own network of that VLAN.
+    const bool is_in_it =
+        port.logical_bridges_size() == 1 && port.logical_bridges(0) == absl::StrCat(spec.vlan_id());
+    if (is_in_it && !spec.has_vni()) return Code::kAlreadyExists;
+  }
   return spec.has_vni() && VniIsTaken(spec.vni(), absl::StrCat("logicalBridges/", id)) ? Code::kAlreadyExists
                                                                                        : Code::kOk;
 }

@@ -67,7 +67,17 @@ void Wire::Send(const std::string& frame) {
       << std::strerror(errno);
 }
 
-absl::StatusOr<std::unique_ptr<LabCard>> LabCard::Create(int number, const TestNetns& fabric) {
+absl::Status LabCard::MakeTunnelEnd(const std::string& interface) {
+  const TestNetns& netns = ovs_->netns();
+  XPU_RETURN_IF_ERROR(netns.Run({"ip", "address", "add", vtep_ + "/24", "dev", interface}).status());
+  XPU_RETURN_IF_ERROR(netns.Run({"ip", "link", "set", interface, "up"}).status());
+  XPU_ASSIGN_OR_RETURN(const std::string link, netns.Run({"ip", "-j", "link", "show", "dev", interface}));
+  underlay_mac_ = nlohmann::json::parse(link)[0].value("address", "");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<LabCard>> LabCard::Create(int number, const TestNetns& fabric,
+                                                         CardDatapath datapath) {
   auto card = absl::WrapUnique(new LabCard());
   card->number_ = number;
   card->vtep_ = absl::StrCat("192.0.2.", number + 1);
@@ -82,22 +92,29 @@ absl::StatusOr<std::unique_ptr<LabCard>> LabCard::Create(int number, const TestN
         fabric.Run({"ip", "link", "set", outer, "mtu", "1600", "master", bridge, "up"}).status());
   }
   TestOvs& ovs = *card->ovs_;
-  XPU_RETURN_IF_ERROR(ovs.Vsctl({"add-br", kUnderlay, "--", "set", "bridge", kUnderlay,
-                                 "datapath_type=netdev", "--", "add-port", kUnderlay, "p0"})
-                          .status());
-  XPU_RETURN_IF_ERROR(netns.Run({"ip", "address", "add", card->vtep_ + "/24", "dev", kUnderlay}).status());
-  XPU_RETURN_IF_ERROR(netns.Run({"ip", "link", "set", kUnderlay, "up"}).status());
-  XPU_RETURN_IF_ERROR(ovs.Appctl({"ovs/route/add", "192.0.2.0/24", kUnderlay}).status());
-  XPU_ASSIGN_OR_RETURN(const std::string link, netns.Run({"ip", "-j", "link", "show", "dev", kUnderlay}));
-  card->underlay_mac_ = nlohmann::json::parse(link)[0].value("address", "");
+  if (datapath == CardDatapath::kKernel) {
+    // The kernel sends tunnels by itself.
+    XPU_RETURN_IF_ERROR(card->MakeTunnelEnd("p0"));
+  } else {
+    XPU_RETURN_IF_ERROR(ovs.Vsctl({"add-br", kUnderlay, "--", "set", "bridge", kUnderlay,
+                                   "datapath_type=netdev", "--", "add-port", kUnderlay, "p0"})
+                            .status());
+    XPU_RETURN_IF_ERROR(card->MakeTunnelEnd(kUnderlay));
+    XPU_RETURN_IF_ERROR(ovs.Appctl({"ovs/route/add", "192.0.2.0/24", kUnderlay}).status());
+  }
   XPU_ASSIGN_OR_RETURN(card->underlay_, Wire::Open(fabric, absl::StrCat("underlay", number)));
   XPU_ASSIGN_OR_RETURN(card->lan_, Wire::Open(fabric, absl::StrCat("lan", number)));
   card->model.tunnel = Tunnel{.local = Ip(card->vtep_), .underlay_mtu = 1600};
-  card->switch_ = std::make_unique<OvsSwitch>(OvsSwitchOptions{.ovsdb_remote = ovs.remote(),
-                                                               .openflow_dir = ovs.openflow_dir(),
-                                                               .bridge = "br-xpu",
-                                                               .datapath_type = "netdev",
-                                                               .owner = "cards-test"});
+  OvsSwitchOptions options{.ovsdb_remote = ovs.remote(),
+                           .openflow_dir = ovs.openflow_dir(),
+                           .bridge = "br-xpu",
+                           .datapath_type = "netdev",
+                           .owner = "cards-test"};
+  if (datapath == CardDatapath::kKernel) {
+    options.datapath_type = "system";
+    options.settings = {{"hw-offload", "true"}, {"tc-policy", "skip_hw"}};
+  }
+  card->switch_ = std::make_unique<OvsSwitch>(options);
   LabCard* raw = card.get();
   card->switch_->Start([raw] {
     absl::MutexLock lock(&raw->mutex_);
@@ -155,10 +172,11 @@ void CardsTest::SetUp() {
             .ok());
   }
   for (int i = 0; i < kCards; ++i) {
-    auto made = LabCard::Create(i, *fabric_);
+    auto made = LabCard::Create(i, *fabric_, Datapath());
     ASSERT_TRUE(made.ok()) << made.status();
     cards_.push_back(*std::move(made));
   }
+  if (Datapath() == CardDatapath::kKernel) return;
   // Who has which address on the underlay, so that no first packet waits for the answer.
   for (const auto& one : cards_) {
     for (const auto& other : cards_) {

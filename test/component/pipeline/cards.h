@@ -31,13 +31,17 @@ class Wire {
   UniqueFd socket_;
 };
 
+// Which datapath cards have. The kernel's needs a kernel that has it, and hands flows to tc (skip_hw).
+enum class CardDatapath { kUserSpace, kKernel };
+
 // A card with a switch of its own, planned from `model` and applied by the agent's own Switch, which sends
-// tunnels over "br-underlay" and has the uplink "uplink" if the fabric has one.
+// tunnels over "br-underlay" (the kernel's datapath: "p0") and has the uplink "uplink" if the fabric has one.
 class LabCard {
  public:
   // `number` from 0; the underlay's interface leads into `fabric` as "underlay<number>", that of the uplink
   // as "lan<number>".
-  static absl::StatusOr<std::unique_ptr<LabCard>> Create(int number, const TestNetns& fabric);
+  static absl::StatusOr<std::unique_ptr<LabCard>> Create(int number, const TestNetns& fabric,
+                                                         CardDatapath datapath);
 
   // A bound port of a new pod in `bridge`, on the switch.
   absl::StatusOr<std::unique_ptr<Pod>> AddPod(const std::string& name, const std::string& mac,
@@ -59,6 +63,8 @@ class LabCard {
 
  private:
   LabCard() = default;
+  // Gives the underlay's interface, or the bridge that it is on, the tunnel's address.
+  absl::Status MakeTunnelEnd(const std::string& interface);
 
   int number_ = 0;
   std::string vtep_;
@@ -76,6 +82,7 @@ class CardsTest : public ::testing::Test {
  protected:
   static constexpr int kCards = 3;
   void SetUp() override;
+  virtual CardDatapath Datapath() const { return CardDatapath::kUserSpace; }
 
   LabCard& card(int number) { return *cards_[number]; }
   // Puts the ports of each card into the models of the others, where these have the same bridge, and applies

@@ -43,7 +43,7 @@ std::string PipelineTest::LinkLocalOf(const std::string& pod) {
 }
 
 void PipelineTest::SetUp() {
-  auto ovs = TestOvs::Start();
+  auto ovs = TestOvs::Start(Clock());
   ASSERT_TRUE(ovs.ok()) << ovs.status();
   ovs_ = *std::move(ovs);
   AddBridge(&model_, "red", 0x11, {"10.0.0.0/24", "2001:db8::/64"});

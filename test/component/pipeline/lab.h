@@ -26,6 +26,8 @@ namespace xpu::testing {
 class PipelineTest : public ::testing::Test {
  protected:
   void SetUp() override;
+  // Of the switch.
+  virtual TestOvs::Clock Clock() const { return TestOvs::Clock::kReal; }
 
   // Plans and applies until there is nothing left to do, and once more to see that there is not.
   void ApplyModel();

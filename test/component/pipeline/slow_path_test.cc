@@ -135,6 +135,35 @@ TEST_F(SlowPathPacketTest, AClientGetsWhatItsPortIsBoundTo) {
   }
 }
 
+TEST_F(SlowPathPacketTest, APodThatFloodsTheAgentTakesNothingFromTheOthers) {
+  std::vector<std::string> flood = {Dhcp("a", 1)};
+  for (const char* destination : {"10.0.0.2", "10.0.0.77", "192.0.2.1"}) {
+    flood.push_back(UdpFrame({.eth_dst = kGatewayMac,
+                              .eth_src = MacOf("a"),
+                              .src = Ip4Of("a"),
+                              .dst = destination,
+                              .hop_limit = 1}));
+  }
+  flood.push_back(IcmpFrame({.eth_dst = GroupMac("ff02::2"),
+                             .eth_src = MacOf("a"),
+                             .src = LinkLocalOf("a"),
+                             .dst = "ff02::2",
+                             .type = 133,
+                             .body = std::string(4, '\0')}));
+  // More than the bridge lets through for all of its ports together, in the order in which they are sent.
+  const uint64_t before = packets_->counters().received;
+  for (int i = 0; i < 1000; ++i) {
+    for (const std::string& frame : flood) pod("a").Send(frame);
+  }
+  // One question, and not asked twice.
+  const auto answer = AwaitAnswer("b", Dhcp("b", 1), IsDhcpAnswer);
+  EXPECT_TRUE(answer.ok()) << answer.status();
+  const uint64_t handed_over = packets_->counters().received - before;
+  EXPECT_GT(handed_over, 50u);
+  EXPECT_LT(handed_over, 2500u) << "of 5,000";
+  EXPECT_GT(slow_path_->counters().answers.limited, 0u);
+}
+
 TEST_F(SlowPathPacketTest, NobodyElseHearsTheClientOrTheAnswer) {
   const std::string discover = Dhcp("a", 1);
   const auto answer = AwaitAnswer("a", discover, IsDhcpAnswer);

@@ -94,6 +94,18 @@ TEST_F(AccessTest, AStrangerGetsNothing) {
   TlsFiles forged = TestAuthority(folder_.path(), "other").Sign("forged", "spiffe://site/operator/ann");
   forged.ca = of_agent_.ca;
   EXPECT_EQ(ConnectWith(forged)->ListBridgePorts().status().code(), Code::kUnavailable);
+  EXPECT_THAT(Refusals(), Contains(::testing::StartsWith("unknown handshake ")));
+}
+
+TEST_F(AccessTest, WhoSpeaksNoTlsIsCounted) {
+  // The other side of what the guide says of a unix socket: in the clear there is no answer.
+  const auto channel = grpc::CreateChannel(address_, grpc::InsecureChannelCredentials());
+  const auto stub = evpn::BridgePortService::NewStub(channel);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  evpn::ListBridgePortsResponse response;
+  EXPECT_EQ(FromGrpc(stub->ListBridgePorts(&context, {}, &response)).code(), Code::kUnavailable);
+  EXPECT_THAT(Refusals(), Contains(::testing::StartsWith("unknown handshake ")));
 }
 
 TEST_F(AccessTest, AHostMakesNoNetworksAndTouchesNoObjectsOfOthers) {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <vector>
 
 #include "common/rpc/rpc.h"
 #include "gmock/gmock.h"
@@ -12,6 +13,7 @@
 #include "opi/lifecycle/vendor/lifecycle.grpc.pb.h"
 #include "opi/network/evpn_gw/v1alpha1/evpn_gw.grpc.pb.h"
 #include "test/component/agent/agent_testing.h"
+#include "xpu/agent/v1/chain_service.grpc.pb.h"
 
 namespace xpu {
 namespace {
@@ -121,6 +123,14 @@ class DpuOperatorTest : public ::testing::Test {
     *request.mutable_bridge_port()->mutable_spec() = PortSpecOf(mac);
     return Call(*ports_, &evpn::BridgePortService::Stub::CreateBridgePort, request).status();
   }
+  std::vector<agent::v1::NetworkFunction> NetworkFunctions() {
+    const auto stub = agent::v1::ChainService::NewStub(channel_);
+    const auto list = Call(*stub, &agent::v1::ChainService::Stub::ListNetworkFunctions,
+                           agent::v1::ListNetworkFunctionsRequest());
+    EXPECT_TRUE(list.ok()) << list.status();
+    if (!list.ok()) return {};
+    return {list->network_functions().begin(), list->network_functions().end()};
+  }
   absl::Status DeleteBridgePort(const std::string& name) {
     evpn::DeleteBridgePortRequest request;
     request.set_name(name);
@@ -198,17 +208,39 @@ TYPED_TEST(DpuOperatorTest, PingsAreAnswered) {
   EXPECT_TRUE(answer->healthy());
 }
 
-TYPED_TEST(DpuOperatorTest, ANetworkFunctionIsNotPretended) {
+TYPED_TEST(DpuOperatorTest, ANetworkFunctionStandsBetweenItsPortsUntilItIsDeleted) {
+  const auto create = &TypeParam::NetworkFunctionService::Stub::CreateNetworkFunction;
+  const auto remove = &TypeParam::NetworkFunctionService::Stub::DeleteNetworkFunction;
   typename TypeParam::NFRequest request;
   request.set_input("02:00:00:00:00:01");
   request.set_output("02:00:00:00:00:02");
-  const auto create = &TypeParam::NetworkFunctionService::Stub::CreateNetworkFunction;
   const absl::Status refused = Call(*this->functions_, create, request).status();
-  EXPECT_EQ(refused.code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(refused.message()), HasSubstr("CreateBridgePort"));
-  EXPECT_EQ(Call(*this->functions_, &TypeParam::NetworkFunctionService::Stub::DeleteNetworkFunction, request)
-                .status(),
-            absl::OkStatus());
+  EXPECT_TRUE(this->NetworkFunctions().empty());
+
+  ASSERT_EQ(this->CreateBridgePort("host0-1", 1), absl::OkStatus());
+  ASSERT_EQ(this->CreateBridgePort("host0-2", 2), absl::OkStatus());
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(Call(*this->functions_, create, request).status(), absl::OkStatus());
+  ASSERT_EQ(this->NetworkFunctions().size(), 1u);
+  const agent::v1::NetworkFunction function = this->NetworkFunctions()[0];
+  EXPECT_EQ(function.input(), "bridgePorts/host0-1");
+  EXPECT_EQ(function.output(), "bridgePorts/host0-2");
+  EXPECT_EQ(function.position(), 1u);
+  EXPECT_TRUE(function.up()) << function.reason();
+
+  // It survives the agent, and a port that goes is told of.
+  this->agent_.Stop();
+  this->agent_.Start();
+  EXPECT_EQ(Call(*this->functions_, create, request).status(), absl::OkStatus());
+  ASSERT_EQ(this->NetworkFunctions().size(), 1u);
+  EXPECT_TRUE(this->NetworkFunctions()[0].up());
+  ASSERT_EQ(this->DeleteBridgePort("host0-2"), absl::OkStatus());
+  EXPECT_FALSE(this->NetworkFunctions()[0].up());
+  EXPECT_THAT(this->NetworkFunctions()[0].reason(), HasSubstr("host0-2"));
+
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(Call(*this->functions_, remove, request).status(), absl::OkStatus());
+  EXPECT_TRUE(this->NetworkFunctions().empty());
   request.set_output("nonsense");
   EXPECT_EQ(Call(*this->functions_, create, request).status().code(), absl::StatusCode::kInvalidArgument);
 }

@@ -41,6 +41,7 @@ void AgentOnFakes::Start() {
                                                 .representors = representors_,
                                                 .packets = packets_.get(),
                                                 .resources = options_.resources,
+                                                .offload = options_.offload,
                                                 .ready = [&serves] { serves.Notify(); }});
     if (!status.ok()) {
       std::cerr << "the agent ended: " << status << std::endl;

@@ -30,6 +30,8 @@ class AgentOnFakes {
     // Deadline of the client.
     absl::Duration call_deadline = absl::Seconds(20);
     ResourceStore* resources = nullptr;
+    // What the switch says of its offload; null: it does not tell.
+    std::function<absl::StatusOr<std::map<std::string, PortOffload>>()> offload = nullptr;
     // What is different about the agent's own options; for each start.
     std::function<void(XpuAgentOptions& options)> adjust;
   };

@@ -14,136 +14,72 @@
 namespace xpu {
 namespace {
 
-// Between tries to connect: 20 ms, doubled up to 5 s.
-constexpr int kFirstRetry = 20;
-constexpr int kMaxRetry = 5000;
-
 // So much of a bundle is encoded before it goes out, in octets.
 constexpr size_t kBatch = 60'000;
 
 bool IsOurs(uint64_t cookie) { return (cookie & kFlowCookieMask) == (kFlowCookie & kFlowCookieMask); }
 
+bool IsOurMeter(uint32_t id) { return id >= kFirstMeter && id <= kLastMeter; }
+
+xpu_ovs_meter ToOvs(uint32_t id, const Meter& meter) {
+  return {.id = id, .packets = meter.unit == Meter::Unit::kPackets, .rate = meter.rate, .burst = meter.burst};
+}
+
 }  // namespace
 
-OpenFlowClient::OpenFlowClient(std::string folder, const std::string& bridge, long long patience)
-    : socket_(std::move(folder), bridge + ".mgmt"), patience_(patience) {
-  xpu_ovs_init();
-}
-
-OpenFlowClient::~OpenFlowClient() { Drop("closed", 0); }
+OpenFlowClient::OpenFlowClient(std::string folder, std::string bridge, long long patience)
+    : socket_({.folder = std::move(folder),
+               .bridge = std::move(bridge),
+               .patience = patience,
+               .connected = [this] { Read(); },
+               .lost = [this](size_t) { Lost(); },
+               .received = [this](ofpbuf* message) { Handle(message); }}) {}
 
 void OpenFlowClient::Run() {
-  if (socket_.Appeared()) {
-    failures_ = 0;
-    retry_at_ = 0;
-  }
-  if (state_ == State::kDown && retry_at_ >= 0 && xpu_ovs_now() >= retry_at_) Connect();
-  if (vconn_ != nullptr) xpu_ovs_run(vconn_);
-  if (state_ == State::kConnecting) {
-    const int error = xpu_ovs_connect(vconn_);
-    if (error == 0) {
-      state_ = State::kReadingFlows;
-      // Why it failed before is worth more than that it is being tried again.
-      if (failures_ == 0) reason_ = "reading the flows of the switch";
-      flows_.clear();
-      // Before anything else: what is cut in pieces must not slip past what looks at ports.
-      queue_.push_back(xpu_ovs_show_fragments(next_xid_++));
-      monitor_xid_ = next_xid_++;
-      dump_xid_ = 0;
-      queue_.push_back(xpu_ovs_flow_monitor(monitor_xid_));
-    } else if (error != EAGAIN) {
-      Drop("cannot connect", error);
-    }
-  }
-  do {
-    SendQueued();
-  } while (queue_.empty() && QueueMore());
-  ReceiveAll();
-  // Answers to what came in.
-  SendQueued();
-  if ((state_ == State::kConnecting || state_ == State::kReadingFlows) && xpu_ovs_now() >= silent_until_) {
-    Drop("no answer in time", 0);
-  }
+  socket_.Run();
+  while (socket_.is_connected() && socket_.queued() == 0 && QueueMore()) socket_.Flush();
 }
 
-void OpenFlowClient::Wait() {
-  socket_.Wait();
-  if (state_ == State::kDown) {
-    if (retry_at_ >= 0) xpu_ovs_wait_until(retry_at_);
-  } else {
-    xpu_ovs_wait(vconn_, !queue_.empty() && state_ != State::kConnecting);
-    if (state_ != State::kReady) xpu_ovs_wait_until(silent_until_);
-  }
+std::string OpenFlowClient::reason() const {
+  // Why it failed before is worth more than that it is being tried again.
+  return socket_.is_connected() && socket_.is_first_try() ? "reading the flows of the switch"
+                                                          : socket_.reason();
 }
 
-void OpenFlowClient::Connect() {
-  socket_.Start();
-  const int error = xpu_ovs_open(("unix:" + socket_.path()).c_str(), &vconn_);
-  if (error != 0) {
-    vconn_ = nullptr;
-    Drop("cannot connect", error);
-    return;
-  }
-  state_ = State::kConnecting;
-  silent_until_ = xpu_ovs_now() + patience_;
+void OpenFlowClient::Read() {
+  flows_read_ = meters_read_ = can_meter_ = false;
+  // Before anything else: what is cut in pieces must not slip past what looks at ports.
+  socket_.Send(xpu_ovs_show_fragments(next_xid_++));
+  socket_.Send(xpu_ovs_hear_meters(next_xid_++));
+  features_xid_ = next_xid_++;
+  socket_.Send(xpu_ovs_meter_features(features_xid_));
+  AskForMeters();
+  monitor_xid_ = next_xid_++;
+  dump_xid_ = 0;
+  socket_.Send(xpu_ovs_flow_monitor(monitor_xid_));
 }
 
-void OpenFlowClient::Drop(const std::string& reason, int error) {
-  if (vconn_ != nullptr) xpu_ovs_close(vconn_);
-  vconn_ = nullptr;
-  for (ofpbuf* message : queue_) xpu_ovs_message_free(message);
-  queue_.clear();
-  reason_ = absl::StrCat("OpenFlow socket ", socket_.path(), ": ", reason, error == 0 ? "" : ": ",
-                         error == 0 ? "" : xpu_ovs_strerror(error));
-  if (error == EPROTO) absl::StrAppend(&reason_, " (does the bridge allow OpenFlow14?)");
-  state_ = State::kDown;
+void OpenFlowClient::AskForMeters() {
+  incoming_meters_.clear();
+  meters_xid_ = next_xid_++;
+  socket_.Send(xpu_ovs_meter_dump(meters_xid_));
+}
+
+void OpenFlowClient::Lost() {
+  ready_ = false;
   flows_.clear();
-  if (step_ != Step::kNone) {
-    FinishBundle(
-        absl::UnavailableError(absl::StrCat(reason_, "; whether the flows were changed is not known")));
-  }
-  // No socket: its appearance is the event to wait for. Anything else, and a folder that cannot be watched,
-  // is tried again later.
-  if (error == ENOENT && socket_.is_watching()) {
-    retry_at_ = -1;
-  } else {
-    retry_at_ = xpu_ovs_now() + std::min(kMaxRetry, kFirstRetry << std::min(failures_, 10));
-    ++failures_;
-  }
+  meters_.clear();
+  if (step_ == Step::kNone) return;
+  FinishBundle(absl::UnavailableError(
+      absl::StrCat(socket_.reason(), "; whether the flows were changed is not known")));
 }
 
-void OpenFlowClient::Reconnect(const std::string& reason) {
-  Drop(reason, 0);
-  failures_ = 0;
-  retry_at_ = 0;
-}
-
-void OpenFlowClient::SendQueued() {
-  if (state_ == State::kDown || state_ == State::kConnecting) return;
-  while (!queue_.empty()) {
-    const int error = xpu_ovs_send_batch(vconn_, queue_.front());
-    if (error == EAGAIN) return;
-    if (error != 0) {
-      Drop("connection lost", error);
-      return;
-    }
-    queue_.pop_front();
-  }
-}
-
-void OpenFlowClient::ReceiveAll() {
-  while (state_ == State::kReadingFlows || state_ == State::kReady) {
-    ofpbuf* message = nullptr;
-    const int error = xpu_ovs_recv(vconn_, &message);
-    if (error == EAGAIN) return;
-    if (error != 0) {
-      Drop("connection lost", error);
-      return;
-    }
-    silent_until_ = xpu_ovs_now() + patience_;
-    Handle(message);
-    xpu_ovs_message_free(message);
-  }
+// All that was asked for may be there now.
+void OpenFlowClient::NoteRead() {
+  if (ready_ || !flows_read_ || !meters_read_) return;
+  ready_ = true;
+  foreign_change_ = true;
+  socket_.Settled();
 }
 
 void OpenFlowClient::Handle(ofpbuf* message) {
@@ -154,19 +90,50 @@ void OpenFlowClient::Handle(ofpbuf* message) {
     case XPU_OVS_FLOW_DUMP:
       HandleFlows(message, header);
       break;
+    case XPU_OVS_METER_FEATURES:
+      can_meter_ = xpu_ovs_max_meters(message) > 0;
+      break;
+    case XPU_OVS_METERS:
+      HandleMeters(message, header);
+      break;
+    case XPU_OVS_FORWARDED:
+      AskForMeters();
+      break;
     case XPU_OVS_ERROR:
       HandleRefusal(header);
       break;
     case XPU_OVS_BARRIER_REPLY:
     case XPU_OVS_BUNDLE_REPLY:
-      HandleBundleReply(header);
+      HandleReply(header);
       break;
     case XPU_OVS_ECHO_REQUEST:
-      queue_.push_back(xpu_ovs_echo_reply(message));
+      socket_.Send(xpu_ovs_echo_reply(message));
       break;
     case XPU_OVS_OTHER:
       break;
   }
+}
+
+void OpenFlowClient::HandleMeters(ofpbuf* message, const xpu_ovs_message& header) {
+  // Another answer is on its way.
+  if (header.xid != meters_xid_) return;
+  xpu_ovs_meter meter;
+  xpu_ovs_meter_next next;
+  while ((next = xpu_ovs_next_meter(message, &meter)) == XPU_OVS_METER_SOME) {
+    if (!IsOurMeter(meter.id)) continue;
+    incoming_meters_[meter.id] = {.unit = meter.packets ? Meter::Unit::kPackets : Meter::Unit::kKilobits,
+                                  .rate = meter.rate,
+                                  .burst = meter.burst};
+  }
+  if (next == XPU_OVS_METER_BAD) {
+    socket_.Drop("the switch sent a meter that cannot be decoded", EPROTO);
+    return;
+  }
+  if (header.more) return;
+  foreign_change_ |= meters_ != incoming_meters_;
+  meters_ = std::move(incoming_meters_);
+  meters_read_ = true;
+  NoteRead();
 }
 
 void OpenFlowClient::HandleFlows(ofpbuf* message, const xpu_ovs_message& header) {
@@ -177,7 +144,7 @@ void OpenFlowClient::HandleFlows(ofpbuf* message, const xpu_ovs_message& header)
     if (event == XPU_OVS_FLOW_END) break;
     if (event == XPU_OVS_FLOW_OTHER) continue;
     if (event == XPU_OVS_FLOW_BAD) {
-      Drop("the switch sent a flow that cannot be decoded", EPROTO);
+      socket_.Drop("the switch sent a flow that cannot be decoded", EPROTO);
       return;
     }
     const FlowKey key{flow.table, flow.priority, flow.match};
@@ -191,11 +158,9 @@ void OpenFlowClient::HandleFlows(ofpbuf* message, const xpu_ovs_message& header)
     }
     xpu_ovs_flow_clear(&flow);
   }
-  if (state_ == State::kReadingFlows && header.xid == (dump ? dump_xid_ : monitor_xid_) && !header.more) {
-    state_ = State::kReady;
-    reason_.clear();
-    failures_ = 0;
-    foreign_change_ = true;
+  if (!flows_read_ && header.xid == (dump ? dump_xid_ : monitor_xid_) && !header.more) {
+    flows_read_ = true;
+    NoteRead();
   }
 }
 
@@ -239,19 +204,47 @@ absl::Status OpenFlowClient::QueueFlow(const FlowKey& key, const std::string* ac
 }
 
 absl::Status OpenFlowClient::StartBundle(const SwitchPlan& plan) {
-  if (state_ != State::kReady) return absl::UnavailableError(reason_);
+  if (!ready_) return absl::UnavailableError(reason());
   if (step_ != Step::kNone) return absl::FailedPreconditionError("a bundle is under way");
   bundle_result_.reset();
-  if (plan.flow_deletes.empty() && plan.flow_puts.empty()) {
-    bundle_result_ = absl::OkStatus();
+  bundle_ = Bundle{.plan = &plan, .next_put = plan.flow_puts.begin()};
+  for (const auto& [id, meter] : plan.meter_puts) {
+    if (IsOurMeter(id)) continue;
+    FinishBundle(absl::InvalidArgumentError(
+        absl::StrCat("meter ", id, ": ours have ids from ", kFirstMeter, " to ", kLastMeter)));
     return absl::OkStatus();
   }
-  bundle_ = Bundle{.plan = &plan, .next_put = plan.flow_puts.begin(), .id = next_xid_};
+  if (plan.meter_puts.empty()) {
+    BeginFlows();
+    return absl::OkStatus();
+  }
+  // A flow whose meter is not there would be refused, and a bundle cannot carry meters.
+  step_ = Step::kMeters;
+  bundle_.first_meter_xid = next_xid_;
+  for (const auto& [id, meter] : plan.meter_puts) {
+    const xpu_ovs_meter raw = ToOvs(id, meter);
+    socket_.Send(xpu_ovs_meter_mod(meters_.contains(id) ? XPU_OVS_METER_MODIFY : XPU_OVS_METER_ADD, &raw,
+                                   next_xid_++));
+  }
+  bundle_.barrier_xid = next_xid_++;
+  socket_.Send(xpu_ovs_barrier(bundle_.barrier_xid));
+  return absl::OkStatus();
+}
+
+// The meters are there.
+void OpenFlowClient::BeginFlows() {
+  const SwitchPlan& plan = *bundle_.plan;
+  if (plan.flow_deletes.empty() && plan.flow_puts.empty()) {
+    DeleteMeters();
+    FinishBundle(absl::OkStatus());
+    return;
+  }
   step_ = Step::kAdding;
-  queue_.push_back(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_OPEN, bundle_.id, next_xid_++));
+  bundle_.barrier_xid = 0;
+  bundle_.id = next_xid_;
+  socket_.Send(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_OPEN, bundle_.id, next_xid_++));
   bundle_.first_xid = next_xid_;
   (void)QueueMore();
-  return absl::OkStatus();
 }
 
 bool OpenFlowClient::QueueMore() {
@@ -272,8 +265,8 @@ bool OpenFlowClient::QueueMore() {
       break;
     }
   }
-  if (batch != nullptr) queue_.push_back(batch);
-  if (bundle_.barrier_xid != 0) queue_.push_back(xpu_ovs_barrier(bundle_.barrier_xid));
+  if (batch != nullptr) socket_.Send(batch);
+  if (bundle_.barrier_xid != 0) socket_.Send(xpu_ovs_barrier(bundle_.barrier_xid));
   if (!status.ok()) {
     bundle_.refused = status;
     AbandonBundle();
@@ -283,7 +276,7 @@ bool OpenFlowClient::QueueMore() {
 
 // Nothing of it comes to be.
 void OpenFlowClient::AbandonBundle() {
-  queue_.push_back(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_DISCARD, bundle_.id, next_xid_++));
+  socket_.Send(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_DISCARD, bundle_.id, next_xid_++));
   FinishBundle(bundle_.refused);
 }
 
@@ -295,39 +288,79 @@ std::string OpenFlowClient::FlowOf(uint32_t index) const {
 }
 
 void OpenFlowClient::HandleRefusal(const xpu_ovs_message& header) {
-  if (state_ == State::kReadingFlows && header.xid == monitor_xid_ && dump_xid_ == 0) {
-    dump_xid_ = next_xid_++;
-    queue_.push_back(xpu_ovs_flow_dump(kFlowCookie, kFlowCookieMask, dump_xid_));
+  if (!meters_read_ && header.xid == meters_xid_) {
+    // A switch without meters.
+    meters_read_ = true;
+    NoteRead();
     return;
   }
-  if (state_ == State::kReadingFlows && header.xid == dump_xid_) {
-    Drop(absl::StrCat("the switch refuses to report its flows: ", header.error_text), 0);
+  if (!flows_read_ && header.xid == monitor_xid_ && dump_xid_ == 0) {
+    dump_xid_ = next_xid_++;
+    socket_.Send(xpu_ovs_flow_dump(kFlowCookie, kFlowCookieMask, dump_xid_));
+    return;
+  }
+  if (!flows_read_ && header.xid == dump_xid_) {
+    socket_.Drop(absl::StrCat("the switch refuses to report its flows: ", header.error_text));
+    return;
+  }
+  if (step_ == Step::kNone) return;
+  const auto refuse = [&](const std::string& what) {
+    if (!bundle_.refused.ok()) return;
+    bundle_.refused = absl::InvalidArgumentError(
+        absl::StrCat("the switch refused ", what, ": ", header.error_name, " (", header.error_text, ")"));
+  };
+  if (step_ == Step::kMeters) {
+    const uint32_t index = header.xid - bundle_.first_meter_xid;
+    if (index >= bundle_.plan->meter_puts.size()) return;
+    const uint32_t id = std::next(bundle_.plan->meter_puts.begin(), index)->first;
+    bundle_.refused_meters.push_back(id);
+    refuse(absl::StrCat("meter ", id));
     return;
   }
   const uint32_t index = header.xid - bundle_.first_xid;
   const bool of_commit = step_ == Step::kCommitting && header.xid == bundle_.commit_xid;
-  if (step_ == Step::kNone || (index >= bundle_.count && header.xid != bundle_.id && !of_commit)) return;
-  if (bundle_.refused.ok()) {
-    const std::string what = index < bundle_.count ? absl::StrCat("flow '", FlowOf(index), "'")
-                                                   : absl::StrCat("a bundle of ", bundle_.count, " flows");
-    bundle_.refused = absl::InvalidArgumentError(
-        absl::StrCat("the switch refused ", what, ": ", header.error_name, " (", header.error_text, ")"));
-  }
+  if (index >= bundle_.count && header.xid != bundle_.id && !of_commit) return;
+  refuse(index < bundle_.count ? absl::StrCat("flow '", FlowOf(index), "'")
+                               : absl::StrCat("a bundle of ", bundle_.count, " flows"));
   if (of_commit) FinishBundle(bundle_.refused);
 }
 
-void OpenFlowClient::HandleBundleReply(const xpu_ovs_message& header) {
-  if (step_ == Step::kAdding && header.xid == bundle_.barrier_xid) {
+void OpenFlowClient::HandleReply(const xpu_ovs_message& header) {
+  if (step_ == Step::kMeters && header.xid == bundle_.barrier_xid) {
+    TakeOverMeters();
+    if (bundle_.refused.ok()) {
+      BeginFlows();
+    } else {
+      FinishBundle(bundle_.refused);
+    }
+  } else if (step_ == Step::kAdding && header.xid == bundle_.barrier_xid) {
     if (!bundle_.refused.ok()) {
       AbandonBundle();
       return;
     }
     step_ = Step::kCommitting;
     bundle_.commit_xid = next_xid_++;
-    queue_.push_back(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_COMMIT, bundle_.id, bundle_.commit_xid));
+    socket_.Send(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_COMMIT, bundle_.id, bundle_.commit_xid));
   } else if (step_ == Step::kCommitting && header.xid == bundle_.commit_xid) {
     TakeOver();
+    DeleteMeters();
     FinishBundle(absl::OkStatus());
+  }
+}
+
+void OpenFlowClient::TakeOverMeters() {
+  const auto& refused = bundle_.refused_meters;
+  for (const auto& [id, meter] : bundle_.plan->meter_puts) {
+    if (std::find(refused.begin(), refused.end(), id) == refused.end()) meters_[id] = meter;
+  }
+}
+
+// No flow uses them any more. A switch never refuses this.
+void OpenFlowClient::DeleteMeters() {
+  for (const uint32_t id : bundle_.plan->meter_deletes) {
+    if (meters_.erase(id) == 0) continue;
+    const xpu_ovs_meter raw = {.id = id, .packets = false, .rate = 0, .burst = 0};
+    socket_.Send(xpu_ovs_meter_mod(XPU_OVS_METER_DELETE, &raw, next_xid_++));
   }
 }
 

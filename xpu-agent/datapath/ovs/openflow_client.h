@@ -1,49 +1,50 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "xpu-agent/datapath/ovs/socket_watch.h"
+#include "xpu-agent/datapath/ovs/openflow_socket.h"
 #include "xpu-agent/datapath/switch.h"
 
 struct ofpbuf;
-struct vconn;
 struct xpu_ovs_message;
 
 namespace xpu {
 
-// The OpenFlow connection to one bridge: keeps it up, keeps an exact copy of our flows (a flow monitor tells
-// what others change), and commits bundles. Belongs to the thread that runs the poll loop; never blocks.
+// What one bridge has of ours: an exact copy of the flows (a flow monitor tells what others change) and of
+// the meters (the switch says when others change some), and bundles that change them. Belongs to the thread
+// that runs the poll loop; never blocks.
 class OpenFlowClient {
  public:
   // The bridge's socket is <folder>/<bridge>.mgmt. A peer that says nothing for `patience` milliseconds
   // before the connection is ready is given up.
-  OpenFlowClient(std::string folder, const std::string& bridge, long long patience);
-  ~OpenFlowClient();
+  OpenFlowClient(std::string folder, std::string bridge, long long patience);
   OpenFlowClient(const OpenFlowClient&) = delete;
   OpenFlowClient& operator=(const OpenFlowClient&) = delete;
 
   // Makes what progress there is to make; Wait() arranges that the poll loop wakes when there is more.
   void Run();
-  void Wait();
+  void Wait() { socket_.Wait(); }
 
-  // Connected, and flows() is what the switch has.
-  bool ready() const { return state_ == State::kReady; }
+  // Connected, and flows() and meters() are what the switch has.
+  bool ready() const { return ready_; }
   // Why it is not ready.
-  const std::string& reason() const { return reason_; }
+  std::string reason() const;
   const FlowTable& flows() const { return flows_; }
-  // Whether flows() has changed otherwise than by a bundle since the last call.
+  const MeterTable& meters() const { return meters_; }
+  // Whether the switch has meters at all.
+  bool can_meter() const { return can_meter_; }
+  // Whether flows() or meters() has changed otherwise than by a bundle since the last call.
   bool TakeForeignChange();
   // Drops the connection and starts anew: what the switch has is read again.
-  void Reconnect(const std::string& reason);
+  void Reconnect(const std::string& reason) { socket_.Reconnect(reason); }
 
-  // Starts to commit the flow changes of `plan` as one atomic bundle. FailedPrecondition while another one is
-  // under way. `plan` must stay until the result is there or the connection was dropped: flows are encoded
-  // while the switch takes in those before.
+  // Starts to change the meters of `plan` and to commit its flow changes as one atomic bundle.
+  // FailedPrecondition while another one is under way. `plan` must stay until the result is there or the
+  // connection was dropped: flows are encoded while the switch takes in those before.
   absl::Status StartBundle(const SwitchPlan& plan);
   // What became of it, once, when that is known.
   std::optional<absl::Status> TakeBundleResult();
@@ -52,16 +53,18 @@ class OpenFlowClient {
   uint64_t flow_mods_sent() const { return flow_mods_sent_; }
 
  private:
-  enum class State { kDown, kConnecting, kReadingFlows, kReady };
-  enum class Step { kNone, kAdding, kCommitting };
+  enum class Step { kNone, kMeters, kAdding, kCommitting };
   struct Bundle {
     const SwitchPlan* plan = nullptr;
+    // The meter mods, in the order of their ids; 0: none.
+    uint32_t first_meter_xid = 0;
+    std::vector<uint32_t> refused_meters;
     // What was not queued yet.
     size_t next_delete = 0;
     FlowTable::const_iterator next_put;
     uint32_t id = 0;
     uint32_t first_xid = 0;
-    // 0 as long as there are flows to queue.
+    // 0 as long as there are meters or flows to queue.
     uint32_t barrier_xid = 0;
     uint32_t commit_xid = 0;
     // How many flows were queued, and what they are in the words of the switch.
@@ -72,39 +75,41 @@ class OpenFlowClient {
     absl::Status refused;
   };
 
-  void Connect();
-  void Drop(const std::string& reason, int error);
-  void SendQueued();
-  void ReceiveAll();
+  void Read();
+  void Lost();
   void Handle(ofpbuf* message);
   void HandleFlows(ofpbuf* message, const xpu_ovs_message& header);
-  void HandleBundleReply(const xpu_ovs_message& header);
+  void HandleMeters(ofpbuf* message, const xpu_ovs_message& header);
+  void HandleReply(const xpu_ovs_message& header);
   void HandleRefusal(const xpu_ovs_message& header);
+  void AskForMeters();
+  void NoteRead();
+  void BeginFlows();
   // Queues a part of the bundle; false if there is nothing to queue now.
   bool QueueMore();
   absl::Status QueueFlow(const FlowKey& key, const std::string* actions, ofpbuf** batch);
   std::string FlowOf(uint32_t index) const;
   void AbandonBundle();
+  void TakeOverMeters();
   void TakeOver();
+  void DeleteMeters();
   void FinishBundle(absl::Status status);
 
-  SocketWatch socket_;
-  const long long patience_;
-  State state_ = State::kDown;
-  std::string reason_ = "not connected yet";
-  vconn* vconn_ = nullptr;
-  // When to try again, in milliseconds of the library's clock; -1: only when the socket appears.
-  long long retry_at_ = 0;
-  int failures_ = 0;
-  // When to give up on a peer that is silent.
-  long long silent_until_ = 0;
-
-  std::deque<ofpbuf*> queue_;
+  OpenFlowSocket socket_;
+  bool ready_ = false;
   uint32_t next_xid_ = 1;
   // Of the request for the flows that is being answered: from the flow monitor, or else from a dump.
   uint32_t monitor_xid_ = 0;
   uint32_t dump_xid_ = 0;
+  bool flows_read_ = false;
   FlowTable flows_;
+  uint32_t features_xid_ = 0;
+  uint32_t meters_xid_ = 0;
+  bool meters_read_ = false;
+  bool can_meter_ = false;
+  MeterTable meters_;
+  // What has come of the answer.
+  MeterTable incoming_meters_;
   bool foreign_change_ = false;
 
   Step step_ = Step::kNone;

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "xpu-agent/datapath/ovs/ovs_c.h"
 
 namespace xpu {
@@ -32,9 +33,13 @@ void OpenFlowSocket::Run() {
   if (state_ == State::kDown && retry_at_ >= 0 && xpu_ovs_now() >= retry_at_) Connect();
   if (vconn_ != nullptr) xpu_ovs_run(vconn_);
   if (state_ == State::kConnecting) Advance();
-  SendQueued();
+  Flush();
   ReceiveAll();
-  SendQueued();
+  // Answers to what came in.
+  Flush();
+  if ((state_ == State::kConnecting || state_ == State::kConnected) && xpu_ovs_now() >= silent_until_) {
+    Drop("no answer in time");
+  }
 }
 
 void OpenFlowSocket::Wait() {
@@ -43,18 +48,23 @@ void OpenFlowSocket::Wait() {
     if (retry_at_ >= 0) xpu_ovs_wait_until(retry_at_);
     return;
   }
-  xpu_ovs_wait(vconn_, !queue_.empty());
-  if (state_ == State::kConnecting) xpu_ovs_wait_until(silent_until_);
+  xpu_ovs_wait(vconn_, !queue_.empty() && state_ != State::kConnecting);
+  if (state_ != State::kSettled) xpu_ovs_wait_until(silent_until_);
 }
 
-void OpenFlowSocket::Send(ofpbuf* message) { queue_.push_back(message); }
+void OpenFlowSocket::Settled() {
+  state_ = State::kSettled;
+  failures_ = 0;
+}
+
+void OpenFlowSocket::Send(ofpbuf* messages) { queue_.push_back(messages); }
 
 void OpenFlowSocket::Connect() {
   socket_.Start();
   const int error = xpu_ovs_open(("unix:" + socket_.path()).c_str(), &vconn_);
   if (error != 0) {
     vconn_ = nullptr;
-    Drop(error);
+    Drop("cannot connect", error);
     return;
   }
   state_ = State::kConnecting;
@@ -65,12 +75,9 @@ void OpenFlowSocket::Advance() {
   const int error = xpu_ovs_connect(vconn_);
   if (error == 0) {
     state_ = State::kConnected;
-    failures_ = 0;
     options_.connected();
   } else if (error != EAGAIN) {
-    Drop(error);
-  } else if (xpu_ovs_now() >= silent_until_) {
-    Drop(ETIMEDOUT);
+    Drop("cannot connect", error);
   }
 }
 
@@ -82,10 +89,13 @@ void OpenFlowSocket::Close() {
   state_ = State::kDown;
 }
 
-void OpenFlowSocket::Drop(int error) {
+void OpenFlowSocket::Drop(const std::string& why, int error) {
   const size_t unsent = queue_.size();
   const bool was_connected = is_connected();
   Close();
+  reason_ = absl::StrCat("OpenFlow socket ", socket_.path(), ": ", why, error == 0 ? "" : ": ",
+                         error == 0 ? "" : xpu_ovs_strerror(error));
+  if (error == EPROTO) absl::StrAppend(&reason_, " (does the bridge allow OpenFlow14?)");
   // No socket: its appearance is the event to wait for. Anything else, and a folder that cannot be watched,
   // is tried again later.
   if (error == ENOENT && socket_.is_watching()) {
@@ -97,12 +107,18 @@ void OpenFlowSocket::Drop(int error) {
   if (was_connected) options_.lost(unsent);
 }
 
-void OpenFlowSocket::SendQueued() {
+void OpenFlowSocket::Reconnect(const std::string& why) {
+  Drop(why);
+  failures_ = 0;
+  retry_at_ = 0;
+}
+
+void OpenFlowSocket::Flush() {
   while (is_connected() && !queue_.empty()) {
     const int error = xpu_ovs_send(vconn_, queue_.front());
     if (error == EAGAIN) return;
     if (error != 0) {
-      Drop(error);
+      Drop("connection lost", error);
       return;
     }
     queue_.pop_front();
@@ -115,13 +131,14 @@ void OpenFlowSocket::ReceiveAll() {
     const int error = xpu_ovs_recv(vconn_, &message);
     if (error == EAGAIN) return;
     if (error != 0) {
-      Drop(error);
+      Drop("connection lost", error);
       return;
     }
+    silent_until_ = xpu_ovs_now() + options_.patience;
     options_.received(message);
     xpu_ovs_message_free(message);
   }
-  xpu_ovs_wake();
+  if (is_connected()) xpu_ovs_wake();
 }
 
 }  // namespace xpu

@@ -81,13 +81,36 @@ void xpu_ovs_bundle_add(struct ofpbuf* flow_mod, uint32_t bundle, uint32_t xid, 
 size_t xpu_ovs_message_size(const struct ofpbuf*);
 struct ofpbuf* xpu_ovs_barrier(uint32_t xid);
 // Has flows see the ports and the ICMP type of a first fragment, instead of zeros as in every other one
-// (ovs-ofctl(8), "set-frags nx-match"). The switch forgets it when it is started anew.
+// (ovs-ofctl(8), "set-frags nx-match"). The switch forgets it when it is started anew. Also asks for what the
+// switch tells unasked, which is none of it before xpu_ovs_hear_meters().
 struct ofpbuf* xpu_ovs_show_fragments(uint32_t xid);
+// Of all that a switch tells unasked this connection wants to hear that somebody else changes meters.
+struct ofpbuf* xpu_ovs_hear_meters(uint32_t xid);
 // Asks for all flows of the switch, and from then on for every change that comes from another connection.
 struct ofpbuf* xpu_ovs_flow_monitor(uint32_t xid);
 // Asks for the flows whose cookie fits, once.
 struct ofpbuf* xpu_ovs_flow_dump(uint64_t cookie, uint64_t cookie_mask, uint32_t xid);
 void xpu_ovs_message_free(struct ofpbuf*);
+
+// ---- ovs_meter.c ----
+
+struct xpu_ovs_meter {
+  uint32_t id;
+  // Of the rate and the burst: packets, or else kilobits.
+  bool packets;
+  uint32_t rate;
+  uint32_t burst;
+};
+enum xpu_ovs_meter_change { XPU_OVS_METER_ADD, XPU_OVS_METER_MODIFY, XPU_OVS_METER_DELETE };
+// Of one that is to be deleted only the id counts.
+struct ofpbuf* xpu_ovs_meter_mod(enum xpu_ovs_meter_change, const struct xpu_ovs_meter*, uint32_t xid);
+// Asks how many meters there can be, and for all that there are.
+struct ofpbuf* xpu_ovs_meter_features(uint32_t xid);
+struct ofpbuf* xpu_ovs_meter_dump(uint32_t xid);
+uint32_t xpu_ovs_max_meters(const struct ofpbuf* features);
+// Takes the next meter out of the reply. One that is not as xpu_ovs_meter_mod() makes them has a rate of 0.
+enum xpu_ovs_meter_next { XPU_OVS_METER_SOME, XPU_OVS_METER_END, XPU_OVS_METER_BAD };
+enum xpu_ovs_meter_next xpu_ovs_next_meter(struct ofpbuf* message, struct xpu_ovs_meter*);
 
 enum xpu_ovs_message_type {
   XPU_OVS_ERROR,
@@ -96,6 +119,10 @@ enum xpu_ovs_message_type {
   XPU_OVS_FLOW_UPDATE,
   XPU_OVS_FLOW_DUMP,
   XPU_OVS_ECHO_REQUEST,
+  XPU_OVS_METER_FEATURES,
+  XPU_OVS_METERS,
+  // Somebody else has changed a meter or a group.
+  XPU_OVS_FORWARDED,
   XPU_OVS_OTHER,
 };
 struct xpu_ovs_message {
@@ -117,10 +144,9 @@ void xpu_ovs_close(struct vconn*);
 void xpu_ovs_run(struct vconn*);
 // 0 once the connection is up, EAGAIN on the way there, else why there is none.
 int xpu_ovs_connect(struct vconn*);
-// 0 and the message is taken, EAGAIN if it must be tried again later, else why the connection is lost.
+// Sends any number of messages in one buffer, on a connection that is up. 0 and it is taken, EAGAIN if it must
+// be tried again later, else why the connection is lost.
 int xpu_ovs_send(struct vconn*, struct ofpbuf*);
-// The same with any number of messages in one buffer, on a connection that is up.
-int xpu_ovs_send_batch(struct vconn*, struct ofpbuf*);
 // 0 and a message, EAGAIN if there is none now, else why the connection is lost.
 int xpu_ovs_recv(struct vconn*, struct ofpbuf**);
 // Arranges that the next xpu_ovs_block() returns when there is something to do: to receive, or also to send.

@@ -5,6 +5,7 @@
 #include "byte-order.h"
 #include "openflow/openflow.h"
 #include "openvswitch/match.h"
+#include "openvswitch/ofp-connection.h"
 #include "openvswitch/ofp-bundle.h"
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-monitor.h"
@@ -60,8 +61,17 @@ struct ofpbuf* xpu_ovs_barrier(uint32_t xid) {
 }
 
 struct ofpbuf* xpu_ovs_show_fragments(uint32_t xid) {
-  const struct ofputil_switch_config config = {.frag = OFPUTIL_FRAG_NX_MATCH, .invalid_ttl_to_controller = -1};
+  // A connection that the switch has not opened itself is told nothing unasked unless it wants some octets of
+  // packets that no flow matches.
+  const struct ofputil_switch_config config = {
+      .frag = OFPUTIL_FRAG_NX_MATCH, .invalid_ttl_to_controller = -1, .miss_send_len = UINT16_MAX};
   return finish(ofputil_encode_set_config(&config, VERSION_USED), xid);
+}
+
+struct ofpbuf* xpu_ovs_hear_meters(uint32_t xid) {
+  struct ofputil_async_cfg config = OFPUTIL_ASYNC_CFG_INIT;
+  config.primary[OAM_REQUESTFORWARD] = 1u << OFPRFR_METER_MOD;
+  return finish(ofputil_encode_set_async_config(&config, (1u << OAM_N_TYPES) - 1, VERSION_USED), xid);
 }
 
 struct ofpbuf* xpu_ovs_flow_monitor(uint32_t xid) {
@@ -113,7 +123,10 @@ void xpu_ovs_message_decode(const struct ofpbuf* message, struct xpu_ovs_message
                 : type == OFPTYPE_FLOW_MONITOR_STATS_REPLY ? XPU_OVS_FLOW_UPDATE
                 : type == OFPTYPE_FLOW_STATS_REPLY         ? XPU_OVS_FLOW_DUMP
                 : type == OFPTYPE_ECHO_REQUEST             ? XPU_OVS_ECHO_REQUEST
-                                                           : XPU_OVS_OTHER;
+                : type == OFPTYPE_METER_FEATURES_STATS_REPLY ? XPU_OVS_METER_FEATURES
+                : type == OFPTYPE_METER_CONFIG_STATS_REPLY   ? XPU_OVS_METERS
+                : type == OFPTYPE_REQUESTFORWARD             ? XPU_OVS_FORWARDED
+                                                             : XPU_OVS_OTHER;
     out->more = ofpmsg_is_stat_reply(header) && ofpmp_more(header);
   }
   if (error) {
@@ -138,9 +151,7 @@ void xpu_ovs_run(struct vconn* vconn) { vconn_run(vconn); }
 
 int xpu_ovs_connect(struct vconn* vconn) { return vconn_connect(vconn); }
 
-int xpu_ovs_send(struct vconn* vconn, struct ofpbuf* message) { return vconn_send(vconn, message); }
-
-int xpu_ovs_send_batch(struct vconn* vconn, struct ofpbuf* batch) {
+int xpu_ovs_send(struct vconn* vconn, struct ofpbuf* batch) {
   // vconn_send() would write the size of the batch into its first message.
   return vconn->vclass->send(vconn, batch);
 }

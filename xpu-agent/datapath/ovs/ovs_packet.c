@@ -115,9 +115,7 @@ bool xpu_ovs_packet_in(const struct ofpbuf* message, struct xpu_ovs_packet* pack
   for (int i = 0; i < XPU_OVS_PACKET_REGS; ++i) {
     packet->regs[i] = in.flow_metadata.flow.regs[i];
   }
-  // Both lie in the message.
-  packet->userdata = in.userdata;
-  packet->userdata_size = in.userdata_len;
+  // Lies in the message.
   packet->bytes = in.packet;
   packet->size = in.packet_len;
   return true;

@@ -20,8 +20,6 @@ struct xpu_ovs_packet {
   uint32_t in_port;
   uint64_t metadata;
   uint32_t regs[XPU_OVS_PACKET_REGS];
-  const void* userdata;
-  size_t userdata_size;
   const void* bytes;
   size_t size;
 };

@@ -110,7 +110,7 @@ void OvsPacketIo::Thread::Loop() {
                                                 dropped_ += unsent + outbox_.size();
                                                 outbox_.clear();
                                               },
-                                          .received = [this](const ofpbuf* message) { TakeIn(message); }});
+                                          .received = [this](ofpbuf* message) { TakeIn(message); }});
   while (SendOutbox()) {
     socket_->Run();
     socket_->Wait();
@@ -129,6 +129,7 @@ void OvsPacketIo::Thread::SetUp() {
     socket_->Send(xpu_ovs_packet_meter(add, options_.rate, options_.burst, next_xid_++));
   }
   socket_->Send(xpu_ovs_packet_enable(next_xid_++));
+  socket_->Settled();
   absl::MutexLock lock(&mutex_);
   connected_ = true;
 }
@@ -145,7 +146,6 @@ void OvsPacketIo::Thread::TakeIn(const ofpbuf* message) {
   PacketIn packet{.table = raw.table,
                   .in_port = raw.in_port,
                   .metadata = raw.metadata,
-                  .userdata = std::string(static_cast<const char*>(raw.userdata), raw.userdata_size),
                   .bytes = std::string(static_cast<const char*>(raw.bytes), raw.size)};
   for (int i = 0; i < kPacketRegisters; ++i) packet.regs[static_cast<size_t>(i)] = raw.regs[i];
   ++received_;
@@ -168,8 +168,6 @@ bool OvsPacketIo::Thread::SendOutbox() {
                           .in_port = 0,
                           .metadata = packet.metadata,
                           .regs = {},
-                          .userdata = nullptr,
-                          .userdata_size = 0,
                           .bytes = packet.bytes.data(),
                           .size = packet.bytes.size()};
     for (int i = 0; i < kPacketRegisters; ++i) raw.regs[i] = packet.regs[static_cast<size_t>(i)];

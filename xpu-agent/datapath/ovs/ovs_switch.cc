@@ -70,7 +70,12 @@ class OvsSwitch::Thread {
   absl::StatusOr<SwitchSnapshot> Snapshot() {
     absl::Status status = WhyNotReady();
     if (!status.ok()) return status;
-    return SwitchSnapshot{.ports = db_->ports(), .flows = openflow_->flows(), .abilities = db_->abilities()};
+    SwitchAbilities abilities = db_->abilities();
+    abilities.meter = openflow_->can_meter();
+    return SwitchSnapshot{.ports = db_->ports(),
+                          .flows = openflow_->flows(),
+                          .meters = openflow_->meters(),
+                          .abilities = abilities};
   }
 
   // Runs the plan; `done` is notified when `result` is filled in.
