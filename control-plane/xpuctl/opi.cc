@@ -18,6 +18,7 @@
 #include "control-plane/xpuctl/table.h"
 #include "google/protobuf/util/json_util.h"
 #include "grpcpp/generic/generic_stub.h"
+#include "xpu/agent/v1/chain_service.pb.h"
 
 namespace xpu {
 namespace {
@@ -25,7 +26,8 @@ namespace {
 using google::protobuf::Message;
 
 constexpr absl::Duration kPatience = absl::Seconds(10);
-constexpr char kPackage[] = "opi_api.network.evpn_gw.v1alpha1";
+// OPI's networks, and what OPI has no call for.
+constexpr const char* kPackages[] = {"opi_api.network.evpn_gw.v1alpha1", "xpu.agent.v1"};
 
 // Objects for people and for programs.
 struct View {
@@ -127,12 +129,17 @@ absl::StatusOr<View> MakeView(OpiClient& opi, const std::string& what) {
 
 // "VrfService/ListVrfs", with or without the package.
 const google::protobuf::MethodDescriptor* FindMethod(absl::string_view text) {
+  // Otherwise the linker leaves it out.
+  google::protobuf::LinkMessageReflection<agent::v1::NetworkFunction>();
   const std::vector<std::string> parts = absl::StrSplit(text, '/');
   if (parts.size() != 2) return nullptr;
-  const std::string service =
-      absl::StartsWith(parts[0], kPackage) ? parts[0] : absl::StrCat(kPackage, ".", parts[0]);
-  const auto* found = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(service);
-  return found == nullptr ? nullptr : found->FindMethodByName(parts[1]);
+  for (const char* package : kPackages) {
+    const std::string service =
+        absl::StartsWith(parts[0], package) ? parts[0] : absl::StrCat(package, ".", parts[0]);
+    const auto* found = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(service);
+    if (found != nullptr) return found->FindMethodByName(parts[1]);
+  }
+  return nullptr;
 }
 
 // One call with messages of types that are known only now.
@@ -190,7 +197,7 @@ absl::Status CallOpi(const OpiOptions& options, std::ostream& out) {
   if (method == nullptr) {
     return absl::NotFoundError(absl::StrCat("\"", options.method,
                                             "\" is no method of OPI's networks; write for example ",
-                                            "VrfService/ListVrfs or BridgePortService/CreateBridgePort"));
+                                            "VrfService/ListVrfs or ChainService/ListNetworkFunctions"));
   }
   auto* const factory = google::protobuf::MessageFactory::generated_factory();
   const std::unique_ptr<Message> request(factory->GetPrototype(method->input_type())->New());
