@@ -57,6 +57,23 @@ void FakeRepresentors::FailPrepare(const std::string& interface, const absl::Sta
   failures_[interface] = status;
 }
 
+void FakeRepresentors::SetFunctionMacs(bool possible) {
+  absl::MutexLock lock(&mu_);
+  sets_macs_ = possible;
+}
+
+std::map<std::string, MacAddress> FakeRepresentors::function_macs() const {
+  absl::MutexLock lock(&mu_);
+  return macs_;
+}
+
+absl::Status FakeRepresentors::SetFunctionMac(const std::string& interface, const MacAddress& mac) {
+  absl::MutexLock lock(&mu_);
+  if (!sets_macs_) return absl::UnimplementedError("this card does not set the addresses of functions");
+  macs_[interface] = mac;
+  return absl::OkStatus();
+}
+
 std::map<std::string, uint32_t> FakeRepresentors::prepared() const {
   absl::MutexLock lock(&mu_);
   return prepared_;

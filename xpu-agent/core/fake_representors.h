@@ -30,6 +30,10 @@ class FakeRepresentors : public Representors {
 
   absl::StatusOr<std::string> Find(const std::string& phys_port_name) override;
   absl::StatusOr<std::map<std::string, std::string>> List() override;
+  absl::Status SetFunctionMac(const std::string& interface, const MacAddress& mac) override;
+  // Of a card that does that, which it is not at first: what the functions behind the interfaces were given.
+  void SetFunctionMacs(bool possible);
+  std::map<std::string, MacAddress> function_macs() const;
   absl::StatusOr<Prepared> Prepare(const std::string& interface, uint32_t mtu, int ready_index) override;
   absl::StatusOr<std::unique_ptr<Watcher>> Watch(EventLoop& loop, std::function<void()> changed) override;
 
@@ -40,10 +44,12 @@ class FakeRepresentors : public Representors {
   mutable absl::Mutex mu_;
   std::map<std::string, std::string> interfaces_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, int> indices_ ABSL_GUARDED_BY(mu_);
-  int last_index_ ABSL_GUARDED_BY(mu_) = 0;
   // What List() and Find() pass over.
   std::set<std::string> hidden_ ABSL_GUARDED_BY(mu_);
   std::set<std::string> up_ ABSL_GUARDED_BY(mu_);
+  bool sets_macs_ ABSL_GUARDED_BY(mu_) = false;
+  std::map<std::string, MacAddress> macs_ ABSL_GUARDED_BY(mu_);
+  int last_index_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<std::string, absl::Status> failures_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, uint32_t> prepared_ ABSL_GUARDED_BY(mu_);
   EventLoop* loop_ ABSL_GUARDED_BY(mu_) = nullptr;

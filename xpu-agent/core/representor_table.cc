@@ -103,18 +103,37 @@ void RepresentorTable::FindUplink() {
 }
 
 absl::Status RepresentorTable::Prepare(const Model& model) {
-  for (const auto& [id, port] : model.ports) {
-    const auto representor = usable_.find(id);
-    if (representor == usable_.end()) continue;
-    const std::string& interface = representor->second.interface;
-    const uint32_t mtu = MtuOf(model, id);
-    uint32_t& prepared = prepared_[interface];
-    if (prepared >= mtu) continue;
-    XPU_RETURN_IF_ERROR(
-        Annotate(Prepare(interface, mtu).status(),
-                 absl::StrCat(interface, " cannot be made ", BridgePortName(id), " with an MTU of ", mtu)));
-    prepared = mtu;
+  for (const auto& [id, port] : model.ports) XPU_RETURN_IF_ERROR(PreparePort(model, id));
+  return absl::OkStatus();
+}
+
+void RepresentorTable::GiveMac(const BridgePort& port, const Representor& representor) {
+  if (!port.mac.IsUnicast()) return;
+  const std::pair<uint32_t, MacAddress> wanted(representor.ofport, port.mac);
+  auto& given = macs_[representor.interface];
+  if (given == wanted) return;
+  const absl::Status status = representors_.SetFunctionMac(representor.interface, port.mac);
+  if (status.ok() || absl::IsUnimplemented(status)) {
+    given = wanted;
+  } else {
+    spdlog::warn("{}: its function does not begin with {}: {}", BridgePortName(port.id), port.mac.ToString(),
+                 status.ToString());
   }
+}
+
+absl::Status RepresentorTable::PreparePort(const Model& model, const std::string& id) {
+  const auto representor = usable_.find(id);
+  if (representor == usable_.end()) return absl::OkStatus();
+  const std::string& interface = representor->second.interface;
+  if (const auto port = model.ports.find(id); port != model.ports.end())
+    GiveMac(port->second, representor->second);
+  const uint32_t mtu = MtuOf(model, id);
+  uint32_t& prepared = prepared_[interface];
+  if (prepared >= mtu) return absl::OkStatus();
+  XPU_RETURN_IF_ERROR(
+      Annotate(Prepare(interface, mtu).status(),
+               absl::StrCat(interface, " cannot be made ", BridgePortName(id), " with an MTU of ", mtu)));
+  prepared = mtu;
   return absl::OkStatus();
 }
 

@@ -34,6 +34,8 @@ class RepresentorTable {
   // Makes the representors of the ports in `model` ready for their MTU as far as they are not; the first
   // error.
   absl::Status Prepare(const Model& model);
+  // Only that of the port with this id, if it has one.
+  absl::Status PreparePort(const Model& model, const std::string& id);
 
   // What the switch should have, as Model::representors.
   const std::map<std::string, Representor>& usable() const { return usable_; }
@@ -55,6 +57,11 @@ class RepresentorTable {
   PortHealth health_;
   // By interface, the index under which it was ready before: what has gone down since is left so.
   std::map<std::string, int> ready_;
+  // The function behind the port's representor begins with the MAC of the port, if the card can do that;
+  // otherwise it is the host's to give.
+  void GiveMac(const BridgePort& port, const Representor& representor);
+  // What functions were given, by interface, with the number that tells its lives apart.
+  std::map<std::string, std::pair<uint32_t, MacAddress>> macs_;
   // Interfaces that were made ready, and for which MTU (bytes of layer 3).
   std::map<std::string, uint32_t> prepared_;
 };

@@ -116,6 +116,25 @@ TEST_F(RepresentorTableTest, OneThatWasSetDownStaysOnTheSwitchAndIsNotHealthy) {
   EXPECT_EQ(table_.health().at("host0-0"), "");
 }
 
+TEST_F(RepresentorTableTest, GivesAFunctionTheMacOfItsPortWhereTheCardCan) {
+  const MacAddress first({2, 0, 0, 0, 0, 7}), second({2, 0, 0, 0, 0, 8});
+  model_.ports["host0-0"] = {.id = "host0-0", .mac = first};
+  Scan();
+  EXPECT_EQ(table_.PreparePort(model_, "host0-0"), absl::OkStatus());
+  EXPECT_THAT(representors_.function_macs(), IsEmpty());
+  representors_.SetFunctionMacs(true);
+  model_.ports["host0-0"].mac = second;
+  EXPECT_EQ(table_.PreparePort(model_, "host0-0"), absl::OkStatus());
+  EXPECT_THAT(representors_.function_macs(), ElementsAre(Pair("pf0vf0", second)));
+  // A function that was made anew has forgotten it.
+  representors_.Remove("pf0vf0");
+  representors_.Add("pf0vf0", "pf0vf0");
+  representors_.SetFunctionMac("pf0vf0", first).IgnoreError();
+  Scan();
+  EXPECT_EQ(table_.PreparePort(model_, "host0-0"), absl::OkStatus());
+  EXPECT_THAT(representors_.function_macs(), ElementsAre(Pair("pf0vf0", second)));
+}
+
 TEST_F(RepresentorTableTest, PreparesForTheMtuOfThePortsNetwork) {
   Scan();
   EXPECT_EQ(representors_.prepared()["pf0vf0"], 0u);

@@ -118,11 +118,54 @@ TEST(SysfsRepresentors, FindsTheHostsFunctionsWhateverTheirInterfacesAreCalled) 
   harness.Add("pf0sf4", "local-sf4");
   harness.Add("c2pf0vf3", "second-host");
   EXPECT_EQ(harness.representors().Find("pf0vf3").value(), "enp3s0f0npf0vf3");
-  EXPECT_THAT(harness.representors().List().value(),
-              testing::ElementsAre(testing::Pair("c2pf0vf3", "second-host"), testing::Pair("p0", "p0"),
-                                   testing::Pair("pf0sf4", "local-sf4"),
-                                   testing::Pair("pf0sf88", "en3f0c1pf0sf88"),
-                                   testing::Pair("pf0vf3", "enp3s0f0npf0vf3")));
+  EXPECT_THAT(
+      harness.representors().List().value(),
+      testing::ElementsAre(testing::Pair("c2pf0vf3", "second-host"), testing::Pair("p0", "p0"),
+                           testing::Pair("pf0sf4", "local-sf4"), testing::Pair("pf0sf88", "en3f0c1pf0sf88"),
+                           testing::Pair("pf0vf3", "enp3s0f0npf0vf3")));
+}
+
+TEST(SysfsRepresentors, FindsByDevlinkWhatSaysNothingInSysfsAndSetsItsAddress) {
+  FakeKernel kernel;
+  const auto folder = TemporaryDirectory::Make().value();
+  for (const char* interface : {"eth7", "eth8", "eth9", "p0"})
+    fs::create_directories(absl::StrCat(folder.path(), "/sys/class/net/", interface));
+  // What an interface says itself counts before what devlink says of it.
+  PutFile(folder.path() + "/sys/class/net/eth9/phys_port_name", "pf0vf9");
+  const auto port = [](uint32_t index, DevlinkPort::Flavour flavour, uint32_t number, const char* interface) {
+    return DevlinkPort{.bus = "pci",
+                       .device = "0000:03:00.0",
+                       .index = index,
+                       .flavour = flavour,
+                       .controller = 1,
+                       .number = number,
+                       .interface = interface,
+                       .mac = MacAddress()};
+  };
+  using Flavour = DevlinkPort::Flavour;
+  std::vector<DevlinkPort> ports = {port(1, Flavour::kVf, 3, "eth7"), port(2, Flavour::kSf, 88, "eth8"),
+                                    port(3, Flavour::kVf, 5, "eth9"), port(4, Flavour::kVf, 6, "")};
+  kernel.SetDevlinkPorts(ports);
+  SysfsRepresentors representors({.sysfs = folder.path() + "/sys", .proc_sys = folder.path() + "/proc"},
+                                 FakeNetlinkFactory(kernel).Open(nullptr).value(),
+                                 std::make_unique<FakeDevlink>(kernel));
+  EXPECT_EQ(representors.Find("pf0vf3").value(), "eth7");
+  EXPECT_THAT(representors.List().value(),
+              testing::ElementsAre(testing::Pair("pf0sf88", "eth8"), testing::Pair("pf0vf3", "eth7"),
+                                   testing::Pair("pf0vf9", "eth9")));
+  const MacAddress mac({2, 0, 0, 0, 0, 9});
+  EXPECT_EQ(representors.SetFunctionMac("eth7", mac), absl::OkStatus());
+  EXPECT_EQ(FakeDevlink(kernel).ListPorts()->at(0).mac, mac);
+  EXPECT_TRUE(absl::IsUnimplemented(representors.SetFunctionMac("p0", mac)));
+  // A card that does not do it.
+  ports[0].mac.reset();
+  kernel.SetDevlinkPorts(ports);
+  ASSERT_TRUE(representors.List().ok());
+  EXPECT_TRUE(absl::IsUnimplemented(representors.SetFunctionMac("eth7", mac)));
+  // It came back under another name.
+  ports[0].interface = "p0";
+  kernel.SetDevlinkPorts(ports);
+  EXPECT_EQ(representors.List()->at("pf0vf3"), "p0");
 }
 
 TEST(SysfsRepresentors, AMissingTreeIsSaidSo) {

@@ -11,13 +11,61 @@
 
 namespace xpu {
 
-SysfsRepresentors::SysfsRepresentors(const Options& options, std::unique_ptr<Netlink> netlink)
-    : options_(options), netlink_(std::move(netlink)) {}
+namespace {
+
+// As the kernel makes phys_port_name of it (devlink_port_phys_port_name_get in net/devlink).
+std::string PhysPortName(const DevlinkPort& port) {
+  const std::string pf =
+      absl::StrCat(port.controller == 0 ? "" : absl::StrCat("c", port.controller), "pf", port.pf);
+  switch (port.flavour) {
+    case DevlinkPort::Flavour::kPf:
+      return pf;
+    case DevlinkPort::Flavour::kVf:
+      return absl::StrCat(pf, "vf", port.number);
+    case DevlinkPort::Flavour::kSf:
+      return absl::StrCat(pf, "sf", port.number);
+  }
+  return "";
+}
+
+}  // namespace
+
+SysfsRepresentors::SysfsRepresentors(const Options& options, std::unique_ptr<Netlink> netlink,
+                                     std::unique_ptr<Devlink> devlink)
+    : options_(options), netlink_(std::move(netlink)), devlink_(std::move(devlink)) {}
+
+void SysfsRepresentors::AskDevlink() {
+  devlink_ports_.clear();
+  if (devlink_ == nullptr) return;
+  // A kernel without it, or a card that is just coming: sysfs is what there is.
+  for (DevlinkPort& port : devlink_->ListPorts().value_or(std::vector<DevlinkPort>())) {
+    if (port.interface.empty()) continue;
+    std::string interface = port.interface;
+    devlink_ports_.insert_or_assign(std::move(interface), std::move(port));
+  }
+}
+
+const DevlinkPort* SysfsRepresentors::DevlinkPortOf(const std::string& interface) const {
+  const auto port = devlink_ports_.find(interface);
+  return port == devlink_ports_.end() ? nullptr : &port->second;
+}
+
+absl::Status SysfsRepresentors::SetFunctionMac(const std::string& interface, const MacAddress& mac) {
+  const auto port = devlink_ports_.find(interface);
+  if (port == devlink_ports_.end()) {
+    return absl::UnimplementedError(absl::StrCat("devlink does not know the function behind ", interface));
+  }
+  XPU_RETURN_IF_ERROR(devlink_->SetFunctionMac(port->second, mac));
+  port->second.mac = mac;
+  return absl::OkStatus();
+}
 
 SysfsRepresentors::PortName SysfsRepresentors::ReadPortName(const std::string& interface) const {
   // Interfaces without a port answer EOPNOTSUPP, and one may vanish between listing and reading.
-  const std::string said =
+  std::string said =
       ReadTrimmed(absl::StrCat(options_.sysfs, "/class/net/", interface, "/phys_port_name")).value_or("");
+  if (const DevlinkPort* port = DevlinkPortOf(interface); port != nullptr && said.empty())
+    said = PhysPortName(*port);
   absl::string_view name = said;
   const bool of_host = absl::StartsWith(name, "c1pf") && absl::ConsumePrefix(&name, "c1");
   return {std::string(name), of_host};
@@ -25,6 +73,7 @@ SysfsRepresentors::PortName SysfsRepresentors::ReadPortName(const std::string& i
 
 absl::Status SysfsRepresentors::Scan() {
   found_.clear();
+  AskDevlink();
   const std::string folder = absl::StrCat(options_.sysfs, "/class/net");
   absl::StatusOr<std::vector<std::string>> interfaces = ListDirectory(folder);
   if (!interfaces.ok()) return Annotate(interfaces.status(), "looking for representors");

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/sys/devlink.h"
 #include "common/sys/netlink.h"
 #include "xpu-agent/core/representors.h"
 
@@ -15,17 +16,23 @@ namespace xpu {
 // own beside the host's calls the host's "c1pf0vf3" (Documentation/networking/devlink/devlink-port.rst,
 // controller number): here that is pf0vf3, and what the DPU itself calls so is left out. Functions of further
 // hosts, c2 and so on, are listed under their full names.
+//
+// Drivers that give their interfaces no such name say it to devlink, by flavour and by the numbers of
+// controller, physical and virtual function, which come to the same.
 class SysfsRepresentors : public Representors {
  public:
   struct Options {
     std::string sysfs = "/sys";
     std::string proc_sys = "/proc/sys";
   };
-  // `netlink` is that of the namespace that holds the representors.
-  SysfsRepresentors(const Options& options, std::unique_ptr<Netlink> netlink);
+  // `netlink` and `devlink` are those of the namespace that holds the representors; null: there is no
+  // devlink.
+  SysfsRepresentors(const Options& options, std::unique_ptr<Netlink> netlink,
+                    std::unique_ptr<Devlink> devlink = nullptr);
 
   absl::StatusOr<std::string> Find(const std::string& phys_port_name) override;
   absl::StatusOr<std::map<std::string, std::string>> List() override;
+  absl::Status SetFunctionMac(const std::string& interface, const MacAddress& mac) override;
   absl::StatusOr<Prepared> Prepare(const std::string& interface, uint32_t mtu, int ready_index) override;
   absl::StatusOr<std::unique_ptr<Watcher>> Watch(EventLoop& loop, std::function<void()> changed) override;
 
@@ -39,11 +46,18 @@ class SysfsRepresentors : public Representors {
     bool of_host = false;
   };
   PortName ReadPortName(const std::string& interface) const;
+  // Asks devlink again for what its ports are.
+  void AskDevlink();
+  // Of the last scan; null: none.
+  const DevlinkPort* DevlinkPortOf(const std::string& interface) const;
   absl::Status Scan();
   absl::Status WriteSetting(const std::string& path, const std::string& value) const;
 
   const Options options_;
   const std::unique_ptr<Netlink> netlink_;
+  const std::unique_ptr<Devlink> devlink_;
+  // As of the last scan: interface → port.
+  std::map<std::string, DevlinkPort> devlink_ports_;
   // As of the last scan: phys_port_name → interfaces.
   std::map<std::string, std::vector<std::string>> found_;
 };
