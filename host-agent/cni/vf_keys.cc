@@ -70,7 +70,7 @@ absl::StatusOr<std::optional<uint32_t>> ParseBandwidth(const JsonFields& runtime
         absl::StrCat(bandwidth.PathOf("ingressRate"),
                      " cannot be had: only what a function sends is limited"),
         "remove the annotation kubernetes.io/ingress-bandwidth from the pod, or the capability \"bandwidth\" "
-        "from the configuration");
+        "from the configuration, and have spec.bandwidth of the Netdev set, which the card's switch keeps");
   }
   XPU_ASSIGN_OR_RETURN(const std::optional<uint64_t> egress,
                        bandwidth.Number("egressRate", 0, kMaxRate * kMbit));
