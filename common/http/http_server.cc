@@ -6,21 +6,27 @@
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/base/status_macros.h"
 #include "common/http/listener.h"
+#include "common/http/tls_server.h"
 
 namespace xpu {
 namespace {
 
 constexpr size_t kMaxHeaderBytes = 64 << 10;
+constexpr long kEndPatienceSeconds = 60;
 
 struct BufferDeleter {
   void operator()(evbuffer* buffer) const { evbuffer_free(buffer); }
@@ -67,8 +73,27 @@ const char* MethodName(evhttp_cmd_type method) {
   }
 }
 
+std::string Header(evhttp_request* request, const char* name) {
+  const char* value = evhttp_find_header(evhttp_request_get_input_headers(request), name);
+  return value == nullptr ? "" : value;
+}
+
+HttpPeer ReadPeer(evhttp_request* request) {
+  bufferevent* events = evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
+  if (std::optional<HttpPeer> peer = PeerOfTls(events)) return *std::move(peer);
+  sockaddr_storage address{};
+  socklen_t length = sizeof(address);
+  const bool known =
+      getsockname(bufferevent_getfd(events), reinterpret_cast<sockaddr*>(&address), &length) == 0;
+  HttpPeer peer;
+  peer.transport =
+      known && address.ss_family == AF_UNIX ? HttpPeer::Transport::kUnix : HttpPeer::Transport::kPlain;
+  return peer;
+}
+
 HttpRequest ReadRequest(evhttp_request* request) {
   HttpRequest out;
+  out.peer = ReadPeer(request);
   out.method = MethodName(evhttp_request_get_command(request));
   const evhttp_uri* uri = evhttp_request_get_evhttp_uri(request);
   const char* path = uri == nullptr ? nullptr : evhttp_uri_get_path(uri);
@@ -83,8 +108,9 @@ HttpRequest ReadRequest(evhttp_request* request) {
                       Decode(pair.second, /*plus_is_space=*/true));
   }
   out.content_type = MediaType(evhttp_find_header(evhttp_request_get_input_headers(request), "Content-Type"));
-  const char* const accept = evhttp_find_header(evhttp_request_get_input_headers(request), "Accept");
-  if (accept != nullptr) out.accept = accept;
+  out.accept = Header(request, "Accept");
+  out.authorization = Header(request, "Authorization");
+  out.user_agent = Header(request, "User-Agent");
   evbuffer* body = evhttp_request_get_input_buffer(request);
   out.body.resize(evbuffer_get_length(body));
   evbuffer_copyout(body, out.body.data(), out.body.size());
@@ -92,7 +118,9 @@ HttpRequest ReadRequest(evhttp_request* request) {
 }
 
 void AddHeaders(evhttp_request* request, const HttpReply& reply) {
-  evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", reply.content_type.c_str());
+  evkeyvalq* headers = evhttp_request_get_output_headers(request);
+  evhttp_add_header(headers, "Content-Type", reply.content_type.c_str());
+  for (const auto& [name, value] : reply.headers) evhttp_add_header(headers, name.c_str(), value.c_str());
 }
 
 // A request that is still to be answered. Lives as long as its owner wants; the request under it may go
@@ -145,7 +173,18 @@ class EvStream : public HttpStream {
                              nullptr, nullptr);
   }
   ~EvStream() override {
-    if (evhttp_request* request = request_.Take()) evhttp_send_reply_end(request);
+    evhttp_request* request = request_.Take();
+    if (request == nullptr) return;
+    // A client that takes nothing more must not keep what is left for ever.
+    const timeval patience{kEndPatienceSeconds, 0};
+    bufferevent_set_timeouts(evhttp_connection_get_bufferevent(evhttp_request_get_connection(request)),
+                             &patience, &patience);
+    evhttp_send_reply_end(request);
+  }
+  void Abort() override {
+    if (evhttp_request* request = request_.Take()) {
+      evhttp_connection_free(evhttp_request_get_connection(request));
+    }
   }
   void Write(const std::string& chunk) override {
     if (request_.get() == nullptr) return;
@@ -192,9 +231,25 @@ class EvPending : public HttpPending {
 struct HttpServer::State {
   EventLoop& loop;
   Handler handler;
+  Options options;
   evhttp* http = nullptr;
+  // Connections come to it as TLS of `tls` makes them; null until there is one.
+  evhttp* https = nullptr;
+  std::unique_ptr<TlsServer> tls;
   std::vector<std::string> socket_paths;
 
+  evhttp* NewHttp() {
+    evhttp* made = evhttp_new(loop.base());
+    evhttp_set_max_headers_size(made, kMaxHeaderBytes);
+    evhttp_set_max_body_size(made, static_cast<ev_ssize_t>(options.max_body_bytes));
+    evhttp_set_allowed_methods(made, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
+                                         EVHTTP_REQ_PATCH | EVHTTP_REQ_HEAD | EVHTTP_REQ_OPTIONS);
+    evhttp_set_gencb(made, &State::Handle, this);
+    return made;
+  }
+  static bufferevent* Accept(event_base* base, void* arg) {
+    return static_cast<State*>(arg)->tls->NewConnection(base);
+  }
   static void Handle(evhttp_request* request, void* arg) {
     HttpReply reply = static_cast<State*>(arg)->handler(ReadRequest(request));
     if (reply.later) return reply.later(std::make_unique<EvPending>(request));
@@ -205,28 +260,36 @@ struct HttpServer::State {
 };
 
 HttpServer::HttpServer(EventLoop& loop, Options options, Handler handler)
-    : state_(std::make_unique<State>(State{loop, std::move(handler)})) {
+    : state_(std::make_unique<State>(State{loop, std::move(handler), options})) {
   signal(SIGPIPE, SIG_IGN);
-  state_->http = evhttp_new(loop.base());
-  evhttp_set_max_headers_size(state_->http, kMaxHeaderBytes);
-  evhttp_set_max_body_size(state_->http, static_cast<ev_ssize_t>(options.max_body_bytes));
-  evhttp_set_allowed_methods(state_->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
-                                               EVHTTP_REQ_DELETE | EVHTTP_REQ_PATCH | EVHTTP_REQ_HEAD |
-                                               EVHTTP_REQ_OPTIONS);
-  evhttp_set_gencb(state_->http, &State::Handle, state_.get());
+  state_->http = state_->NewHttp();
 }
 
 HttpServer::~HttpServer() {
   evhttp_free(state_->http);
+  if (state_->https != nullptr) evhttp_free(state_->https);
   for (const std::string& path : state_->socket_paths) unlink(path.c_str());
 }
 
+absl::Status HttpServer::SetTls(const HttpTls& tls) {
+  XPU_ASSIGN_OR_RETURN(state_->tls, TlsServer::Make(tls));
+  if (state_->https != nullptr) return absl::OkStatus();
+  state_->https = state_->NewHttp();
+  evhttp_set_bevcb(state_->https, &State::Accept, state_.get());
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::string> HttpServer::Listen(const std::string& endpoint) {
+  const bool tls = absl::StartsWith(endpoint, "tls:");
+  if (tls && state_->https == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cannot listen on ", endpoint, ": TLS needs a certificate, its key and a CA"));
+  }
   XPU_ASSIGN_OR_RETURN(ListeningSocket socket, OpenListener(endpoint));
   evconnlistener* listener =
       evconnlistener_new(state_->loop.base(), nullptr, nullptr, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
                          /*backlog=*/0, socket.fd.get());
-  if (listener == nullptr || evhttp_bind_listener(state_->http, listener) == nullptr) {
+  if (listener == nullptr || evhttp_bind_listener(tls ? state_->https : state_->http, listener) == nullptr) {
     if (listener != nullptr) evconnlistener_free(listener);
     return absl::InternalError("libevent cannot listen on " + endpoint);
   }

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -13,6 +14,31 @@
 #include "common/base/event_loop.h"
 
 namespace xpu {
+
+// Who is at the other end of a connection.
+struct HttpPeer {
+  enum class Transport {
+    kUnix,
+    kPlain,  // a loopback address
+    kTls,
+  };
+  Transport transport = Transport::kUnix;
+  // Of TLS: what came of the client's certificate. kBad: nobody that we know has signed it, or it does not
+  // hold.
+  enum class Certificate { kNone, kGood, kBad };
+  Certificate certificate = Certificate::kNone;
+  // Of a good certificate's subject.
+  std::string common_name;
+  std::vector<std::string> organizations;
+};
+
+// PEM of the server's side of TLS: its certificate with the chain, its key, and who signs clients'
+// certificates; without that, clients are not asked for one.
+struct HttpTls {
+  std::string certificate;
+  std::string key;
+  std::string client_ca;
+};
 
 struct HttpRequest {
   std::string method;  // "GET", "POST", ...
@@ -24,6 +50,9 @@ struct HttpRequest {
   std::string content_type;
   // What the client would like, as it wrote it (RFC 9110, section 12.5.1); empty if it does not say.
   std::string accept;
+  std::string authorization;
+  std::string user_agent;
+  HttpPeer peer;
   std::string body;
 };
 
@@ -33,6 +62,8 @@ class HttpStream {
  public:
   virtual ~HttpStream() = default;
   virtual void Write(const std::string& chunk) = 0;
+  // Closes the connection at once; what the client has not taken is lost. Nothing is called any more.
+  virtual void Abort() = 0;
   // Octets that the client has not taken yet.
   virtual size_t pending() const = 0;
   // `drained`: all that was written is on its way. `gone`: the client has closed the connection; nothing else
@@ -56,13 +87,16 @@ struct HttpReply {
   int code = 200;
   std::string content_type = "application/json";
   std::string body;
+  // Besides Content-Type.
+  std::vector<std::pair<std::string, std::string>> headers;
   // Where set, the reply is a stream: called with it once, at once.
   std::function<void(std::unique_ptr<HttpStream>)> stream;
   // Where set, the reply comes later: called with where to, once, at once.
   std::function<void(std::unique_ptr<HttpPending>)> later;
 };
 
-// HTTP/1.1 on unix sockets and loopback addresses, by libevent, on the thread of `loop`.
+// HTTP/1.1 on unix sockets, loopback addresses and, with TLS, on any address, by libevent, on the thread of
+// `loop`.
 class HttpServer {
  public:
   using Handler = std::function<HttpReply(HttpRequest)>;
@@ -77,10 +111,15 @@ class HttpServer {
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  // "unix:PATH" (mode 0600; a socket that nobody listens on any more is replaced) or "ADDRESS:PORT" of the
-  // loopback, port 0 for any. Returns the endpoint with the real port. InvalidArgument for other addresses:
-  // there is no authentication here. FailedPrecondition if somebody else listens there.
+  // "unix:PATH" (mode 0600; a socket that nobody listens on any more is replaced), "ADDRESS:PORT" of the
+  // loopback, or "tls:ADDRESS:PORT" of any address, after SetTls(); port 0 for any. Returns the endpoint with
+  // the real port. InvalidArgument for other addresses: there is no authentication here. FailedPrecondition
+  // if somebody else listens there.
   absl::StatusOr<std::string> Listen(const std::string& endpoint);
+
+  // For connections that come from now on. A client may show a certificate or not; the handler is told what
+  // came of it. InvalidArgument for what is no PEM or does not belong together, and then nothing has changed.
+  absl::Status SetTls(const HttpTls& tls);
 
  private:
   struct State;

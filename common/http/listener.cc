@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -76,20 +77,23 @@ bool IsLoopback(const IpAddress& ip) {
   return ip.is_v4() ? v4.Contains(ip) : ip.value() == 1;
 }
 
-absl::StatusOr<ListeningSocket> ListenTcp(const std::string& endpoint) {
+absl::StatusOr<ListeningSocket> ListenTcp(const std::string& endpoint, bool anywhere) {
   size_t colon = endpoint.rfind(':');
   uint32_t port = 0;
   if (colon == std::string::npos || !absl::SimpleAtoi(endpoint.substr(colon + 1), &port) || port > 65535) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "cannot listen on \"", endpoint, "\": it must be unix:PATH or ADDRESS:PORT, such as 127.0.0.1:8001"));
+    return absl::InvalidArgumentError(absl::StrCat("cannot listen on \"", endpoint,
+                                                   "\": it must be unix:PATH, ADDRESS:PORT or "
+                                                   "tls:ADDRESS:PORT, such as 127.0.0.1:8001"));
   }
   absl::string_view host = absl::string_view(endpoint).substr(0, colon);
+  absl::ConsumePrefix(&host, "tls:");
   bool brackets = absl::ConsumePrefix(&host, "[") && absl::ConsumeSuffix(&host, "]");
   absl::StatusOr<IpAddress> ip = IpAddress::Parse(host);
-  if (!ip.ok() || ip->is_v6() != brackets || !IsLoopback(*ip)) {
+  if (!ip.ok() || ip->is_v6() != brackets || (!anywhere && !IsLoopback(*ip))) {
     return absl::InvalidArgumentError(absl::StrCat(
         "cannot listen on \"", endpoint,
-        "\": only addresses of the loopback, 127.0.0.1 or [::1], as whoever reaches it may do everything"));
+        "\": without TLS only addresses of the loopback, 127.0.0.1 or [::1], as whoever reaches it may do "
+        "everything; elsewhere tls:ADDRESS:PORT"));
   }
   sockaddr_storage storage{};
   socklen_t length = 0;
@@ -109,6 +113,9 @@ absl::StatusOr<ListeningSocket> ListenTcp(const std::string& endpoint) {
   XPU_ASSIGN_OR_RETURN(UniqueFd fd, NewSocket(endpoint, storage.ss_family));
   int on = 1;
   setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  // Handed on to connections (tcp(7)): a reply is written in parts, and the last is not to wait until the client
+  // has confirmed the first.
+  setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   auto* address = reinterpret_cast<sockaddr*>(&storage);
   if (bind(fd.get(), address, length) != 0) return Errno(endpoint, "bind");
   if (listen(fd.get(), kBacklog) != 0) return Errno(endpoint, "listen");
@@ -123,7 +130,7 @@ absl::StatusOr<ListeningSocket> ListenTcp(const std::string& endpoint) {
 absl::StatusOr<ListeningSocket> OpenListener(const std::string& endpoint) {
   absl::string_view path = endpoint;
   if (absl::ConsumePrefix(&path, "unix:")) return ListenUnix(endpoint, std::string(path));
-  return ListenTcp(endpoint);
+  return ListenTcp(endpoint, absl::StartsWith(endpoint, "tls:"));
 }
 
 }  // namespace xpu

@@ -20,6 +20,8 @@ TestHttp::TestHttp(const std::string& endpoint) : curl_(curl_easy_init()) {
   if (absl::ConsumePrefix(&path, "unix:")) {
     unix_path_ = std::string(path);
     base_ = "http://test";
+  } else if (absl::ConsumePrefix(&path, "tls:")) {
+    base_ = absl::StrCat("https://", path);
   } else {
     base_ = "http://" + endpoint;
   }
@@ -39,6 +41,14 @@ TestReply TestHttp::Do(const std::string& method, const std::string& path, const
       nullptr, absl::StrCat("Content-Type:", content_type.empty() ? "" : " ", content_type).c_str());
   headers = curl_slist_append(headers, "Expect:");
   headers = curl_slist_append(headers, absl::StrCat("Accept:", accept.empty() ? "" : " ", accept).c_str());
+  if (!token_.empty()) {
+    headers = curl_slist_append(headers, absl::StrCat("Authorization: Bearer ", token_).c_str());
+  }
+  if (!ca_.empty()) curl_easy_setopt(curl_, CURLOPT_CAINFO, ca_.c_str());
+  if (!certificate_.empty()) {
+    curl_easy_setopt(curl_, CURLOPT_SSLCERT, certificate_.c_str());
+    curl_easy_setopt(curl_, CURLOPT_SSLKEY, key_.c_str());
+  }
   if (!unix_path_.empty()) curl_easy_setopt(curl_, CURLOPT_UNIX_SOCKET_PATH, unix_path_.c_str());
   curl_easy_setopt(curl_, CURLOPT_NOPROXY, "*");
   curl_easy_setopt(curl_, CURLOPT_PATH_AS_IS, 1L);
@@ -55,6 +65,9 @@ TestReply TestHttp::Do(const std::string& method, const std::string& path, const
   }
   if (curl_easy_perform(curl_) == CURLE_OK) {
     curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &reply.code);
+    curl_off_t retry_after = 0;
+    curl_easy_getinfo(curl_, CURLINFO_RETRY_AFTER, &retry_after);
+    reply.retry_after = static_cast<long>(retry_after);
     char* type = nullptr;
     curl_easy_getinfo(curl_, CURLINFO_CONTENT_TYPE, &type);
     if (type != nullptr) reply.content_type = type;
