@@ -226,7 +226,7 @@ TEST_F(UplinkChainTest, NothingPassesWhileAPortOfItIsMissing) {
                                         .spa = "10.1.0.1",
                                         .tha = kMacOut,
                                         .tpa = kIpOut});
-    EXPECT_THAT(SeenUntil(card(0).lan(), reply), IsEmpty());
+    EXPECT_THAT(SeenUntil(card(0).lan(), Tagged(reply, 100)), IsEmpty());
     card(0).model = whole;
     ASSERT_NO_FATAL_FAILURE(Apply());
     EXPECT_THAT(SeenOnLan(), IsEmpty());
