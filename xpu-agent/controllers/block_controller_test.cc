@@ -75,12 +75,9 @@ class BlockControllerTest : public ControllersTest {
   void AttachPort(const std::string& card, int vf) {
     const std::string name = "port-of-" + card;
     Resource netdev = MakeResource(Netdevs(), Name(name));
-    netdev["spec"] = {{"host", "host-a"},
-                      {"function", absl::StrCat("0000:03:00.", vf)},
-                      {"card", card},
-                      {"port", absl::StrCat("host0-", vf)},
-                      {"claim", 1},
-                      {"mac", MacOf(vf)},
+    netdev["spec"] = {{"host", "host-a"}, {"function", absl::StrCat("0000:03:00.", vf)},
+                      {"card", card},     {"port", absl::StrCat("host0-", vf)},
+                      {"claim", 1},       {"mac", MacOf(vf)},
                       {"network", "blue"}};
     ASSERT_TRUE(store_.Create(Netdevs(), netdev).ok());
     WaitForState(name, "Attached");
@@ -212,9 +209,12 @@ TEST_F(BlockControllerTest, AnAddressThatAPortHasIsNotGivenAway) {
   AttachPort("card0", 1);
   AttachPort("card1", 2);
   ASSERT_EQ(Want(*other, "10.0.0.77"), absl::OkStatus());
-  other_opi.FailCall(
-      "SetAddressBlocks", 1,
-      absl::FailedPreconditionError("blocks: 10.0.0.77 is that of host0-1; unbind that first"));
+  // Whoever else tells the agent the blocks meanwhile hears the same.
+  for (int n = 1; n <= 100; ++n) {
+    other_opi.FailCall(
+        "SetAddressBlocks", n,
+        absl::FailedPreconditionError("blocks: 10.0.0.77 is that of host0-1; unbind that first"));
+  }
   const absl::Status refused = Want(*controllers_, "10.0.0.77");
   EXPECT_TRUE(absl::IsAlreadyExists(refused)) << refused;
   EXPECT_THAT(*other_opi.AddressBlocks("default.blue"), ElementsAre("10.0.0.76/30"));
