@@ -1,7 +1,12 @@
 #include "common/sqlite/database.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <cstdio>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -157,14 +162,82 @@ absl::Status Database::Execute(const std::string& sql) {
 }
 
 absl::Status Database::Transaction(const std::function<absl::Status()>& work) {
-  // IMMEDIATE: a second writer is refused here, not in the middle.
-  XPU_RETURN_IF_ERROR(Execute("BEGIN IMMEDIATE"));
+  XPU_RETURN_IF_ERROR(Begin());
   absl::Status status = work();
-  if (status.ok()) status = Execute("COMMIT");
-  // After a full disk SQLite may have rolled back by itself; then this has nothing to do.
-  if (!status.ok() && sqlite3_get_autocommit(db_) == 0) Execute("ROLLBACK").IgnoreError();
+  if (status.ok()) return Commit();
+  Rollback();
   return status;
 }
+
+// IMMEDIATE: a second writer is refused here, not in the middle.
+absl::Status Database::Begin() { return Execute("BEGIN IMMEDIATE"); }
+
+absl::Status Database::Commit() {
+  absl::Status status = Execute("COMMIT");
+  if (!status.ok()) Rollback();
+  return status;
+}
+
+void Database::Rollback() {
+  // After a full disk SQLite may have rolled back by itself; then this has nothing to do.
+  if (in_transaction()) Execute("ROLLBACK").IgnoreError();
+}
+
+absl::Status Database::Part(const std::function<absl::Status()>& work) {
+  XPU_RETURN_IF_ERROR(Execute("SAVEPOINT part"));
+  absl::Status status = work();
+  if (status.ok()) status = Execute("RELEASE part");
+  if (!status.ok() && in_transaction()) Execute("ROLLBACK TO part; RELEASE part").IgnoreError();
+  return status;
+}
+
+bool Database::in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
+
+namespace {
+
+absl::Status Copy(sqlite3* from, sqlite3* to) {
+  sqlite3_backup* backup = sqlite3_backup_init(to, "main", from, "main");
+  if (backup == nullptr) return ToStatus(to, sqlite3_errcode(to), "cannot copy the database");
+  const int code = sqlite3_backup_step(backup, -1);
+  sqlite3_backup_finish(backup);
+  return code == SQLITE_DONE ? absl::OkStatus() : ToStatus(to, code, "cannot copy the database");
+}
+
+// What is written becomes a file under its name only when it is whole.
+absl::Status Sync(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool synced = fd >= 0 && fsync(fd) == 0;
+  const int error = errno;
+  if (fd >= 0) close(fd);
+  return synced ? absl::OkStatus() : absl::ErrnoToStatus(error, absl::StrCat("cannot write ", path));
+}
+
+}  // namespace
+
+absl::Status Database::CopyTo(const std::string& path) {
+  const std::string unfinished = absl::StrCat(path, ".part");
+  unlink(unfinished.c_str());
+  absl::Status copied;
+  {
+    sqlite3* raw = nullptr;
+    const int code =
+        sqlite3_open_v2(unfinished.c_str(), &raw,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXRESCODE, nullptr);
+    const Database target(raw, unfinished);
+    copied =
+        code == SQLITE_OK ? Copy(db_, raw) : ToStatus(raw, code, absl::StrCat("cannot open ", unfinished));
+  }
+  // It may hold secrets.
+  if (copied.ok() && chmod(unfinished.c_str(), 0600) != 0) copied = absl::ErrnoToStatus(errno, unfinished);
+  if (copied.ok()) copied = Sync(unfinished);
+  if (copied.ok() && rename(unfinished.c_str(), path.c_str()) != 0) {
+    copied = absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", path));
+  }
+  if (!copied.ok()) unlink(unfinished.c_str());
+  return copied;
+}
+
+absl::Status Database::CopyFrom(Database& other) { return Copy(other.db_, db_); }
 
 absl::Status Database::CheckIntegrity() {
   XPU_ASSIGN_OR_RETURN(Statement check, Prepare("PRAGMA integrity_check(1)"));

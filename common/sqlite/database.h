@@ -77,6 +77,21 @@ class Database {
   absl::Status Execute(const std::string& sql);
   // Runs `work` in a transaction that is committed if it returns OK and rolled back otherwise.
   absl::Status Transaction(const std::function<absl::Status()>& work);
+  // The same in two halves, for a transaction of several parts that come one
+  // after the other. Between them, Part() runs what is undone alone if it
+  // fails. An error of any of them may end the transaction: in_transaction().
+  absl::Status Begin();
+  absl::Status Commit();
+  void Rollback();
+  absl::Status Part(const std::function<absl::Status()>& work);
+  bool in_transaction() const;
+  // All of it into a new file at `path`, which is whole and on the disk when it
+  // is there, also while this database is in use. Not in a transaction.
+  absl::Status CopyTo(const std::string& path);
+  // What `other` holds instead of what is here, in one step: after a crash it
+  // is one or the other. Statements that were prepared go on to work if the
+  // tables are the same. Not in a transaction.
+  absl::Status CopyFrom(Database& other);
   // DataLoss if the file contradicts itself; reads all of it.
   absl::Status CheckIntegrity();
   // Rows that the last INSERT, UPDATE or DELETE changed.

@@ -1,9 +1,15 @@
 #include "control-plane/apiserver/api_server.h"
 
+#include <utility>
+
 #include "common/base/status_macros.h"
 #include "common/http/http_server.h"
 #include "common/log/log.h"
+#include "control-plane/apiserver/auth/authenticator.h"
+#include "control-plane/apiserver/auth/authorizer.h"
+#include "control-plane/apiserver/http/reply.h"
 #include "control-plane/apiserver/http/rest_api.h"
+#include "control-plane/apiserver/http/store_actions.h"
 #include "control-plane/apiserver/http/watch_hub.h"
 
 namespace xpu::apiserver {
@@ -14,12 +20,40 @@ constexpr size_t kMaxBodyBytes = size_t{16} << 20;
 
 class ApiServerImpl : public ApiServer {
  public:
-  ApiServerImpl(EventLoop& loop, Clock& clock, std::unique_ptr<ObjectStore> store)
-      : store_(std::move(store)),
-        watches_(loop, *store_, clock),
-        api_(*store_, watches_, clock),
+  ApiServerImpl(EventLoop& loop, Clock& clock, const RequestLimits& limits,
+                std::unique_ptr<ObjectStore> store)
+      : loop_(loop),
+        store_(std::move(store)),
+        authenticator_(*store_),
+        authorizer_(*store_),
+        watches_(loop, *store_, limits, clock),
+        api_({*store_, watches_, authenticator_, authorizer_, clock}, limits),
         http_(loop, {.max_body_bytes = kMaxBodyBytes},
-              [this](HttpRequest request) { return api_.Handle(std::move(request)); }) {}
+              [this](HttpRequest request) { return Handle(std::move(request)); }) {
+    store_->OnChange([this](const Change& change) { authorizer_.OnChange(change); });
+    store_->OnRestore([this] { authorizer_.OnRestore(); });
+    // After all requests that are there by now: they share a commit.
+    store_->Group([this] {
+      loop_.Post([this, alive = std::weak_ptr<bool>(alive_)] {
+        if (!alive.expired()) Flush();
+      });
+    });
+  }
+  ~ApiServerImpl() override { Flush(); }
+
+  absl::Status FollowCredentials(const ApiServerOptions& options) {
+    if (!options.token_file.empty())
+      XPU_RETURN_IF_ERROR(authenticator_.FollowTokens(options.token_file, loop_));
+    if (!options.tls.empty()) {
+      XPU_ASSIGN_OR_RETURN(tls_, TlsCredentials::Load(options.tls));
+      tls_changed_ = TlsCredentials::Subscribe(tls_, [this] { WarnOf(TakeTls()); });
+      XPU_RETURN_IF_ERROR(tls_->Follow(loop_));
+      XPU_RETURN_IF_ERROR(TakeTls());
+    }
+    // Where all who come may do everything, nobody needs roles.
+    if (options.token_file.empty() && options.tls.empty()) return absl::OkStatus();
+    return authorizer_.MakeDefaultRoles();
+  }
 
   absl::Status Listen(const std::vector<std::string>& endpoints) {
     if (endpoints.empty()) return absl::InvalidArgumentError("no address to listen on; give --listen");
@@ -35,11 +69,54 @@ class ApiServerImpl : public ApiServer {
   void OnWatchers(std::function<void(size_t)> callback) override { watches_.OnWatchers(std::move(callback)); }
 
  private:
+  // A reply that waits until what it says is on the disk.
+  struct Waiting {
+    std::unique_ptr<HttpPending> pending;
+    std::shared_ptr<const HttpReply> reply;
+  };
+
+  HttpReply Handle(HttpRequest request) {
+    // A watch begins with what has been told, and a backup is of that.
+    if (request.query.contains("watch") || StoreActions::Find(request.path)) Flush();
+    HttpReply reply = api_.Handle(std::move(request));
+    if (!store_->has_group() || reply.stream || reply.later) return reply;
+    // Also what was only read: it may be of this group.
+    HttpReply later;
+    later.later = [this, kept = std::make_shared<const HttpReply>(std::move(reply))](
+                      std::unique_ptr<HttpPending> pending) {
+      waiting_.push_back({std::move(pending), kept});
+    };
+    return later;
+  }
+
+  void Flush() {
+    const absl::Status flushed = store_->Flush();
+    for (const Waiting& waiting : std::exchange(waiting_, {})) {
+      waiting.pending->Send(flushed.ok() ? *waiting.reply : ErrorReply(flushed));
+    }
+  }
+
+  absl::Status TakeTls() {
+    const std::shared_ptr<const TlsPem> pem = tls_->pem();
+    return http_.SetTls({pem->certificate, pem->key, pem->ca});
+  }
+  static void WarnOf(const absl::Status& status) {
+    if (!status.ok())
+      spdlog::warn("{}; the credentials from before stay in use", std::string(status.message()));
+  }
+
+  EventLoop& loop_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>();
   std::unique_ptr<ObjectStore> store_;
+  std::vector<Waiting> waiting_;
+  Authenticator authenticator_;
+  Authorizer authorizer_;
   WatchHub watches_;
   RestApi api_;
-  // Goes first: its connections call the parts above.
+  // Goes before the parts above: its connections call them.
   HttpServer http_;
+  std::shared_ptr<TlsCredentials> tls_;
+  std::unique_ptr<TlsCredentials::Subscription> tls_changed_;
   std::vector<std::string> endpoints_;
 };
 
@@ -48,7 +125,8 @@ class ApiServerImpl : public ApiServer {
 absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const ApiServerOptions& options, EventLoop& loop,
                                                             Clock& clock) {
   XPU_ASSIGN_OR_RETURN(std::unique_ptr<ObjectStore> store, ObjectStore::Open(options.store, clock));
-  auto server = std::make_unique<ApiServerImpl>(loop, clock, std::move(store));
+  auto server = std::make_unique<ApiServerImpl>(loop, clock, options.limits, std::move(store));
+  XPU_RETURN_IF_ERROR(server->FollowCredentials(options));
   XPU_RETURN_IF_ERROR(server->Listen(options.listen));
   return server;
 }

@@ -9,6 +9,8 @@
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
 #include "common/base/event_loop.h"
+#include "common/rpc/tls_credentials.h"
+#include "control-plane/apiserver/http/rate_limit.h"
 #include "control-plane/apiserver/store/object_store.h"
 
 namespace xpu::apiserver {
@@ -17,6 +19,11 @@ struct ApiServerOptions {
   // See HttpServer::Listen. At least one.
   std::vector<std::string> listen;
   ObjectStore::Options store;
+  // For "tls:ADDRESS:PORT": the server's certificate and key, and who signs clients' certificates. Followed.
+  TlsFiles tls;
+  // Static tokens; empty for none. Followed.
+  std::string token_file;
+  RequestLimits limits;
 };
 
 // The embedded resource store behind its REST API. Everything runs on the loop's thread.

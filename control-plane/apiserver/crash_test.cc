@@ -49,12 +49,18 @@ class CrashTest : public ::testing::Test {
     std::filesystem::remove_all(folder_);
   }
 
-  void Start() {
+  void Start(bool full_sync = false) {
     std::string notify = "NOTIFY_SOCKET=" + folder_ + "/ready";
     std::string database = folder_ + "/store.db";
-    const char* argv[] = {XPU_APISERVER, "--listen",       endpoint_.c_str(),
-                          "--database",  database.c_str(), "--log-level",
-                          "warn",        nullptr};
+    const char* argv[] = {XPU_APISERVER,
+                          "--listen",
+                          endpoint_.c_str(),
+                          "--database",
+                          database.c_str(),
+                          "--log-level",
+                          "warn",
+                          full_sync ? "--full-sync" : nullptr,
+                          nullptr};
     const char* environment[] = {notify.c_str(), nullptr};
     pid_ = fork();
     if (pid_ == 0) {
@@ -116,7 +122,7 @@ void WriteUntilGone(const std::string& endpoint, const std::string& prefix, Ackn
 
 TEST_F(CrashTest, WhatWasAcknowledgedSurvivesAKill) {
   for (int round = 0; round < 4; ++round) {
-    Start();
+    Start(/*full_sync=*/round % 2 == 1);
     Acknowledged acknowledged;
     std::vector<std::thread> writers;
     for (int w = 0; w < 3; ++w) {

@@ -10,15 +10,33 @@ int main(int argc, char** argv) {
   CLI::App app{"Embedded store of resources that speaks the Kubernetes API"};
   xpu::apiserver::ApiServerOptions options;
   std::string log_level = "info";
-  app.add_option(
-         "--listen", options.listen,
-         "unix:PATH or ADDRESS:PORT of the loopback, where everybody on this machine may do everything; "
-         "may be given more than once")
+  app.add_option("--listen", options.listen,
+                 "unix:PATH or ADDRESS:PORT of the loopback, where everybody "
+                 "on this machine may do everything, or "
+                 "tls:ADDRESS:PORT, where everybody is asked who he is; may be "
+                 "given more than once")
       ->required();
   app.add_option("--database", options.store.path, "SQLite file that holds the objects")->required();
   app.add_flag("--full-sync", options.store.full_sync, "answer only when a write survives a loss of power");
   app.add_option("--history", options.store.history, "changes that a watch may be behind")
       ->check(CLI::Range(100, 10'000'000))
+      ->capture_default_str();
+  app.add_option("--tls-certificate", options.tls.certificate,
+                 "the server's certificate with its chain (PEM)");
+  app.add_option("--tls-key", options.tls.key, "its key (PEM)");
+  app.add_option("--client-ca", options.tls.ca,
+                 "who signs clients' certificates (PEM): common name is the "
+                 "user, organisations are groups");
+  app.add_option("--token-file", options.token_file, "lines of token,user,uid,\"group,group\"");
+  app.add_option("--requests-per-second", options.limits.requests_per_second,
+                 "that a user may make in the long run")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--request-burst", options.limits.burst, "that a user may make at once")
+      ->check(CLI::Range(1.0, 1e9))
+      ->capture_default_str();
+  app.add_option("--watches", options.limits.watches, "that run at the most")->capture_default_str();
+  app.add_option("--watches-per-user", options.limits.watches_per_user, "that one user may run")
       ->capture_default_str();
   app.add_option("--log-level", log_level, "debug, info, warn or error")->capture_default_str();
   CLI11_PARSE(app, argc, argv);

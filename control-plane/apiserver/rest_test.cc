@@ -128,8 +128,7 @@ TEST_F(RestTest, JsonPatchIsTakenByItsMediaType) {
   std::string patch = R"([{"op": "add", "path": "/spec/prefixes/-", "value": "10.0.1.0/24"}])";
   EXPECT_EQ(http_.Do("PATCH", kBlue, patch, "application/json-patch+json").json["spec"]["prefixes"].size(),
             2u);
-  for (const char* type : {"application/strategic-merge-patch+json", "application/apply-patch+yaml",
-                           "application/json", "text/plain", ""}) {
+  for (const char* type : {"application/strategic-merge-patch+json", "application/json", "text/plain", ""}) {
     TestReply reply = http_.Do("PATCH", kBlue, "{}", type);
     EXPECT_EQ(reply.code, 415) << type;
     EXPECT_EQ(reply.json["reason"], "UnsupportedMediaType");
@@ -177,7 +176,7 @@ TEST_F(RestTest, NamespacesScopeNames) {
 }
 
 TEST_F(RestTest, UrlsAndMethodsThatAreNotServedSaySo) {
-  for (const char* path : {"/nothing", "/api/v1/pods", "/openapi/v2", "/apis/example.org/v1", "/"}) {
+  for (const char* path : {"/nothing", "/api/v1/pods", "/openapi/v9", "/apis/example.org/v1", "/"}) {
     TestReply reply = http_.Get(path);
     EXPECT_EQ(reply.code, 404) << path;
     EXPECT_EQ(reply.json["kind"], "Status") << path;
@@ -192,9 +191,55 @@ TEST_F(RestTest, UrlsAndMethodsThatAreNotServedSaySo) {
   EXPECT_EQ(http_.Get("/version").json["major"], "1");
 }
 
-TEST_F(RestTest, DryRunIsRefusedRatherThanDone) {
-  EXPECT_EQ(http_.Post(absl::StrCat(kNetworks, "?dryRun=All"), Network("blue")).code, 400);
+TEST_F(RestTest, ADryRunAnswersAsIfAndWritesNothing) {
+  const TestReply made = http_.Post(absl::StrCat(kNetworks, "?dryRun=All"), Network("blue"));
+  EXPECT_EQ(made.code, 201);
+  EXPECT_EQ(made.json["spec"]["mtu"], 1500);
+  EXPECT_FALSE(made.json["metadata"].contains("resourceVersion"));
   EXPECT_EQ(http_.Get(kBlue).code, 404);
+  EXPECT_EQ(http_.Post(absl::StrCat(kNetworks, "?dryRun=Some"), Network("blue")).code, 400);
+  const json there = http_.Post(kNetworks, Network("blue")).json;
+  const json change = {{"spec", {{"mtu", 1400}}}};
+  EXPECT_EQ(http_.Merge(kBlue + "?dryRun=All", change).json["spec"]["mtu"], 1400);
+  EXPECT_EQ(http_.Merge(kBlue + "?dryRun=All", {{"spec", {{"vni", 0}}}}).code, 422);
+  EXPECT_EQ(http_.Do("DELETE", kBlue + "?dryRun=All").code, 200);
+  EXPECT_EQ(http_.Do("DELETE", kBlue, R"({"dryRun": ["All"]})").code, 200);
+  EXPECT_EQ(http_.Get(kBlue).json, there);
+}
+
+TEST_F(RestTest, AppliesAreTakenAsYamlOrJson) {
+  const std::string url = kBlue + "?fieldManager=ann";
+  const std::string apply = "application/apply-patch+yaml";
+  const std::string yaml =
+      "apiVersion: xpu.opiproject.org/v1alpha1\nkind: Network\nspec: {vni: 5, prefixes: [10.0.0.0/24]}\n"
+      "metadata: {labels: {app: demo}}\n";
+  const TestReply made = http_.Do("PATCH", url, yaml, apply);
+  ASSERT_EQ(made.code, 201) << made.body;
+  EXPECT_EQ(made.json["metadata"]["managedFields"][0]["manager"], "ann");
+  EXPECT_EQ(http_.Do("PATCH", url, Network("blue").dump(), apply).code, 200);
+  EXPECT_EQ(http_.Do("PATCH", kBlue, yaml, apply).code, 400) << "who applies says who he is";
+  EXPECT_EQ(http_.Do("PATCH", url, Network("red").dump(), apply).code, 400);
+  EXPECT_EQ(http_.Do("PATCH", url, "a: [", apply).code, 400);
+  for (const char* metadata : {"7", "[]", "null", "{\"ownerReferences\": [7]}"}) {
+    const std::string odd = absl::StrCat(
+        R"({"apiVersion": "xpu.opiproject.org/v1alpha1", "kind": "Network", "metadata": )", metadata, "}");
+    const int code = http_.Do("PATCH", url, odd, apply).code;
+    EXPECT_TRUE(code >= 400 && code < 500) << metadata << " " << code;
+  }
+  EXPECT_EQ(http_.Do("PATCH", url, R"({"metadata": {"managedFields": []}})", apply).code, 400);
+}
+
+TEST_F(RestTest, UnknownFieldsAreTreatedAsTheClientAsks) {
+  json object = Network("blue");
+  object["spec"]["mtuu"] = 1;
+  EXPECT_EQ(http_.Post(kNetworks, object).code, 422);
+  const TestReply strict = http_.Post(absl::StrCat(kNetworks, "?fieldValidation=Strict"), object);
+  EXPECT_EQ(strict.code, 400);
+  EXPECT_THAT(strict.body, HasSubstr("unknown field"));
+  EXPECT_EQ(http_.Post(absl::StrCat(kNetworks, "?fieldValidation=Odd"), object).code, 400);
+  const TestReply pruned = http_.Post(absl::StrCat(kNetworks, "?fieldValidation=Warn"), object);
+  EXPECT_EQ(pruned.code, 201);
+  EXPECT_FALSE(pruned.json["spec"].contains("mtuu"));
 }
 
 TEST_F(RestTest, ADeleteMayNameTheObjectItMeans) {

@@ -18,7 +18,8 @@ constexpr long kPatienceSeconds = 20;
 
 }  // namespace
 
-TestWatch::TestWatch(const std::string& endpoint, const std::string& path_and_query) {
+TestWatch::TestWatch(const std::string& endpoint, const std::string& path_and_query,
+                     const std::string& token) {
   fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   timeval patience{kPatienceSeconds, 0};
   setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -26,7 +27,9 @@ TestWatch::TestWatch(const std::string& endpoint, const std::string& path_and_qu
   address.sun_family = AF_UNIX;
   std::string path(absl::StripPrefix(endpoint, "unix:"));
   strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
-  std::string request = absl::StrCat("GET ", path_and_query, " HTTP/1.1\r\nHost: test\r\n\r\n");
+  std::string request =
+      absl::StrCat("GET ", path_and_query, " HTTP/1.1\r\nHost: test\r\n",
+                   token.empty() ? "" : absl::StrCat("Authorization: Bearer ", token, "\r\n"), "\r\n");
   if (connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0 ||
       send(fd_, request.data(), request.size(), MSG_NOSIGNAL) < 0) {
     ended_ = true;

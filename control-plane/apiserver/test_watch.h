@@ -11,7 +11,8 @@ namespace xpu::apiserver {
 // A watch over a socket of its own, read only when asked, so that a test can be slow on purpose.
 class TestWatch {
  public:
-  TestWatch(const std::string& endpoint, const std::string& path_and_query);
+  // With a `token`, as whose it is.
+  TestWatch(const std::string& endpoint, const std::string& path_and_query, const std::string& token = "");
   ~TestWatch();
 
   // Of the reply's first line; 0 if there was none.

@@ -10,6 +10,7 @@
 #include "common/base/status_macros.h"
 #include "common/kube/kube_client.h"
 #include "control-plane/xpuctl/apply.h"
+#include "control-plane/xpuctl/backup.h"
 #include "control-plane/xpuctl/delete.h"
 #include "control-plane/xpuctl/get.h"
 #include "control-plane/xpuctl/watch.h"
@@ -31,6 +32,7 @@ struct CommandLine {
   DeleteCommand remove;
   double timeout_seconds = 60;
   std::vector<std::string> files;
+  std::string file;
   std::function<absl::Status(Session&)> verb;
 };
 
@@ -98,6 +100,16 @@ void AddWritingVerbs(CLI::App& app, CommandLine* line) {
   });
 }
 
+void AddStoreVerbs(CLI::App& app, CommandLine* line) {
+  CLI::App* backup = app.add_subcommand("backup", "Have xpu-apiserver write all that it holds into a file");
+  backup->add_option("file", line->file, "On the server's machine")->required();
+  backup->callback([line] { line->verb = [line](Session& session) { return BackUpStore(session, line->file); }; });
+  CLI::App* restore =
+      app.add_subcommand("restore", "Have xpu-apiserver hold what a backup holds; what was written since is lost");
+  restore->add_option("file", line->file, "On the server's machine")->required();
+  restore->callback([line] { line->verb = [line](Session& session) { return RestoreStore(session, line->file); }; });
+}
+
 // The program's own, and the server's if there is one that answers.
 absl::Status PrintVersion(Session& session) {
   session.out << "xpuctl " << XPU_VERSION << "\n";
@@ -152,6 +164,7 @@ int RunXpuctl(const std::vector<std::string>& args, const XpuctlDeps& deps) {
   app.add_option("--token-file", line.client.token_file, "File with a bearer token");
   AddReadingVerbs(app, &line, deps);
   AddWritingVerbs(app, &line);
+  AddStoreVerbs(app, &line);
   CLI::App* version = app.add_subcommand("version", "Show the versions of this program and of the server");
   version->callback([&line] { line.verb = PrintVersion; });
   if (deps.add_commands) deps.add_commands(app);

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/api/kinds.h"
+#include "control-plane/apiserver/http/reviews.h"
 
 namespace xpu::apiserver {
 namespace {
@@ -14,11 +15,14 @@ using api::KindInfo;
 using nlohmann::json;
 
 // Versions of each group, newest last; the core group is left out: it has a URL of its own.
-std::map<std::string, std::set<std::string>> Groups() {
+std::map<std::string, std::set<std::string>> Groups(const KindTable& kinds) {
   std::map<std::string, std::set<std::string>> groups;
-  for (const KindInfo& kind : api::AllKinds()) {
+  for (const KindPtr& each : kinds.all()) {
+    const KindInfo& kind = *each;
     if (!kind.resource.group.empty()) groups[kind.resource.group].insert(kind.resource.version);
   }
+  // Of reviews, which are asked and not kept.
+  for (const char* group : {"authentication.k8s.io", "authorization.k8s.io"}) groups[group].insert("v1");
   return groups;
 }
 
@@ -36,9 +40,10 @@ json WithType(const char* kind, json body) {
   return body;
 }
 
-std::optional<json> Resources(const std::string& group, const std::string& version) {
-  json list = json::array();
-  for (const KindInfo& kind : api::AllKinds()) {
+std::optional<json> Resources(const KindTable& kinds, const std::string& group, const std::string& version) {
+  json list = version == "v1" ? ReviewResources(group) : json::array();
+  for (const KindPtr& each : kinds.all()) {
+    const KindInfo& kind = *each;
     if (kind.resource.group != group || kind.resource.version != version) continue;
     json resource = {{"name", kind.resource.plural},
                      {"singularName", kind.singular},
@@ -46,6 +51,7 @@ std::optional<json> Resources(const std::string& group, const std::string& versi
                      {"kind", kind.resource.kind},
                      {"verbs", {"create", "delete", "get", "list", "patch", "update", "watch"}}};
     if (!kind.short_names.empty()) resource["shortNames"] = kind.short_names;
+    if (!kind.categories.empty()) resource["categories"] = kind.categories;
     list.push_back(resource);
     if (!kind.has_status) continue;
     list.push_back({{"name", absl::StrCat(kind.resource.plural, "/status")},
@@ -61,7 +67,7 @@ std::optional<json> Resources(const std::string& group, const std::string& versi
 
 }  // namespace
 
-std::optional<json> Discover(const std::vector<std::string>& path) {
+std::optional<json> Discover(const KindTable& kinds, const std::vector<std::string>& path) {
   if (path.size() == 1 && path[0] == "version") {
     // The level of the API that the semantics follow; clients only look at the numbers.
     return json{{"major", "1"},    {"minor", "25"},           {"gitVersion", "v1.25.0+xpu"},
@@ -71,9 +77,9 @@ std::optional<json> Discover(const std::vector<std::string>& path) {
   if (path.size() == 1 && path[0] == "api") {
     return WithType("APIVersions", {{"versions", {"v1"}}, {"serverAddressByClientCIDRs", json::array()}});
   }
-  if (path.size() == 2 && path[0] == "api") return Resources("", path[1]);
+  if (path.size() == 2 && path[0] == "api") return Resources(kinds, "", path[1]);
   if (path.empty() || path[0] != "apis") return std::nullopt;
-  std::map<std::string, std::set<std::string>> groups = Groups();
+  std::map<std::string, std::set<std::string>> groups = Groups(kinds);
   if (path.size() == 1) {
     json list = json::array();
     for (const auto& [name, versions] : groups) list.push_back(Group(name, versions));
@@ -82,7 +88,7 @@ std::optional<json> Discover(const std::vector<std::string>& path) {
   auto group = groups.find(path[1]);
   if (group == groups.end()) return std::nullopt;
   if (path.size() == 2) return WithType("APIGroup", Group(group->first, group->second));
-  if (path.size() == 3) return Resources(path[1], path[2]);
+  if (path.size() == 3) return Resources(kinds, path[1], path[2]);
   return std::nullopt;
 }
 

@@ -8,21 +8,22 @@ namespace {
 using nlohmann::json;
 
 TEST(DiscoveryTest, GroupsAndVersionsAreListed) {
-  EXPECT_EQ((*Discover({"api"}))["versions"], json({"v1"}));
-  json groups = (*Discover({"apis"}))["groups"];
+  EXPECT_EQ((*Discover(KindTable(), {"api"}))["versions"], json({"v1"}));
+  json groups = (*Discover(KindTable(), {"apis"}))["groups"];
   json names = json::array();
   for (const json& group : groups) names.push_back(group["name"]);
-  EXPECT_EQ(names,
-            json({"coordination.k8s.io", "discovery.k8s.io", "networking.k8s.io", "xpu.opiproject.org"}));
+  EXPECT_EQ(names, json({"apiextensions.k8s.io", "authentication.k8s.io", "authorization.k8s.io",
+                         "coordination.k8s.io", "discovery.k8s.io", "networking.k8s.io",
+                         "rbac.authorization.k8s.io", "xpu.opiproject.org"}));
   const json& ours = groups.back();
   EXPECT_EQ(ours["preferredVersion"]["groupVersion"], "xpu.opiproject.org/v1alpha1");
-  json group = *Discover({"apis", "xpu.opiproject.org"});
+  json group = *Discover(KindTable(), {"apis", "xpu.opiproject.org"});
   EXPECT_EQ(group["kind"], "APIGroup");
   EXPECT_EQ(group["versions"], ours["versions"]);
 }
 
 TEST(DiscoveryTest, AKindIsDescribedWithItsStatus) {
-  json list = *Discover({"apis", "xpu.opiproject.org", "v1alpha1"});
+  json list = *Discover(KindTable(), {"apis", "xpu.opiproject.org", "v1alpha1"});
   EXPECT_EQ(list["kind"], "APIResourceList");
   EXPECT_EQ(list["groupVersion"], "xpu.opiproject.org/v1alpha1");
   json found;
@@ -39,7 +40,7 @@ TEST(DiscoveryTest, AKindIsDescribedWithItsStatus) {
 }
 
 TEST(DiscoveryTest, TheCoreGroupHasNamespaces) {
-  json list = *Discover({"api", "v1"});
+  json list = *Discover(KindTable(), {"api", "v1"});
   EXPECT_EQ(list["groupVersion"], "v1");
   json scopes;
   for (const json& resource : list["resources"])
@@ -50,18 +51,18 @@ TEST(DiscoveryTest, TheCoreGroupHasNamespaces) {
 }
 
 TEST(DiscoveryTest, WhatHasNoStatusHasNoUrlForIt) {
-  json list = *Discover({"apis", "coordination.k8s.io", "v1"});
+  json list = *Discover(KindTable(), {"apis", "coordination.k8s.io", "v1"});
   ASSERT_EQ(list["resources"].size(), 1u);
   EXPECT_EQ(list["resources"][0]["name"], "leases");
 }
 
 TEST(DiscoveryTest, OtherUrlsAreNotItsBusiness) {
-  EXPECT_FALSE(Discover({}));
-  EXPECT_FALSE(Discover({"api", "v2"}));
-  EXPECT_FALSE(Discover({"apis", "example.org"}));
-  EXPECT_FALSE(Discover({"apis", "xpu.opiproject.org", "v2"}));
-  EXPECT_FALSE(Discover({"apis", "xpu.opiproject.org", "v1alpha1", "networks"}));
-  EXPECT_TRUE(Discover({"version"}));
+  EXPECT_FALSE(Discover(KindTable(), {}));
+  EXPECT_FALSE(Discover(KindTable(), {"api", "v2"}));
+  EXPECT_FALSE(Discover(KindTable(), {"apis", "example.org"}));
+  EXPECT_FALSE(Discover(KindTable(), {"apis", "xpu.opiproject.org", "v2"}));
+  EXPECT_FALSE(Discover(KindTable(), {"apis", "xpu.opiproject.org", "v1alpha1", "networks"}));
+  EXPECT_TRUE(Discover(KindTable(), {"version"}));
 }
 
 }  // namespace

@@ -1,137 +1,122 @@
 #include "control-plane/apiserver/http/rest_api.h"
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
-#include "control-plane/apiserver/http/body.h"
+#include "control-plane/apiserver/http/attributes.h"
 #include "control-plane/apiserver/http/continue_token.h"
 #include "control-plane/apiserver/http/discovery.h"
+#include "control-plane/apiserver/http/query.h"
+#include "control-plane/apiserver/http/reply.h"
+#include "control-plane/apiserver/http/store_actions.h"
 #include "control-plane/apiserver/http/view.h"
 #include "control-plane/apiserver/store/api_error.h"
-#include "control-plane/apiserver/store/object_rules.h"
 
 namespace xpu::apiserver {
 namespace {
 
 using nlohmann::json;
 
-HttpReply Answer(int code, const json& body) {
-  HttpReply reply;
-  reply.code = code;
-  reply.body = body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
-  return reply;
-}
-
-std::string Query(const HttpRequest& request, const std::string& name) {
-  auto it = request.query.find(name);
-  return it == request.query.end() ? "" : it->second;
-}
-
-// As Kubernetes reads booleans of a query; there but empty means yes.
-bool Flag(const HttpRequest& request, const std::string& name) {
-  auto it = request.query.find(name);
-  return it != request.query.end() && it->second != "0" && !absl::EqualsIgnoreCase(it->second, "false");
-}
-
-absl::StatusOr<std::optional<int64_t>> Number(const HttpRequest& request, const std::string& name) {
-  std::string text = Query(request, name);
-  if (text.empty()) return std::nullopt;
-  int64_t value = 0;
-  if (!absl::SimpleAtoi(text, &value) || value < 0) {
-    return BadRequest(absl::StrCat(name, " must be a number, not \"", text, "\""));
-  }
-  return value;
-}
-
-absl::StatusOr<api::Selector> SelectorOf(const api::KindInfo& kind, const HttpRequest& request) {
-  absl::StatusOr<api::Selector> selector =
-      api::Selector::Parse(Query(request, "labelSelector"), Query(request, "fieldSelector"));
-  if (!selector.ok()) return BadRequest(selector.status().message());
-  if (absl::Status fields = selector->CheckFields(kind); !fields.ok()) return BadRequest(fields.message());
-  return selector;
-}
-
 absl::StatusOr<View> ViewOf(const HttpRequest& request) {
   return View::Parse(request.accept, Query(request, "includeObject"));
 }
 
-absl::Status CheckMediaType(const HttpRequest& request, const std::vector<absl::string_view>& taken) {
-  for (absl::string_view type : taken) {
-    if (request.content_type == type) return absl::OkStatus();
-  }
-  return UnsupportedMediaType(absl::StrCat("the body's media type is \"", request.content_type,
-                                           "\"; taken here: ", absl::StrJoin(taken, ", ")));
+// What anybody may ask, to find out whether the server is there.
+bool IsHealth(const HttpRequest& request) {
+  return request.path.size() == 1 &&
+         (request.path[0] == "healthz" || request.path[0] == "readyz" || request.path[0] == "livez");
 }
-
-absl::StatusOr<json> JsonBody(const HttpRequest& request) {
-  if (!request.content_type.empty()) XPU_RETURN_IF_ERROR(CheckMediaType(request, {"application/json"}));
-  return ParseBody(request.body);
-}
-
-absl::Status WrongMethod(const HttpRequest& request) {
-  return MethodNotAllowed(absl::StrCat(request.method, " is not possible on this URL"));
-}
-
-Part PartOf(const Route& route) { return route.status ? Part::kStatus : Part::kMain; }
 
 }  // namespace
 
-HttpReply ErrorReply(const absl::Status& error) {
-  const json status = StatusObject(error);
-  return Answer(status["code"], status);
-}
-
-HttpReply RestApi::Handle(HttpRequest request) {
-  if (request.path.size() == 1 &&
-      (request.path[0] == "healthz" || request.path[0] == "readyz" || request.path[0] == "livez")) {
+HttpReply RestApi::Handle(const HttpRequest& request) {
+  if (IsHealth(request)) {
     HttpReply reply;
     reply.content_type = "text/plain; charset=utf-8";
     reply.body = "ok";
     return reply;
   }
-  absl::StatusOr<HttpReply> reply = [&]() -> absl::StatusOr<HttpReply> {
-    if (std::optional<json> found = Discover(request.path)) {
-      if (request.method != "GET") return WrongMethod(request);
-      return Answer(200, *found);
-    }
-    XPU_ASSIGN_OR_RETURN(Route route, FindRoute(request.path));
-    return OnResource(route, request);
-  }();
-  if (reply.ok()) return *std::move(reply);
-  return ErrorReply(reply.status());
+  // What no check has foreseen in what clients send is this request's failure, and not the server's end.
+  try {
+    absl::StatusOr<HttpReply> reply = Answer(request);
+    return reply.ok() ? *std::move(reply) : ErrorReply(reply.status());
+  } catch (const json::exception& e) {
+    return ErrorReply(absl::InternalError(e.what()));
+  }
 }
 
-absl::StatusOr<HttpReply> RestApi::OnResource(const Route& route, const HttpRequest& request) {
-  bool writes = request.method != "GET";
-  if (writes && !Query(request, "dryRun").empty()) return BadRequest("dryRun is not possible here");
-  if (route.name.empty()) {
-    if (request.method == "GET") return Flag(request, "watch") ? Watch(route, request) : List(route, request);
-    if (request.method == "POST" && (!route.ns.empty() || !route.kind->namespaced))
-      return Create(route, request);
-    return WrongMethod(request);
+absl::StatusOr<HttpReply> RestApi::Answer(const HttpRequest& request) {
+  XPU_ASSIGN_OR_RETURN(const User user, Admit(request));
+  if (request.body.size() > limits_.body_bytes) {
+    return RequestTooLarge(
+        absl::StrCat("the body has ", request.body.size(), " octets; at most ", limits_.body_bytes));
   }
-  if (request.method == "GET") {
-    XPU_ASSIGN_OR_RETURN(json object, store_.Get(*route.kind, {route.ns, route.name}));
-    return AnswerObject(200, route, request, std::move(object));
+  if (const std::optional<std::string> review = Reviews::Find(request.path)) {
+    return Review(user, *review, request);
   }
-  if (request.method == "PUT") return Replace(route, request);
-  if (request.method == "PATCH") return Patch(route, request);
-  if (request.method == "DELETE" && !route.status) return Delete(route, request);
-  return WrongMethod(request);
+  if (const std::optional<std::string> action = StoreActions::Find(request.path)) {
+    return Act(user, *action, request);
+  }
+  if (request.path.size() > 1 && request.path[0] == "openapi") {
+    XPU_RETURN_IF_ERROR(parts_.authorizer.Check(user, AttributesOf(request.path, request.method)));
+    if (std::optional<absl::StatusOr<HttpReply>> found = open_api_.Answer(request)) return *std::move(found);
+  }
+  if (const std::optional<json> found = Discover(parts_.store.kinds(), request.path)) {
+    XPU_RETURN_IF_ERROR(parts_.authorizer.Check(user, AttributesOf(request.path, request.method)));
+    if (request.method != "GET") return MethodNotAllowed("only GET is possible on this URL");
+    return JsonReply(200, *found);
+  }
+  const absl::StatusOr<Route> route = FindRoute(parts_.store.kinds(), request.path);
+  if (!route.ok()) {
+    // Who may not know is not told whether it is there.
+    XPU_RETURN_IF_ERROR(parts_.authorizer.Check(user, AttributesOf(request.path, request.method)));
+    return route.status();
+  }
+  XPU_RETURN_IF_ERROR(parts_.authorizer.Check(user, AttributesOf(*route, request)));
+  if (request.method != "GET") return writes_.Handle(user, *route, request);
+  if (!route->name.empty()) return Get(*route, request);
+  return Flag(request, "watch") ? Watch(user, *route, request) : List(*route, request);
 }
 
-absl::StatusOr<HttpReply> RestApi::AnswerObject(int code, const Route& route, const HttpRequest& request,
-                                                json object) {
+absl::StatusOr<User> RestApi::Admit(const HttpRequest& request) {
+  absl::StatusOr<User> user = parts_.authenticator.Authenticate(request);
+  const absl::Duration wait = rate_.Take(user.ok() ? &*user : nullptr);
+  if (wait > absl::ZeroDuration()) {
+    return TooManyRequests("Too many requests, please try again later.", wait);
+  }
+  return user;
+}
+
+absl::StatusOr<HttpReply> RestApi::Review(const User& user, const std::string& review,
+                                          const HttpRequest& request) {
+  XPU_RETURN_IF_ERROR(parts_.authorizer.Check(
+      user, {.verb = "create", .group = Reviews::GroupOf(review), .resource = review}));
+  if (request.method != "POST") return MethodNotAllowed("only POST is possible on this URL");
+  XPU_ASSIGN_OR_RETURN(json body, JsonBody(request));
+  XPU_ASSIGN_OR_RETURN(const json answer, reviews_.Answer(review, user, std::move(body)));
+  return JsonReply(201, answer);
+}
+
+absl::StatusOr<HttpReply> RestApi::Act(const User& user, const std::string& resource,
+                                       const HttpRequest& request) {
+  XPU_RETURN_IF_ERROR(parts_.authorizer.Check(
+      user, {.verb = "create", .group = std::string(StoreActions::kGroup), .resource = resource}));
+  if (request.method != "POST") return MethodNotAllowed("only POST is possible on this URL");
+  XPU_ASSIGN_OR_RETURN(json body, JsonBody(request));
+  XPU_ASSIGN_OR_RETURN(const json done,
+                       StoreActions::Do(parts_.store, resource, request.peer, std::move(body)));
+  return JsonReply(201, done);
+}
+
+absl::StatusOr<HttpReply> RestApi::Get(const Route& route, const HttpRequest& request) {
+  XPU_ASSIGN_OR_RETURN(json object, parts_.store.Get(*route.kind, {route.ns, route.name}));
   XPU_ASSIGN_OR_RETURN(const View view, ViewOf(request));
-  return Answer(code, view.Object(*route.kind, std::move(object), clock_.Now()));
+  return JsonReply(200, view.Object(*route.kind, std::move(object), parts_.clock.Now()));
 }
 
 absl::StatusOr<HttpReply> RestApi::List(const Route& route, const HttpRequest& request) {
   XPU_ASSIGN_OR_RETURN(const View view, ViewOf(request));
   XPU_ASSIGN_OR_RETURN(std::optional<int64_t> version, Number(request, "resourceVersion"));
-  if (version && Query(request, "resourceVersionMatch") == "Exact" && *version != store_.version()) {
+  if (version && Query(request, "resourceVersionMatch") == "Exact" && *version != parts_.store.version()) {
     return Expired("only the latest version can be listed; list again");
   }
   XPU_ASSIGN_OR_RETURN(api::Selector selector, SelectorOf(*route.kind, request));
@@ -143,16 +128,17 @@ absl::StatusOr<HttpReply> RestApi::List(const Route& route, const HttpRequest& r
     page.after = from->after;
     // Who watches from the first page's version hears of all that happened between the pages, as long as the
     // history reaches back so far.
-    XPU_RETURN_IF_ERROR(store_.ChangesSince(*route.kind, route.ns, from->version, 1).status());
+    XPU_RETURN_IF_ERROR(parts_.store.ChangesSince(*route.kind, route.ns, from->version, 1).status());
   }
-  XPU_ASSIGN_OR_RETURN(Listing listing, store_.List(*route.kind, route.ns, selector, page));
+  XPU_ASSIGN_OR_RETURN(Listing listing, parts_.store.List(*route.kind, route.ns, selector, page));
   const int64_t as_of = from ? from->version : listing.version;
   json metadata = {{"resourceVersion", absl::StrCat(as_of)}};
   if (listing.more_after) metadata["continue"] = WriteContinue({as_of, *listing.more_after});
-  return Answer(200, view.List(*route.kind, std::move(listing.items), std::move(metadata), clock_.Now()));
+  return JsonReply(200,
+                   view.List(*route.kind, std::move(listing.items), std::move(metadata), parts_.clock.Now()));
 }
 
-absl::StatusOr<HttpReply> RestApi::Watch(const Route& route, const HttpRequest& request) {
+absl::StatusOr<HttpReply> RestApi::Watch(const User& user, const Route& route, const HttpRequest& request) {
   WatchRequest watch;
   watch.kind = route.kind;
   XPU_ASSIGN_OR_RETURN(watch.view, ViewOf(request));
@@ -164,69 +150,13 @@ absl::StatusOr<HttpReply> RestApi::Watch(const Route& route, const HttpRequest& 
   watch.bookmarks = Flag(request, "allowWatchBookmarks");
   XPU_ASSIGN_OR_RETURN(std::optional<int64_t> seconds, Number(request, "timeoutSeconds"));
   if (seconds && *seconds > 0) watch.timeout = absl::Seconds(*seconds);
-  XPU_RETURN_IF_ERROR(watches_.Check(watch));
+  if (!user.In(kMasters)) watch.user = user.name;
+  XPU_RETURN_IF_ERROR(parts_.watches.Check(watch));
   HttpReply reply;
   reply.stream = [this, watch = std::move(watch)](std::unique_ptr<HttpStream> stream) {
-    watches_.Start(watch, std::move(stream));
+    parts_.watches.Start(watch, std::move(stream));
   };
   return reply;
-}
-
-absl::StatusOr<HttpReply> RestApi::Create(const Route& route, const HttpRequest& request) {
-  XPU_ASSIGN_OR_RETURN(json object, JsonBody(request));
-  if (!object.is_object()) return BadRequest("the body must be an object");
-  std::string ns = MetadataText(object, "namespace");
-  if (!route.ns.empty() && !ns.empty() && ns != route.ns) {
-    return BadRequest(absl::StrCat("metadata.namespace is \"", ns, "\" but the URL says \"", route.ns, "\""));
-  }
-  // An empty or absent namespace is the URL's; one that is no string is left for the rules to refuse.
-  auto metadata = object.find("metadata");
-  if (!route.ns.empty() && ns.empty() && metadata != object.end() && metadata->is_object()) {
-    json& there = (*metadata)["namespace"];
-    if (there.is_null() || there.is_string()) there = route.ns;
-  }
-  XPU_ASSIGN_OR_RETURN(json made, store_.Create(*route.kind, object));
-  return AnswerObject(201, route, request, std::move(made));
-}
-
-absl::StatusOr<HttpReply> RestApi::Replace(const Route& route, const HttpRequest& request) {
-  XPU_ASSIGN_OR_RETURN(json object, JsonBody(request));
-  XPU_ASSIGN_OR_RETURN(json written,
-                       store_.Update(*route.kind, {route.ns, route.name}, PartOf(route), std::move(object)));
-  return AnswerObject(200, route, request, std::move(written));
-}
-
-absl::StatusOr<HttpReply> RestApi::Patch(const Route& route, const HttpRequest& request) {
-  XPU_RETURN_IF_ERROR(
-      CheckMediaType(request, {"application/merge-patch+json", "application/json-patch+json"}));
-  PatchKind kind =
-      request.content_type == "application/json-patch+json" ? PatchKind::kJson : PatchKind::kMerge;
-  XPU_ASSIGN_OR_RETURN(json patch, ParseBody(request.body));
-  XPU_ASSIGN_OR_RETURN(json written,
-                       store_.Patch(*route.kind, {route.ns, route.name}, PartOf(route), kind, patch));
-  return AnswerObject(200, route, request, std::move(written));
-}
-
-absl::StatusOr<HttpReply> RestApi::Delete(const Route& route, const HttpRequest& request) {
-  Preconditions preconditions;
-  if (!request.body.empty()) {
-    XPU_ASSIGN_OR_RETURN(json options, JsonBody(request));
-    if (!options.is_object()) return BadRequest("the body must be DeleteOptions");
-    if (options.contains("dryRun") && !options["dryRun"].empty())
-      return BadRequest("dryRun is not possible here");
-    auto it = options.find("preconditions");
-    if (it != options.end() && it->is_object()) {
-      auto text = [&](const char* field) -> std::optional<std::string> {
-        auto value = it->find(field);
-        if (value == it->end() || !value->is_string()) return std::nullopt;
-        return value->get<std::string>();
-      };
-      preconditions = {text("uid"), text("resourceVersion")};
-    }
-  }
-  XPU_ASSIGN_OR_RETURN(Deleted deleted, store_.Delete(*route.kind, {route.ns, route.name}, preconditions));
-  if (deleted.waits) return Answer(200, deleted.object);
-  return Answer(200, DeletedObject(route.kind->resource, route.name, MetadataText(deleted.object, "uid")));
 }
 
 }  // namespace xpu::apiserver

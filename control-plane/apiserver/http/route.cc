@@ -1,11 +1,13 @@
 #include "control-plane/apiserver/http/route.h"
 
+#include <utility>
+
 #include "absl/types/span.h"
 #include "control-plane/apiserver/store/api_error.h"
 
 namespace xpu::apiserver {
 
-absl::StatusOr<Route> FindRoute(const std::vector<std::string>& path) {
+absl::StatusOr<Route> FindRoute(const KindTable& kinds, const std::vector<std::string>& path) {
   absl::Span<const std::string> rest = path;
   std::string group;
   std::string version;
@@ -22,15 +24,15 @@ absl::StatusOr<Route> FindRoute(const std::vector<std::string>& path) {
   Route route;
   // "namespaces/NS/PLURAL" and "namespaces/NAME/status" look alike; a kind decides.
   if (rest.size() >= 3 && rest[0] == "namespaces") {
-    const api::KindInfo* kind = api::FindPlural(group, version, rest[2]);
+    KindPtr kind = kinds.FindPlural(group, version, rest[2]);
     if (kind != nullptr && kind->namespaced) {
-      route.kind = kind;
+      route.kind = std::move(kind);
       route.ns = rest[1];
       rest = rest.subspan(3);
     }
   }
   if (route.kind == nullptr) {
-    route.kind = api::FindPlural(group, version, rest[0]);
+    route.kind = kinds.FindPlural(group, version, rest[0]);
     if (route.kind == nullptr) return NoSuchPath();
     rest = rest.subspan(1);
     // An object of a namespace has no URL without it.

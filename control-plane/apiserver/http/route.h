@@ -4,13 +4,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/api/kinds.h"
+#include "control-plane/apiserver/store/kind_table.h"
 
 namespace xpu::apiserver {
 
 // What a URL below /api or /apis names.
 struct Route {
-  const api::KindInfo* kind = nullptr;
+  KindPtr kind;
   // Empty for kinds of the cluster, and for lists over all namespaces.
   std::string ns;
   // Empty for a collection.
@@ -19,10 +19,10 @@ struct Route {
   bool status = false;
 };
 
-// NoSuchPath for a URL that names none of our kinds.
+// NoSuchPath for a URL that names none of the kinds.
 //   /api/v1/namespaces[/NAME[/status]]
 //   /apis/GROUP/VERSION/PLURAL
 //   /apis/GROUP/VERSION/namespaces/NS/PLURAL[/NAME[/status]]
-absl::StatusOr<Route> FindRoute(const std::vector<std::string>& path);
+absl::StatusOr<Route> FindRoute(const KindTable& kinds, const std::vector<std::string>& path);
 
 }  // namespace xpu::apiserver

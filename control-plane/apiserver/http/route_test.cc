@@ -9,7 +9,7 @@ namespace xpu::apiserver {
 namespace {
 
 std::string Find(const std::string& path) {
-  absl::StatusOr<Route> route = FindRoute(absl::StrSplit(path, '/', absl::SkipEmpty()));
+  absl::StatusOr<Route> route = FindRoute(KindTable(), absl::StrSplit(path, '/', absl::SkipEmpty()));
   if (!route.ok()) return "none";
   return absl::StrCat(route->kind->resource.kind, " ns=", route->ns, " name=", route->name,
                       route->status ? " status" : "");
@@ -32,8 +32,10 @@ TEST(RouteTest, OtherUrlsNameNothing) {
         "/api/v1/namespaces/team/pods", "/api/v1/namespaces/team/status/x", "/api/v1/namespaces/team/scale",
         "/apis/xpu.opiproject.org/v1/networks", "/apis/example.org/v1alpha1/networks",
         "/apis/xpu.opiproject.org/v1alpha1/networks/blue",
-        "/apis/xpu.opiproject.org/v1alpha1/namespaces/default/networks/blue/scale",
-        "/apis/xpu.opiproject.org/v1alpha1/namespaces/default/networks/blue/status/x",
+        "/apis/xpu.opiproject.org/v1alpha1/namespaces/default/networks/blue/"
+        "scale",
+        "/apis/xpu.opiproject.org/v1alpha1/namespaces/default/networks/blue/"
+        "status/x",
         "/apis/xpu.opiproject.org/v1alpha1/namespaces", "/apis/xpu.opiproject.org/v1alpha1/pods", "/metrics",
         "/openapi/v2"}) {
     EXPECT_EQ(Find(path), "none") << path;

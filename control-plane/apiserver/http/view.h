@@ -24,6 +24,8 @@ class View {
   // includeObject.
   static absl::StatusOr<View> Parse(absl::string_view accept, absl::string_view include_object);
 
+  // Objects as they are, the same for everybody.
+  bool is_plain() const { return form_ == Form::kObject; }
   // One object, the answer to a GET or a write.
   nlohmann::json Object(const api::KindInfo& kind, nlohmann::json object, absl::Time now) const;
   // A list with its metadata (resourceVersion, continue).

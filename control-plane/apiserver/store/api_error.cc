@@ -1,5 +1,7 @@
 #include "control-plane/apiserver/store/api_error.h"
 
+#include <algorithm>
+
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -58,6 +60,11 @@ absl::Status Conflict(const ResourceKind& kind, absl::string_view name, absl::st
               Details(kind, name));
 }
 
+absl::Status ApplyConflict(absl::string_view message, json causes) {
+  return Make(absl::StatusCode::kAborted, 409, "Conflict", std::string(message),
+              {{"causes", std::move(causes)}});
+}
+
 absl::Status Invalid(const ResourceKind& kind, absl::string_view name, const api::FieldErrors& errors) {
   json details = Details(kind, name);
   details["kind"] = kind.kind;
@@ -78,9 +85,26 @@ absl::Status BadRequest(absl::string_view message) {
   return Make(absl::StatusCode::kInvalidArgument, 400, "BadRequest", std::string(message));
 }
 
+absl::Status Unauthorized() {
+  return Make(absl::StatusCode::kUnauthenticated, 401, "Unauthorized", "Unauthorized");
+}
+
 absl::Status Forbidden(const ResourceKind& kind, absl::string_view name, absl::string_view why) {
+  const std::string what = name.empty() ? Resource(kind) : absl::StrCat(Resource(kind), " \"", name, "\"");
   return Make(absl::StatusCode::kPermissionDenied, 403, "Forbidden",
-              absl::StrCat(Resource(kind), " \"", name, "\" is forbidden: ", why), Details(kind, name));
+              absl::StrCat(what, " is forbidden: ", why), Details(kind, name));
+}
+
+absl::Status ForbiddenPath(absl::string_view why) {
+  return Make(absl::StatusCode::kPermissionDenied, 403, "Forbidden", absl::StrCat("forbidden: ", why),
+              json::object());
+}
+
+absl::Status TooManyRequests(absl::string_view message, absl::Duration retry_after) {
+  const int64_t seconds =
+      std::max<int64_t>(1, absl::ToInt64Seconds(absl::Ceil(retry_after, absl::Seconds(1))));
+  return Make(absl::StatusCode::kResourceExhausted, 429, "TooManyRequests", std::string(message),
+              {{"retryAfterSeconds", seconds}});
 }
 
 absl::Status Expired(absl::string_view message) {

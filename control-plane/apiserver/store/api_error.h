@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "common/api/field_error.h"
 #include "common/api/kinds.h"
 #include "nlohmann/json.hpp"
@@ -17,11 +18,20 @@ absl::Status NotFound(const ResourceKind& kind, absl::string_view name);
 absl::Status AlreadyExists(const ResourceKind& kind, absl::string_view name);
 // 409: the object is not the one that the caller has read.
 absl::Status Conflict(const ResourceKind& kind, absl::string_view name, absl::string_view why);
+// 409: an apply would change fields that others own; `causes` is a list of {reason, message, field}.
+absl::Status ApplyConflict(absl::string_view message, nlohmann::json causes);
 // 422, with one cause for each field.
 absl::Status Invalid(const ResourceKind& kind, absl::string_view name, const api::FieldErrors& errors);
 // 400: the request itself makes no sense.
 absl::Status BadRequest(absl::string_view message);
+// 401: nobody knows who asks.
+absl::Status Unauthorized();
+// 403; an empty name means the collection.
 absl::Status Forbidden(const ResourceKind& kind, absl::string_view name, absl::string_view why);
+// 403 for a URL that is no object's.
+absl::Status ForbiddenPath(absl::string_view why);
+// 429: the client asks too much, and may ask again after `retry_after`.
+absl::Status TooManyRequests(absl::string_view message, absl::Duration retry_after);
 // 410: what was asked for is older than the history.
 absl::Status Expired(absl::string_view message);
 absl::Status MethodNotAllowed(absl::string_view message);

@@ -2,15 +2,26 @@
 
 namespace xpu::apiserver {
 
-std::optional<WatchItem> Project(const Change& change, const api::Selector& selector) {
+std::optional<absl::string_view> ItemType(const Change& change, const api::Selector& selector) {
   bool was = !change.before.is_null() && selector.Matches(change.before);
   bool is = !change.after.is_null() && selector.Matches(change.after);
-  if (!was && !is) return std::nullopt;
-  if (is) return WatchItem{was ? "MODIFIED" : "ADDED", change.after};
+  if (is) return was ? "MODIFIED" : "ADDED";
+  if (was) return "DELETED";
+  return std::nullopt;
+}
+
+nlohmann::json ItemObject(const Change& change, absl::string_view type) {
+  if (type != "DELETED") return change.after;
   // The watcher is shown the last state that it could see, under the version of the change, where it goes on.
   nlohmann::json last = change.before;
   last["metadata"]["resourceVersion"] = std::to_string(change.version);
-  return WatchItem{"DELETED", std::move(last)};
+  return last;
+}
+
+std::optional<WatchItem> Project(const Change& change, const api::Selector& selector) {
+  const std::optional<absl::string_view> type = ItemType(change, selector);
+  if (!type) return std::nullopt;
+  return WatchItem{*type, ItemObject(change, *type)};
 }
 
 }  // namespace xpu::apiserver

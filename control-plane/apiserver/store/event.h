@@ -30,6 +30,10 @@ struct WatchItem {
   nlohmann::json object;
 };
 
+// The parts of Project: the type of the item, if it is one, and its object.
+std::optional<absl::string_view> ItemType(const Change& change, const api::Selector& selector);
+nlohmann::json ItemObject(const Change& change, absl::string_view type);
+
 // An object that comes into the selection is ADDED, one that leaves it is DELETED, whatever happened to it
 // otherwise. Nothing if the selection does not see the change.
 std::optional<WatchItem> Project(const Change& change, const api::Selector& selector);

@@ -21,9 +21,10 @@ constexpr const char* kServerFields[] = {"uid",
                                          "generation",
                                          "creationTimestamp",
                                          "deletionTimestamp",
-                                         "deletionGracePeriodSeconds"};
+                                         "deletionGracePeriodSeconds",
+                                         "managedFields"};
 // What we have no use for and do not keep.
-constexpr const char* kDroppedFields[] = {"managedFields", "selfLink"};
+constexpr const char* kDroppedFields[] = {"selfLink"};
 
 std::string Rfc3339(absl::Time time) {
   return absl::FormatTime("%Y-%m-%d%ET%H:%M:%SZ", time, absl::UTCTimeZone());
@@ -117,6 +118,10 @@ std::string MetadataText(const json& object, const char* field) {
   if (metadata == object.end() || !metadata->is_object()) return "";
   auto it = metadata->find(field);
   return it == metadata->end() || !it->is_string() ? "" : it->get<std::string>();
+}
+
+void StampVersion(const KindInfo& kind, json* object) {
+  if (kind.message == nullptr) (*object)["apiVersion"] = kind.resource.ApiVersion();
 }
 
 bool IsMarked(const json& object) { return object["metadata"].contains("deletionTimestamp"); }

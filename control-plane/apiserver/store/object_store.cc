@@ -3,12 +3,17 @@
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "common/api/api.h"
+#include "common/api/structural_schema.h"
 #include "common/base/status_macros.h"
 #include "control-plane/apiserver/store/api_error.h"
+#include "control-plane/apiserver/store/crd.h"
+#include "control-plane/apiserver/store/managed_fields.h"
 #include "control-plane/apiserver/store/object_rules.h"
 #include "control-plane/apiserver/store/object_table.h"
 #include "control-plane/apiserver/store/patching.h"
+#include "control-plane/apiserver/store/transaction.h"
 
 namespace xpu::apiserver {
 namespace {
@@ -17,15 +22,44 @@ using api::KindInfo;
 using nlohmann::json;
 
 constexpr absl::string_view kDefaultNamespace = "default";
+constexpr absl::string_view kCrds = "apiextensions.k8s.io/customresourcedefinitions";
 // A name from generateName is tried so often; five random letters of 27 hardly ever collide.
 constexpr int kNameTries = 8;
 
-const KindInfo& NamespaceKind() {
-  static const KindInfo& kind = *api::FindKind("v1", "Namespace");
-  return kind;
+bool IsNamespace(const KindInfo& kind) { return kind.resource == NamespaceKind().resource; }
+
+std::string Rfc3339(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%d%ET%H:%M:%SZ", time, absl::UTCTimeZone());
 }
 
-bool IsNamespace(const KindInfo& kind) { return &kind == &NamespaceKind(); }
+// As `options` has it with fields that the kind's schema does not name.
+absl::Status DropUnknown(const KindInfo& kind, const WriteOptions& options, json* object) {
+  const bool ours = kind.message != nullptr;
+  if (kind.schema == nullptr || !object->is_object()) return absl::OkStatus();
+  if (ours && options.unknown == UnknownFields::kAsKindSays) return absl::OkStatus();
+  std::vector<std::string> unknown;
+  for (const std::string& path : kind.schema->Prune(object)) {
+    unknown.push_back(absl::StrCat("unknown field \"", path, "\""));
+  }
+  if (unknown.empty() || options.unknown == UnknownFields::kIgnore) return absl::OkStatus();
+  if (options.unknown == UnknownFields::kStrict) {
+    return BadRequest(absl::StrCat("strict decoding error: ", absl::StrJoin(unknown, ", ")));
+  }
+  if (options.warnings != nullptr) {
+    options.warnings->insert(options.warnings->end(), unknown.begin(), unknown.end());
+  }
+  return absl::OkStatus();
+}
+
+// What the server itself adds to an object that is about to be written.
+absl::Status Complete(const KindInfo& kind, const KindTable& kinds, absl::Time now, json* object) {
+  if (!IsCrd(kind)) return absl::OkStatus();
+  api::FieldErrors errors;
+  KindsOf(*object, kinds, &errors);
+  if (!errors.empty()) return Invalid(kind.resource, MetadataText(*object, "name"), errors);
+  FillInCrd(object, Rfc3339(now));
+  return absl::OkStatus();
+}
 
 // RFC 4122, version 4.
 std::string NewUid(absl::BitGen& random) {
@@ -49,110 +83,22 @@ std::string CollectionOf(const ResourceKind& kind) { return absl::StrCat(kind.gr
 
 struct ObjectStore::State {
   std::unique_ptr<ObjectTable> table;
+  KindTable kinds;
   Clock& clock;
   int64_t history_limit;
+  // Of the last change that was made, and of the last that was committed.
   int64_t version = 0;
+  int64_t committed = 0;
+  // Null: each call is committed alone.
+  std::function<void()> group_begun = nullptr;
+  // The group's transaction runs.
+  bool has_group = false;
+  std::vector<Change> group_changes = {};
+  // The transaction has ended before its time.
+  absl::Status group_lost = absl::OkStatus();
   absl::BitGen random;
-  std::function<void(const Change&)> on_change = [](const Change&) {};
-};
-
-// What one call changes: each change is written under the next version and told of after the commit.
-class ObjectStore::Transaction {
- public:
-  explicit Transaction(State& state) : state_(state), version_(state.version) {}
-
-  const std::vector<Change>& changes() const { return changes_; }
-  int64_t version() const { return version_; }
-  absl::Time Now() { return state_.clock.Now(); }
-
-  absl::StatusOr<json> Read(const KindInfo& kind, const ObjectName& name) {
-    XPU_ASSIGN_OR_RETURN(std::optional<json> object, Find(kind, name));
-    if (!object) return NotFound(kind.resource, name.name);
-    return *std::move(object);
-  }
-  absl::StatusOr<std::optional<json>> Find(const KindInfo& kind, const ObjectName& name) {
-    return state_.table->Read(CollectionOf(kind.resource), name.ns, name.name);
-  }
-
-  // `after` under a new version.
-  absl::StatusOr<json> Write(const KindInfo& kind, json before, json after) {
-    ++version_;
-    after["metadata"]["resourceVersion"] = absl::StrCat(version_);
-    XPU_RETURN_IF_ERROR(Apply(kind, std::move(before), after));
-    return after;
-  }
-
-  // The last state, under the version of the deletion.
-  absl::StatusOr<json> Remove(const KindInfo& kind, json object) {
-    ++version_;
-    object["metadata"]["resourceVersion"] = absl::StrCat(version_);
-    XPU_RETURN_IF_ERROR(Apply(kind, object, nullptr));
-    if (kind.namespaced) XPU_RETURN_IF_ERROR(FinishNamespace(MetadataText(object, "namespace")));
-    return object;
-  }
-
-  // A namespace may only go once it is empty.
-  absl::StatusOr<bool> CanGo(const KindInfo& kind, const json& object) {
-    if (!MayGo(object)) return false;
-    if (!IsNamespace(kind)) return true;
-    XPU_ASSIGN_OR_RETURN(std::vector<ObjectTable::Key> keys,
-                         state_.table->KeysIn(MetadataText(object, "name")));
-    return keys.empty();
-  }
-
-  absl::StatusOr<Deleted> Delete(const KindInfo& kind, const json& object) {
-    json marked = MarkedForDeletion(kind, object, Now());
-    XPU_ASSIGN_OR_RETURN(bool can_go, CanGo(kind, marked));
-    if (can_go) {
-      XPU_ASSIGN_OR_RETURN(json last, Remove(kind, object));
-      return Deleted{std::move(last), false};
-    }
-    if (marked == object) return Deleted{object, true};
-    XPU_ASSIGN_OR_RETURN(json written, Write(kind, object, std::move(marked)));
-    if (!IsNamespace(kind)) return Deleted{std::move(written), true};
-    return EmptyNamespace(std::move(written));
-  }
-
- private:
-  absl::Status Apply(const KindInfo& kind, json before, json after) {
-    const json& named = after.is_null() ? before : after;
-    Change change{version_,
-                  CollectionOf(kind.resource),
-                  MetadataText(named, "namespace"),
-                  MetadataText(named, "name"),
-                  std::move(before),
-                  std::move(after)};
-    XPU_RETURN_IF_ERROR(state_.table->Apply(change));
-    changes_.push_back(std::move(change));
-    return absl::OkStatus();
-  }
-
-  absl::StatusOr<Deleted> EmptyNamespace(json object) {
-    const std::string ns = MetadataText(object, "name");
-    XPU_ASSIGN_OR_RETURN(std::vector<ObjectTable::Key> keys, state_.table->KeysIn(ns));
-    for (const ObjectTable::Key& key : keys) {
-      for (const KindInfo& kind : api::AllKinds()) {
-        if (CollectionOf(kind.resource) != key.collection) continue;
-        XPU_ASSIGN_OR_RETURN(json inside, Read(kind, {ns, key.name}));
-        XPU_RETURN_IF_ERROR(Delete(kind, inside).status());
-        break;
-      }
-    }
-    // The last of them may have taken the namespace along.
-    XPU_ASSIGN_OR_RETURN(std::optional<json> now, Find(NamespaceKind(), {"", ns}));
-    return now ? Deleted{*std::move(now), true} : Deleted{std::move(object), false};
-  }
-
-  absl::Status FinishNamespace(const std::string& ns) {
-    XPU_ASSIGN_OR_RETURN(std::optional<json> object, Find(NamespaceKind(), {"", ns}));
-    if (!object) return absl::OkStatus();
-    XPU_ASSIGN_OR_RETURN(bool can_go, CanGo(NamespaceKind(), *object));
-    return can_go ? Remove(NamespaceKind(), *std::move(object)).status() : absl::OkStatus();
-  }
-
-  State& state_;
-  int64_t version_;
-  std::vector<Change> changes_;
+  std::vector<std::function<void(const Change&)>> on_change = {};
+  std::vector<std::function<void()>> on_restore = {};
 };
 
 ObjectStore::ObjectStore(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -162,34 +108,150 @@ absl::StatusOr<std::unique_ptr<ObjectStore>> ObjectStore::Open(const Options& op
   XPU_ASSIGN_OR_RETURN(std::unique_ptr<ObjectTable> table,
                        ObjectTable::Open(options.path, options.full_sync));
   XPU_ASSIGN_OR_RETURN(int64_t version, table->LastVersion());
-  std::unique_ptr<ObjectStore> store(
-      new ObjectStore(std::unique_ptr<State>(new State{std::move(table), clock, options.history, version})));
+  std::unique_ptr<ObjectStore> store(new ObjectStore(std::unique_ptr<State>(
+      new State{std::move(table), KindTable(), clock, options.history, version, version})));
   absl::Status made =
       store
           ->Create(NamespaceKind(),
                    {{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", kDefaultNamespace}}}})
           .status();
   if (!made.ok() && !absl::IsAlreadyExists(made)) return made;
+  XPU_RETURN_IF_ERROR(store->ServeAllCrds());
   return store;
 }
 
-absl::Status ObjectStore::Commit(const std::function<absl::Status(Transaction&)>& work) {
-  Transaction transaction(*state_);
-  XPU_RETURN_IF_ERROR(state_->table->database().Transaction([&]() -> absl::Status {
+absl::Status ObjectStore::ServeAllCrds() {
+  const KindPtr crds = kinds().FindKind("apiextensions.k8s.io/v1", "CustomResourceDefinition");
+  XPU_ASSIGN_OR_RETURN(Listing declared, List(*crds, "", {}));
+  for (json& crd : declared.items) {
+    XPU_RETURN_IF_ERROR(ServeCrd({0, CollectionOf(*crds), "", MetadataText(crd, "name"), nullptr, crd}));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ObjectStore::BackUp(const std::string& path) { return state_->table->BackUp(path); }
+
+absl::Status ObjectStore::Restore(const std::string& path) {
+  XPU_RETURN_IF_ERROR(state_->table->Restore(path));
+  XPU_ASSIGN_OR_RETURN(state_->version, state_->table->LastVersion());
+  state_->committed = state_->version;
+  state_->kinds.Clear();
+  XPU_RETURN_IF_ERROR(ServeAllCrds());
+  for (const auto& listener : state_->on_restore) listener();
+  return absl::OkStatus();
+}
+
+void ObjectStore::OnRestore(std::function<void()> callback) {
+  state_->on_restore.push_back(std::move(callback));
+}
+
+const KindTable& ObjectStore::kinds() const { return state_->kinds; }
+
+absl::Status ObjectStore::ServeCrd(const Change& change) {
+  if (change.after.is_null()) {
+    state_->kinds.Withdraw(change.name);
+    return absl::OkStatus();
+  }
+  // Its own names are no conflict with what it declared before.
+  api::FieldErrors errors;
+  std::vector<KindPtr> kinds = KindsOf(change.after, state_->kinds, &errors);
+  if (!errors.empty()) return api::ToStatus(errors, "CustomResourceDefinition " + change.name);
+  state_->kinds.Serve(change.name, std::move(kinds));
+  return absl::OkStatus();
+}
+
+void ObjectStore::Tell(const std::vector<Change>& changes) {
+  for (const Change& change : changes) {
+    if (change.collection != kCrds) continue;
+    // Nothing is written that could not be served.
+    if (absl::Status served = ServeCrd(change); !served.ok()) state_->kinds.Withdraw(change.name);
+  }
+  for (const Change& change : changes) {
+    for (const auto& listener : state_->on_change) listener(change);
+  }
+}
+
+absl::Status ObjectStore::Commit(bool dry_run, const std::function<absl::Status(Transaction&)>& work) {
+  Transaction transaction(*state_->table, state_->kinds, state_->clock, state_->version);
+  const absl::Status taken_back = absl::CancelledError("a dry run");
+  Database& database = state_->table->database();
+  XPU_RETURN_IF_ERROR(state_->group_lost);
+  const bool begins = state_->group_begun && !state_->has_group;
+  if (begins) XPU_RETURN_IF_ERROR(database.Begin());
+  const auto make = [&]() -> absl::Status {
     XPU_RETURN_IF_ERROR(work(transaction));
+    XPU_RETURN_IF_ERROR(transaction.CollectGarbage());
+    if (dry_run) return taken_back;
     if (transaction.changes().empty()) return absl::OkStatus();
     // Now and then rather than each time: one statement for many rows.
     constexpr int64_t kTrimEvery = 64;
     bool trim = state_->version / kTrimEvery != transaction.version() / kTrimEvery;
     if (!trim || transaction.version() <= state_->history_limit) return absl::OkStatus();
     return state_->table->Forget(transaction.version() - state_->history_limit);
-  }));
+  };
+  if (!state_->group_begun) {
+    const absl::Status alone = database.Transaction(make);
+    if (dry_run && alone == taken_back) return absl::OkStatus();
+    XPU_RETURN_IF_ERROR(alone);
+    state_->version = state_->committed = transaction.version();
+    Tell(transaction.changes());
+    return absl::OkStatus();
+  }
+  const absl::Status made = database.Part(make);
+  if (!made.ok() && !database.in_transaction()) {
+    // As with a full disk: what others did in this group is gone, too.
+    if (state_->has_group) state_->group_lost.Update(made);
+    return made;
+  }
+  const absl::Status result = dry_run && made == taken_back ? absl::OkStatus() : made;
+  if (begins && (!made.ok() || transaction.changes().empty())) {
+    database.Rollback();
+    return result;
+  }
+  if (!made.ok()) return result;
   state_->version = transaction.version();
-  for (const Change& change : transaction.changes()) state_->on_change(change);
+  for (Change& change : transaction.TakeChanges()) state_->group_changes.push_back(std::move(change));
+  state_->has_group = true;
+  if (begins) state_->group_begun();
   return absl::OkStatus();
 }
 
-absl::StatusOr<json> ObjectStore::Create(const KindInfo& kind, const json& object) {
+void ObjectStore::Group(std::function<void()> begun) { state_->group_begun = std::move(begun); }
+bool ObjectStore::has_group() const { return state_->has_group; }
+
+absl::Status ObjectStore::Flush() {
+  if (!state_->has_group) return absl::OkStatus();
+  state_->has_group = false;
+  absl::Status flushed = std::exchange(state_->group_lost, absl::OkStatus());
+  const std::vector<Change> changes = std::exchange(state_->group_changes, {});
+  if (flushed.ok()) flushed = state_->table->database().Commit();
+  if (!flushed.ok()) {
+    state_->table->database().Rollback();
+    state_->version = state_->committed;
+    return flushed;
+  }
+  state_->committed = state_->version;
+  Tell(changes);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<json> ObjectStore::MakeIn(Transaction& transaction, const KindInfo& kind, json sent,
+                                         const json* managed, const WriteOptions& options) {
+  XPU_RETURN_IF_ERROR(DropUnknown(kind, options, &sent));
+  XPU_ASSIGN_OR_RETURN(json fresh,
+                       NewObject(kind, std::move(sent), NewUid(state_->random), transaction.Now()));
+  const ObjectName name{MetadataText(fresh, "namespace"), MetadataText(fresh, "name")};
+  XPU_RETURN_IF_ERROR(transaction.CheckPlace(kind, name));
+  XPU_ASSIGN_OR_RETURN(std::optional<json> there, transaction.Find(kind, name));
+  if (there) return AlreadyExists(kind.resource, name.name);
+  XPU_RETURN_IF_ERROR(Complete(kind, state_->kinds, transaction.Now(), &fresh));
+  if (options.admit) XPU_RETURN_IF_ERROR(options.admit(nullptr, &fresh));
+  if (managed != nullptr) fresh["metadata"]["managedFields"] = *managed;
+  return transaction.Write(kind, nullptr, std::move(fresh));
+}
+
+absl::StatusOr<json> ObjectStore::Create(const KindInfo& kind, const json& object,
+                                         const WriteOptions& options) {
   bool generated = MetadataText(object, "name").empty() && !MetadataText(object, "generateName").empty();
   json made;
   absl::Status status;
@@ -199,31 +261,20 @@ absl::StatusOr<json> ObjectStore::Create(const KindInfo& kind, const json& objec
       named["metadata"]["name"] =
           absl::StrCat(MetadataText(object, "generateName"), NewSuffix(state_->random));
     }
-    status = Commit([&](Transaction& transaction) -> absl::Status {
-      XPU_ASSIGN_OR_RETURN(json fresh,
-                           NewObject(kind, std::move(named), NewUid(state_->random), transaction.Now()));
-      ObjectName name{MetadataText(fresh, "namespace"), MetadataText(fresh, "name")};
-      if (kind.namespaced) {
-        XPU_ASSIGN_OR_RETURN(json ns, transaction.Read(NamespaceKind(), {"", name.ns}));
-        if (IsMarked(ns)) {
-          return Forbidden(
-              kind.resource, name.name,
-              absl::StrCat("namespace ", name.ns, " is being deleted; nothing can be added to it"));
-        }
-      }
-      XPU_ASSIGN_OR_RETURN(std::optional<json> there, transaction.Find(kind, name));
-      if (there) return AlreadyExists(kind.resource, name.name);
-      XPU_ASSIGN_OR_RETURN(made, transaction.Write(kind, nullptr, std::move(fresh)));
+    status = Commit(options.dry_run, [&](Transaction& transaction) -> absl::Status {
+      XPU_ASSIGN_OR_RETURN(made, MakeIn(transaction, kind, std::move(named), nullptr, options));
       return absl::OkStatus();
     });
     if (!absl::IsAlreadyExists(status)) break;
   }
   if (!status.ok()) return status;
+  // A version that no object has got.
+  if (options.dry_run) made["metadata"].erase("resourceVersion");
   return made;
 }
 
 absl::StatusOr<json> ObjectStore::Get(const KindInfo& kind, const ObjectName& name) {
-  return Transaction(*state_).Read(kind, name);
+  return Transaction(*state_->table, state_->kinds, state_->clock, state_->version).Read(kind, name);
 }
 
 absl::StatusOr<Listing> ObjectStore::List(const KindInfo& kind, const std::string& ns,
@@ -233,6 +284,7 @@ absl::StatusOr<Listing> ObjectStore::List(const KindInfo& kind, const std::strin
   XPU_RETURN_IF_ERROR(state_->table->Scan(
       CollectionOf(kind.resource), ns, page.after.ns, page.after.name,
       [&](json object) -> absl::StatusOr<bool> {
+        StampVersion(kind, &object);
         if (!selector.Matches(object)) return true;
         if (page.limit != 0 && listing.items.size() == page.limit) {
           const json& last = listing.items.back();
@@ -245,35 +297,87 @@ absl::StatusOr<Listing> ObjectStore::List(const KindInfo& kind, const std::strin
   return listing;
 }
 
-absl::StatusOr<json> ObjectStore::Update(const KindInfo& kind, const ObjectName& name, Part part,
-                                         json object) {
+absl::StatusOr<json> ObjectStore::ReplaceIn(Transaction& transaction, const KindInfo& kind, Part part,
+                                            json old, json sent, const json* managed,
+                                            const WriteOptions& options) {
+  XPU_RETURN_IF_ERROR(DropUnknown(kind, options, &sent));
+  XPU_ASSIGN_OR_RETURN(json result, ChangedObject(kind, part, old, std::move(sent)));
+  XPU_RETURN_IF_ERROR(Complete(kind, state_->kinds, transaction.Now(), &result));
+  if (options.admit) XPU_RETURN_IF_ERROR(options.admit(&old, &result));
+  if (managed != nullptr) {
+    result["metadata"]["managedFields"] = *managed;
+  } else {
+    TrackUpdate(kind, old, {options.manager, part, Rfc3339(transaction.Now())}, &result);
+  }
+  if (result == old) return result;
+  XPU_ASSIGN_OR_RETURN(bool can_go, transaction.CanGo(kind, result));
+  if (can_go) return transaction.Remove(kind, std::move(result));
+  return transaction.Write(kind, std::move(old), std::move(result));
+}
+
+absl::StatusOr<json> ObjectStore::Update(const KindInfo& kind, const ObjectName& name, Part part, json object,
+                                         const WriteOptions& options) {
   json result;
-  XPU_RETURN_IF_ERROR(Commit([&](Transaction& transaction) -> absl::Status {
+  std::string version;
+  XPU_RETURN_IF_ERROR(Commit(options.dry_run, [&](Transaction& transaction) -> absl::Status {
     XPU_ASSIGN_OR_RETURN(json old, transaction.Read(kind, name));
-    XPU_ASSIGN_OR_RETURN(result, ChangedObject(kind, part, old, std::move(object)));
-    if (result == old) return absl::OkStatus();
-    XPU_ASSIGN_OR_RETURN(bool can_go, transaction.CanGo(kind, result));
-    if (can_go) {
-      XPU_ASSIGN_OR_RETURN(result, transaction.Remove(kind, std::move(result)));
-    } else {
-      XPU_ASSIGN_OR_RETURN(result, transaction.Write(kind, std::move(old), std::move(result)));
-    }
+    version = MetadataText(old, "resourceVersion");
+    XPU_ASSIGN_OR_RETURN(
+        result, ReplaceIn(transaction, kind, part, std::move(old), std::move(object), nullptr, options));
     return absl::OkStatus();
   }));
+  if (options.dry_run) result["metadata"]["resourceVersion"] = version;
   return result;
 }
 
+absl::StatusOr<ObjectStore::Applied> ObjectStore::Apply(const KindInfo& kind, const ObjectName& name,
+                                                        Part part, json applied, bool force,
+                                                        const WriteOptions& options) {
+  Applied out;
+  std::string version;
+  XPU_RETURN_IF_ERROR(Commit(options.dry_run, [&](Transaction& transaction) -> absl::Status {
+    const FieldManager manager{options.manager, part, Rfc3339(transaction.Now())};
+    XPU_RETURN_IF_ERROR(DropUnknown(kind, options, &applied));
+    XPU_ASSIGN_OR_RETURN(std::optional<json> old, transaction.Find(kind, name));
+    if (!old && part == Part::kStatus) return NotFound(kind.resource, name.name);
+    out.created = !old;
+    if (!old) {
+      const json fresh = FirstApplied(kind, std::move(applied), manager);
+      XPU_ASSIGN_OR_RETURN(out.object,
+                           MakeIn(transaction, kind, fresh, &fresh["metadata"]["managedFields"], options));
+      return absl::OkStatus();
+    }
+    version = MetadataText(*old, "resourceVersion");
+    // The merged object has the version of the one that is there; what was sent may say another.
+    if (const std::string sent = MetadataText(applied, "resourceVersion"); !sent.empty() && sent != version) {
+      return Conflict(kind.resource, name.name,
+                      "the object has been modified; read the latest "
+                      "version and try again");
+    }
+    XPU_ASSIGN_OR_RETURN(json merged, apiserver::Applied(kind, *old, applied, manager, force));
+    const json managed = merged["metadata"]["managedFields"];
+    XPU_ASSIGN_OR_RETURN(out.object, ReplaceIn(transaction, kind, part, *std::move(old), std::move(merged),
+                                               &managed, options));
+    return absl::OkStatus();
+  }));
+  if (options.dry_run && out.created) out.object["metadata"].erase("resourceVersion");
+  if (options.dry_run && !out.created) out.object["metadata"]["resourceVersion"] = version;
+  return out;
+}
+
 absl::StatusOr<json> ObjectStore::Patch(const KindInfo& kind, const ObjectName& name, Part part,
-                                        PatchKind patch_kind, const json& patch) {
+                                        PatchKind patch_kind, const json& patch,
+                                        const WriteOptions& options) {
   XPU_ASSIGN_OR_RETURN(json old, Get(kind, name));
   XPU_ASSIGN_OR_RETURN(json patched, ApplyPatch(kind.resource, patch_kind, std::move(old), patch));
-  return Update(kind, name, part, std::move(patched));
+  return Update(kind, name, part, std::move(patched), options);
 }
 
 absl::StatusOr<Deleted> ObjectStore::Delete(const KindInfo& kind, const ObjectName& name,
-                                            const Preconditions& preconditions) {
+                                            const Preconditions& preconditions, const WriteOptions& options,
+                                            Propagation propagation) {
   Deleted deleted;
-  XPU_RETURN_IF_ERROR(Commit([&](Transaction& transaction) -> absl::Status {
+  XPU_RETURN_IF_ERROR(Commit(options.dry_run, [&](Transaction& transaction) -> absl::Status {
     XPU_ASSIGN_OR_RETURN(json object, transaction.Read(kind, name));
     if (preconditions.uid && *preconditions.uid != MetadataText(object, "uid")) {
       return Conflict(kind.resource, name.name, "the uid is not the one that was asked for");
@@ -285,13 +389,13 @@ absl::StatusOr<Deleted> ObjectStore::Delete(const KindInfo& kind, const ObjectNa
     if (IsNamespace(kind) && name.name == kDefaultNamespace) {
       return Forbidden(kind.resource, name.name, "this namespace may not be deleted");
     }
-    XPU_ASSIGN_OR_RETURN(deleted, transaction.Delete(kind, object));
+    XPU_ASSIGN_OR_RETURN(deleted, transaction.Delete(kind, object, propagation));
     return absl::OkStatus();
   }));
   return deleted;
 }
 
-int64_t ObjectStore::version() const { return state_->version; }
+int64_t ObjectStore::version() const { return state_->committed; }
 
 absl::StatusOr<std::vector<Change>> ObjectStore::ChangesSince(const KindInfo& kind, const std::string& ns,
                                                               int64_t version, int limit) {
@@ -299,19 +403,21 @@ absl::StatusOr<std::vector<Change>> ObjectStore::ChangesSince(const KindInfo& ki
   if (version < forgotten) {
     return Expired(absl::StrCat("too old resource version: ", version, " (", forgotten, "); list again"));
   }
-  if (version > state_->version) {
-    return Expired(absl::StrCat("too large resource version: ", version, ", current: ", state_->version,
+  if (version > state_->committed) {
+    return Expired(absl::StrCat("too large resource version: ", version, ", current: ", state_->committed,
                                 "; list again"));
   }
-  return state_->table->History(CollectionOf(kind.resource), ns, version, limit);
+  return state_->table->History(CollectionOf(kind.resource), ns, version, state_->committed, limit);
 }
 
 absl::Status ObjectStore::Compact() {
-  return state_->table->database().Transaction([&] { return state_->table->Forget(state_->version); });
+  const auto forget = [&] { return state_->table->Forget(state_->version); };
+  Database& database = state_->table->database();
+  return state_->has_group ? database.Part(forget) : database.Transaction(forget);
 }
 
 void ObjectStore::OnChange(std::function<void(const Change&)> callback) {
-  state_->on_change = std::move(callback);
+  state_->on_change.push_back(std::move(callback));
 }
 
 }  // namespace xpu::apiserver

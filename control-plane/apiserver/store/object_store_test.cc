@@ -156,8 +156,8 @@ TEST_F(ObjectStoreTest, UidsAreOfVersionFourAndDiffer) {
   std::set<std::string> uids;
   for (int i = 0; i < 50; ++i) {
     auto uid = Create(Network(absl::StrCat("n", i)))["metadata"]["uid"].get<std::string>();
-    EXPECT_THAT(
-        uid, ::testing::MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"));
+    EXPECT_THAT(uid, ::testing::MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-["
+                                             "89ab][0-9a-f]{3}-[0-9a-f]{12}"));
     uids.insert(uid);
   }
   EXPECT_EQ(uids.size(), 50u);
@@ -294,7 +294,7 @@ TEST_F(ObjectStoreTest, ADamagedRowIsAnErrorForWhoeverAsksForIt) {
   store_.reset();
   for (const char* damage : {"", "{", "7", "{}", "{\"metadata\":7}"}) {
     {
-      auto raw = Database::Open(options_.path, {"SELECT 1"});
+      auto raw = Database::Open(options_.path, {"SELECT 1", "SELECT 1"});
       ASSERT_TRUE(raw.ok()) << raw.status();
       auto update = (*raw)->Prepare("UPDATE objects SET object=? WHERE name='bad'");
       ASSERT_TRUE(update.ok()) << update.status();
@@ -323,6 +323,66 @@ TEST_F(ObjectStoreTest, ASelectionIsListedInOrder) {
   }
   EXPECT_THAT(names, ElementsAre("a/c", "default/a", "default/z"));
   EXPECT_EQ(listing->version, store_->version());
+}
+
+class ObjectStoreGroupTest : public ObjectStoreTest {
+ protected:
+  void SetUp() override {
+    ObjectStoreTest::SetUp();
+    store_->Group([this] { ++begun_; });
+    store_->OnChange([this](const Change& change) { told_.push_back(change.name); });
+  }
+  // What another life of the server would find.
+  std::vector<std::string> OnDisk() {
+    store_.reset();
+    Open();
+    std::vector<std::string> names;
+    const Listing listed = *store_->List(Networks(), "", {});
+    for (const json& object : listed.items) names.push_back(object["metadata"]["name"]);
+    return names;
+  }
+  int begun_ = 0;
+  std::vector<std::string> told_;
+};
+
+TEST_F(ObjectStoreGroupTest, IsCommittedAndToldAsOne) {
+  const int64_t before = store_->version();
+  ASSERT_TRUE(store_->Create(Networks(), Network("a")).ok());
+  ASSERT_TRUE(store_->Create(Networks(), Network("b")).ok());
+  EXPECT_EQ(begun_, 1);
+  EXPECT_THAT(told_, IsEmpty());
+  EXPECT_EQ(store_->version(), before);
+  EXPECT_THAT(*store_->ChangesSince(Networks(), "", before, 10), IsEmpty()) << "nobody else is told yet";
+  EXPECT_EQ(store_->List(Networks(), "", {})->items.size(), 2u) << "whoever asks is answered after the flush";
+  ASSERT_TRUE(store_->Flush().ok());
+  EXPECT_FALSE(store_->has_group());
+  EXPECT_THAT(told_, ElementsAre("a", "b"));
+  EXPECT_EQ(store_->version(), before + 2);
+  EXPECT_EQ(store_->ChangesSince(Networks(), "", before, 10)->size(), 2u);
+  ASSERT_TRUE(store_->Create(Networks(), Network("c")).ok());
+  EXPECT_EQ(begun_, 2);
+  ASSERT_TRUE(store_->Flush().ok());
+  EXPECT_THAT(OnDisk(), ElementsAre("a", "b", "c"));
+}
+
+TEST_F(ObjectStoreGroupTest, WhatFailsLeavesTheOthersAlone) {
+  EXPECT_EQ(Code(store_->Create(Networks(), Network("a", "nowhere")).status()), 404);
+  EXPECT_FALSE(store_->has_group()) << "nothing has changed";
+  ASSERT_TRUE(store_->Create(Networks(), Network("a")).ok());
+  EXPECT_EQ(Code(store_->Create(Networks(), Network("a")).status()), 409);
+  json same = *store_->Get(Networks(), {"default", "a"});
+  EXPECT_EQ(*store_->Update(Networks(), {"default", "a"}, Part::kMain, same), same);
+  ASSERT_TRUE(store_->Create(Networks(), Network("b")).ok());
+  ASSERT_TRUE(store_->Flush().ok());
+  EXPECT_THAT(told_, ElementsAre("a", "b"));
+  EXPECT_THAT(OnDisk(), ElementsAre("a", "b"));
+}
+
+TEST_F(ObjectStoreGroupTest, WithoutAFlushNothingHasHappened) {
+  ASSERT_TRUE(store_->Create(Networks(), Network("a")).ok());
+  ASSERT_TRUE(store_->Flush().ok());
+  ASSERT_TRUE(store_->Create(Networks(), Network("b")).ok());
+  EXPECT_THAT(OnDisk(), ElementsAre("a"));
 }
 
 }  // namespace

@@ -1,5 +1,11 @@
 #include "control-plane/apiserver/store/object_table.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
@@ -35,6 +41,38 @@ constexpr absl::string_view kSchema = R"(
   INSERT INTO counters VALUES (0, 0, 0);
 )";
 
+// Who owns what (metadata.ownerReferences), by the owner.
+constexpr absl::string_view kOwners = R"(
+  CREATE TABLE owners (
+    uid TEXT NOT NULL,
+    collection TEXT NOT NULL,
+    ns TEXT NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (uid, collection, ns, name)
+  ) WITHOUT ROWID;
+  INSERT OR IGNORE INTO owners
+    SELECT json_extract(owner.value, '$.uid'), collection, ns, name
+    FROM objects, json_each(CASE WHEN json_valid(object) THEN object ELSE '{}' END,
+                            '$.metadata.ownerReferences') AS owner
+    WHERE json_extract(owner.value, '$.uid') IS NOT NULL;
+)";
+
+std::set<std::string> OwnersOf(const json& object) {
+  std::set<std::string> owners;
+  if (object.is_null()) return owners;
+  const json& metadata = object["metadata"];
+  const auto references = metadata.find("ownerReferences");
+  if (references == metadata.end() || !references->is_array()) return owners;
+  for (const json& owner : *references) {
+    if (owner.is_object() && owner.contains("uid") && owner["uid"].is_string()) owners.insert(owner["uid"]);
+  }
+  return owners;
+}
+
+// More changes than were ever made between a backup and the loss that it was
+// made for.
+constexpr int64_t kRestoreGap = 1'000'000'000;
+
 std::string Text(const json& object) { return object.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 absl::StatusOr<json> ParseRow(const std::string& text) {
@@ -48,18 +86,19 @@ absl::StatusOr<json> ParseRow(const std::string& text) {
 }  // namespace
 
 struct ObjectTable::Statements {
-  Statement read, scan, scan_ns, keys_in, put, remove, append, count_up, counters, history, forget,
-      set_forgotten;
+  Statement read, scan, scan_ns, keys_in, keys_of, dependents, own, disown, put, remove, append, count_up,
+      counters, history, forget, set_forgotten;
 };
 
 void ObjectTable::StatementsDeleter::operator()(Statements* statements) const { delete statements; }
 
 absl::StatusOr<std::unique_ptr<ObjectTable>> ObjectTable::Open(const std::string& path, bool full_sync) {
-  XPU_ASSIGN_OR_RETURN(std::unique_ptr<Database> db,
-                       Database::Open(path, {std::string(kSchema)}, {.full_sync = full_sync}));
+  XPU_ASSIGN_OR_RETURN(
+      std::unique_ptr<Database> db,
+      Database::Open(path, {std::string(kSchema), std::string(kOwners)}, {.full_sync = full_sync}));
   // Versions are counted in memory, so a second server on the same file would break both: keep it out.
   XPU_RETURN_IF_ERROR(db->Execute("PRAGMA locking_mode=EXCLUSIVE; BEGIN IMMEDIATE; COMMIT"));
-  std::unique_ptr<ObjectTable> table(new ObjectTable(std::move(db)));
+  std::unique_ptr<ObjectTable> table(new ObjectTable(std::move(db), path));
   XPU_RETURN_IF_ERROR(table->PrepareAll());
   return table;
 }
@@ -68,30 +107,38 @@ absl::Status ObjectTable::PrepareAll() {
   auto prepare = [&](absl::string_view sql) { return db_->Prepare(sql); };
   XPU_ASSIGN_OR_RETURN(Statement read,
                        prepare("SELECT object FROM objects WHERE collection=? AND ns=? AND name=?"));
-  XPU_ASSIGN_OR_RETURN(Statement scan,
-                       prepare("SELECT object FROM objects WHERE collection=? AND (ns, name) > (?, ?) "
-                               "ORDER BY ns, name"));
-  XPU_ASSIGN_OR_RETURN(
-      Statement scan_ns,
-      prepare("SELECT object FROM objects WHERE collection=? AND ns=? AND name > ? ORDER BY name"));
-  XPU_ASSIGN_OR_RETURN(Statement keys_in,
-                       prepare("SELECT collection, name FROM objects WHERE ns=? ORDER BY collection, name"));
+  XPU_ASSIGN_OR_RETURN(Statement scan, prepare("SELECT object FROM objects WHERE collection=? "
+                                               "AND (ns, name) > (?, ?) "
+                                               "ORDER BY ns, name"));
+  XPU_ASSIGN_OR_RETURN(Statement scan_ns, prepare("SELECT object FROM objects WHERE collection=? "
+                                                  "AND ns=? AND name > ? ORDER BY name"));
+  XPU_ASSIGN_OR_RETURN(Statement keys_in, prepare("SELECT collection, ns, name FROM objects WHERE "
+                                                  "ns=? ORDER BY collection, name"));
+  XPU_ASSIGN_OR_RETURN(Statement keys_of, prepare("SELECT collection, ns, name FROM objects WHERE "
+                                                  "collection=? ORDER BY ns, name"));
+  XPU_ASSIGN_OR_RETURN(Statement dependents, prepare("SELECT collection, ns, name FROM owners WHERE "
+                                                     "uid=? ORDER BY collection, ns, name"));
+  XPU_ASSIGN_OR_RETURN(Statement own, prepare("INSERT OR REPLACE INTO owners VALUES (?, ?, ?, ?)"));
+  XPU_ASSIGN_OR_RETURN(Statement disown, prepare("DELETE FROM owners WHERE uid=? AND "
+                                                 "collection=? AND ns=? AND name=?"));
   XPU_ASSIGN_OR_RETURN(Statement put, prepare("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)"));
   XPU_ASSIGN_OR_RETURN(Statement remove,
                        prepare("DELETE FROM objects WHERE collection=? AND ns=? AND name=?"));
   XPU_ASSIGN_OR_RETURN(Statement append, prepare("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?)"));
   XPU_ASSIGN_OR_RETURN(Statement count_up, prepare("UPDATE counters SET version=?"));
   XPU_ASSIGN_OR_RETURN(Statement counters, prepare("SELECT version, forgotten FROM counters"));
-  XPU_ASSIGN_OR_RETURN(
-      Statement history,
-      prepare("SELECT version, ns, name, before, after FROM history "
-              "WHERE version > ?1 AND collection=?2 AND (?3='' OR ns=?3) ORDER BY version LIMIT ?4"));
+  XPU_ASSIGN_OR_RETURN(Statement history,
+                       prepare("SELECT version, ns, name, before, after FROM history "
+                               "WHERE version > ?1 AND version <= ?5 AND collection=?2 AND "
+                               "(?3='' OR ns=?3) "
+                               "ORDER BY version LIMIT ?4"));
   XPU_ASSIGN_OR_RETURN(Statement forget, prepare("DELETE FROM history WHERE version <= ?"));
   XPU_ASSIGN_OR_RETURN(Statement set_forgotten, prepare("UPDATE counters SET forgotten=max(forgotten, ?)"));
   statements_.reset(new Statements{std::move(read), std::move(scan), std::move(scan_ns), std::move(keys_in),
-                                   std::move(put), std::move(remove), std::move(append), std::move(count_up),
-                                   std::move(counters), std::move(history), std::move(forget),
-                                   std::move(set_forgotten)});
+                                   std::move(keys_of), std::move(dependents), std::move(own),
+                                   std::move(disown), std::move(put), std::move(remove), std::move(append),
+                                   std::move(count_up), std::move(counters), std::move(history),
+                                   std::move(forget), std::move(set_forgotten)});
   return absl::OkStatus();
 }
 
@@ -121,19 +168,51 @@ absl::Status ObjectTable::Scan(const std::string& collection, const std::string&
   }
 }
 
-absl::StatusOr<std::vector<ObjectTable::Key>> ObjectTable::KeysIn(const std::string& ns) {
-  Statement& keys_in = statements_->keys_in;
-  absl::Cleanup reset = [&] { keys_in.Reset(); };
-  keys_in.Bind(1, ns);
-  std::vector<Key> keys;
+namespace {
+
+absl::StatusOr<std::vector<ObjectTable::Key>> Keys(Statement& select, const std::string& parameter) {
+  absl::Cleanup reset = [&] { select.Reset(); };
+  select.Bind(1, parameter);
+  std::vector<ObjectTable::Key> keys;
   while (true) {
-    XPU_ASSIGN_OR_RETURN(bool found, keys_in.Step());
+    XPU_ASSIGN_OR_RETURN(bool found, select.Step());
     if (!found) return keys;
-    keys.push_back({keys_in.Text(0), keys_in.Text(1)});
+    keys.push_back({select.Text(0), select.Text(1), select.Text(2)});
   }
 }
 
+}  // namespace
+
+absl::StatusOr<std::vector<ObjectTable::Key>> ObjectTable::KeysIn(const std::string& ns) {
+  return Keys(statements_->keys_in, ns);
+}
+
+absl::StatusOr<std::vector<ObjectTable::Key>> ObjectTable::KeysOf(const std::string& collection) {
+  return Keys(statements_->keys_of, collection);
+}
+
+absl::StatusOr<std::vector<ObjectTable::Key>> ObjectTable::DependentsOf(const std::string& uid) {
+  return Keys(statements_->dependents, uid);
+}
+
+absl::Status ObjectTable::NoteOwners(const Change& change) {
+  const std::set<std::string> before = OwnersOf(change.before);
+  const std::set<std::string> after = OwnersOf(change.after);
+  const auto run = [&](Statement& statement, const std::string& uid) {
+    return statement.Bind(1, uid).Bind(2, change.collection).Bind(3, change.ns).Bind(4, change.name).Run();
+  };
+  for (const std::string& uid : before) {
+    if (!after.contains(uid)) XPU_RETURN_IF_ERROR(run(statements_->disown, uid));
+  }
+  for (const std::string& uid : after) {
+    if (!before.contains(uid)) XPU_RETURN_IF_ERROR(run(statements_->own, uid));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ObjectTable::Apply(const Change& change) {
+  XPU_RETURN_IF_ERROR(NoteOwners(change));
+  const std::string after = change.after.is_null() ? "" : Text(change.after);
   if (change.after.is_null()) {
     XPU_RETURN_IF_ERROR(
         statements_->remove.Bind(1, change.collection).Bind(2, change.ns).Bind(3, change.name).Run());
@@ -141,15 +220,44 @@ absl::Status ObjectTable::Apply(const Change& change) {
     XPU_RETURN_IF_ERROR(statements_->put.Bind(1, change.collection)
                             .Bind(2, change.ns)
                             .Bind(3, change.name)
-                            .Bind(4, Text(change.after))
+                            .Bind(4, after)
                             .Run());
   }
   Statement& append = statements_->append;
   append.Bind(1, change.version).Bind(2, change.collection).Bind(3, change.ns).Bind(4, change.name);
   change.before.is_null() ? append.BindNull(5) : append.Bind(5, Text(change.before));
-  change.after.is_null() ? append.BindNull(6) : append.Bind(6, Text(change.after));
+  change.after.is_null() ? append.BindNull(6) : append.Bind(6, after);
   XPU_RETURN_IF_ERROR(append.Run());
   return statements_->count_up.Bind(1, change.version).Run();
+}
+
+absl::Status ObjectTable::BackUp(const std::string& path) { return db_->CopyTo(path); }
+
+absl::Status ObjectTable::Restore(const std::string& path) {
+  // Of a copy, which is brought to this program's schema and counted on.
+  const std::string copy = absl::StrCat(path_ == ":memory:" ? path : path_, ".restore");
+  const auto clear = [&] {
+    for (const char* suffix : {"", "-wal", "-shm"}) unlink(absl::StrCat(copy, suffix).c_str());
+  };
+  clear();
+  const absl::Cleanup clear_after = clear;
+  std::error_code failed;
+  if (!std::filesystem::copy_file(path, copy, failed)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("cannot read the backup ", path, ": ", failed.message()));
+  }
+  XPU_ASSIGN_OR_RETURN(const std::unique_ptr<ObjectTable> backup, Open(copy, /*full_sync=*/false));
+  XPU_RETURN_IF_ERROR(backup->db_->CheckIntegrity());
+  XPU_ASSIGN_OR_RETURN(const int64_t there, backup->LastVersion());
+  // Every store has a namespace from its beginning.
+  if (there == 0) return absl::DataLossError(absl::StrCat(path, " is no backup of this server's"));
+  XPU_ASSIGN_OR_RETURN(const int64_t here, LastVersion());
+  const int64_t next = std::max(here, there) + kRestoreGap;
+  XPU_RETURN_IF_ERROR(backup->db_->Transaction([&]() -> absl::Status {
+    XPU_RETURN_IF_ERROR(backup->Forget(next));
+    return backup->statements_->count_up.Bind(1, next).Run();
+  }));
+  return db_->CopyFrom(*backup->db_);
 }
 
 absl::StatusOr<int64_t> ObjectTable::LastVersion() {
@@ -167,10 +275,10 @@ absl::StatusOr<int64_t> ObjectTable::ForgottenVersion() {
 }
 
 absl::StatusOr<std::vector<Change>> ObjectTable::History(const std::string& collection, const std::string& ns,
-                                                         int64_t after, int limit) {
+                                                         int64_t after, int64_t last, int limit) {
   Statement& history = statements_->history;
   absl::Cleanup reset = [&] { history.Reset(); };
-  history.Bind(1, after).Bind(2, collection).Bind(3, ns).Bind(4, int64_t{limit});
+  history.Bind(1, after).Bind(2, collection).Bind(3, ns).Bind(4, int64_t{limit}).Bind(5, last);
   std::vector<Change> changes;
   while (true) {
     XPU_ASSIGN_OR_RETURN(bool found, history.Step());

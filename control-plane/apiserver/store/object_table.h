@@ -31,30 +31,45 @@ class ObjectTable {
   absl::Status Scan(const std::string& collection, const std::string& ns, const std::string& after_ns,
                     const std::string& after_name,
                     absl::FunctionRef<absl::StatusOr<bool>(nlohmann::json)> row);
-  // Collections and names of everything in a namespace.
   struct Key {
     std::string collection;
+    std::string ns;
     std::string name;
   };
+  // Of everything in a namespace, in a collection, and of what names `uid` as its owner.
   absl::StatusOr<std::vector<Key>> KeysIn(const std::string& ns);
+  absl::StatusOr<std::vector<Key>> KeysOf(const std::string& collection);
+  absl::StatusOr<std::vector<Key>> DependentsOf(const std::string& uid);
 
   // Makes the change in the objects and writes it down in the history.
   absl::Status Apply(const Change& change);
+
+  // All of it, into a new file.
+  absl::Status BackUp(const std::string& path);
+  // What the backup at `path` holds instead of what is here. The history is
+  // forgotten, and versions go on far behind all that were ever given, here or
+  // there, so that nobody takes one for another. The backup stays as it is.
+  // DataLoss for a file that is no backup, and then nothing has changed.
+  absl::Status Restore(const std::string& path);
 
   // Version of the last change, 0 for none.
   absl::StatusOr<int64_t> LastVersion();
   // The version after which the history is whole.
   absl::StatusOr<int64_t> ForgottenVersion();
+  // Behind `after`, up to and including `last`.
   absl::StatusOr<std::vector<Change>> History(const std::string& collection, const std::string& ns,
-                                              int64_t after, int limit);
+                                              int64_t after, int64_t last, int limit);
   // Forgets changes up to and including `version`.
   absl::Status Forget(int64_t version);
 
  private:
-  explicit ObjectTable(std::unique_ptr<Database> db) : db_(std::move(db)) {}
+  ObjectTable(std::unique_ptr<Database> db, std::string path) : db_(std::move(db)), path_(std::move(path)) {}
   absl::Status PrepareAll();
+  // Who owns an object, from its state before a change to that after it.
+  absl::Status NoteOwners(const Change& change);
 
   std::unique_ptr<Database> db_;
+  const std::string path_;
   // Prepared once; destroyed before the database.
   struct Statements;
   struct StatementsDeleter {

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "control-plane/apiserver/store/api_error.h"
 #include "control-plane/apiserver/store/object_rules.h"
+#include "control-plane/apiserver/store/strategic_merge.h"
 
 namespace xpu::apiserver {
 namespace {
@@ -78,6 +79,7 @@ absl::StatusOr<json> ApplyJsonPatch(const ResourceKind& kind, json target, const
 
 absl::StatusOr<json> ApplyPatch(const ResourceKind& kind, PatchKind patch_kind, json target,
                                 const json& patch) {
+  if (patch_kind == PatchKind::kStrategic) return StrategicMerge(std::move(target), patch);
   if (patch_kind == PatchKind::kJson) return ApplyJsonPatch(kind, std::move(target), patch);
   if (!patch.is_object()) return BadRequest("a merge patch (RFC 7386) of an object is an object");
   target.merge_patch(patch);

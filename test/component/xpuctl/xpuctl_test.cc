@@ -325,6 +325,19 @@ TEST_F(XpuctlTest, ErrorsTeach) {
   EXPECT_EQ(Run({"--help"}).code, 0);
 }
 
+TEST_F(XpuctlTest, ABackupIsRestoredWhileTheServerRuns) {
+  char folder[] = "/tmp/xpu-xpuctl-XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  const std::string file = std::string(folder) + "/store.db";
+  Apply(kBlue);
+  EXPECT_THAT(Ok({"backup", file}), ContainsRegex("holds version [0-9]+\n$"));
+  ASSERT_TRUE(client_->Delete(Networks(), Blue()).ok());
+  EXPECT_THAT(Ok({"restore", file}), HasSubstr("restored from"));
+  EXPECT_TRUE(client_->Get(Networks(), Blue()).ok());
+  EXPECT_THAT(Fail({"restore", file + ".not"}), HasSubstr("cannot read the backup"));
+  std::filesystem::remove_all(folder);
+}
+
 TEST_F(XpuctlTest, VersionNeedsNoServer) {
   EXPECT_THAT(Ok({"version"}), ContainsRegex("^xpuctl [0-9.]+\nserver v?[0-9]"));
   EXPECT_THAT(Ok({"version", "--server", "unix:/tmp/xpu-nobody-listens-here"}),

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/base/clock.h"
+#include "control-plane/apiserver/store/kind_table.h"
+#include "control-plane/apiserver/store/object_store.h"
+#include "control-plane/apiserver/store/object_table.h"
+
+namespace xpu::apiserver {
+
+// What one call of the store changes: each change is written under the next version, and told of after the commit. Also
+// what follows from it: what a namespace or a CustomResourceDefinition takes along, and what nobody owns any more
+// (Kubernetes, "Garbage Collection").
+class Transaction {
+ public:
+  // `version` is the last one that there is. All must outlive it.
+  Transaction(ObjectTable& table, const KindTable& kinds, Clock& clock, int64_t version)
+      : table_(table), kinds_(kinds), clock_(clock), version_(version) {}
+
+  const std::vector<Change>& changes() const { return changes_; }
+  std::vector<Change> TakeChanges() { return std::move(changes_); }
+  int64_t version() const { return version_; }
+  absl::Time Now() { return clock_.Now(); }
+
+  absl::StatusOr<nlohmann::json> Read(const api::KindInfo& kind, const ObjectName& name);
+  absl::StatusOr<std::optional<nlohmann::json>> Find(const api::KindInfo& kind, const ObjectName& name);
+  // `after` under a new version.
+  absl::StatusOr<nlohmann::json> Write(const api::KindInfo& kind, nlohmann::json before,
+                                       nlohmann::json after);
+  // The last state, under the version of the deletion.
+  absl::StatusOr<nlohmann::json> Remove(const api::KindInfo& kind, nlohmann::json object);
+  // It is to be deleted, and neither finalizers nor what is in it keep it.
+  absl::StatusOr<bool> CanGo(const api::KindInfo& kind, const nlohmann::json& object);
+  absl::StatusOr<Deleted> Delete(const api::KindInfo& kind, const nlohmann::json& object,
+                                 Propagation propagation);
+  // Does what follows from the removals so far; last of all.
+  absl::Status CollectGarbage();
+  // Forbidden, or MethodNotAllowed, if nothing can be added to where an object of `kind` belongs.
+  absl::Status CheckPlace(const api::KindInfo& kind, const ObjectName& name);
+
+ private:
+  absl::Status Apply(const api::KindInfo& kind, nlohmann::json before, nlohmann::json after);
+  // What a namespace or a CRD holds.
+  absl::StatusOr<std::vector<ObjectTable::Key>> Inside(const api::KindInfo& kind,
+                                                       const nlohmann::json& object);
+  absl::StatusOr<Deleted> Empty(const api::KindInfo& kind, nlohmann::json object);
+  // The last one inside may take the container along.
+  absl::Status FinishContainer(const api::KindInfo& kind, const ObjectName& name);
+
+  absl::StatusOr<std::vector<nlohmann::json>> Dependents(const std::string& uid);
+  absl::StatusOr<bool> HasOtherOwner(const nlohmann::json& object, const std::string& uid);
+  absl::Status LetGo(const nlohmann::json& dependent, const std::string& uid);
+  absl::Status DeleteDependent(const nlohmann::json& dependent, const std::string& owner,
+                               Propagation propagation);
+  // Whether dependents are left that a deletion in the foreground waits for.
+  absl::StatusOr<bool> IsBlocked(const std::string& uid);
+  // What waits for its dependents may go when this one, which has gone, was the last.
+  absl::Status FinishOwners(const nlohmann::json& object);
+
+  ObjectTable& table_;
+  const KindTable& kinds_;
+  Clock& clock_;
+  int64_t version_;
+  std::vector<Change> changes_;
+  std::deque<nlohmann::json> removed_;
+  // How deep a deletion in the foreground is in dependents of dependents.
+  int depth_ = 0;
+};
+
+const api::KindInfo& NamespaceKind();
+
+}  // namespace xpu::apiserver
