@@ -1,7 +1,6 @@
 // Addresses from a DHCP server behind the card's uplink, by the dhcp plugin.
 
 #include <fstream>
-#include <memory>
 #include <optional>
 #include <string>
 
@@ -10,37 +9,29 @@
 #include "absl/time/clock.h"
 #include "common/base/event_loop.h"
 #include "common/base/folder_watch.h"
-#include "common/sys/files.h"
 #include "common/sys/net_namespaces_real.h"
 #include "common/sys/process.h"
-#include "control-plane/sandbox/sandbox.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "test/lib/pair/pair.h"
 #include "test/lib/pair/probe.h"
+#include "test/lib/pair/sandbox_fixture.h"
 
 namespace xpu::testing {
 namespace {
 
-class DhcpPodsTest : public ::testing::Test {
+class DhcpPodsTest : public SandboxTest {
  protected:
+  DhcpPodsTest() : SandboxTest({.name = "dhcp", .vfs = 2}) {}
   void SetUp() override {
-    auto sandbox =
-        Sandbox::Up({.name = "dhcp", .vfs = 2, .dir = folder_.path() + "/s", .bin_dir = XPU_BIN_DIR});
-    ASSERT_TRUE(sandbox.ok()) << sandbox.status();
-    sandbox_ = std::make_unique<Sandbox>(*std::move(sandbox));
-    auto pair = Pair::Connect(*sandbox_);
-    ASSERT_TRUE(pair.ok()) << pair.status();
-    pair_ = *std::move(pair);
-    ASSERT_TRUE(pair_->AwaitDevices(2).ok());
+    ASSERT_NO_FATAL_FAILURE(SandboxTest::SetUp());
+    CountWhatIsThere();
     ASSERT_NO_FATAL_FAILURE(StartServer());
     ASSERT_NO_FATAL_FAILURE(StartPlugin());
   }
   void TearDown() override {
     server_.reset();
     plugin_.reset();
-    pair_.reset();
-    EXPECT_TRUE(Sandbox::Down(folder_.path() + "/s").ok());
+    SandboxTest::TearDown();
   }
 
   // A server for the LAN, with an address on the bridge that stands for it.
@@ -91,9 +82,6 @@ class DhcpPodsTest : public ::testing::Test {
             {"ipam", {{"type", "dhcp"}, {"daemonSocketPath", Socket()}}}};
   }
 
-  TemporaryDirectory folder_ = *TemporaryDirectory::Make();
-  std::unique_ptr<Sandbox> sandbox_;
-  std::unique_ptr<Pair> pair_;
   std::optional<Process> server_, plugin_;
 };
 
@@ -113,6 +101,7 @@ TEST_F(DhcpPodsTest, PodsGetTheirAddressesFromAServerBehindTheUplink) {
   EXPECT_FALSE(*Ping(a->netns, *b->v4, own.address.ToString()));
   EXPECT_TRUE(pair_->StopPod(*a).ok());
   EXPECT_TRUE(pair_->StopPod(*b).ok());
+  ExpectNothingLeft();
 }
 
 }  // namespace

@@ -18,13 +18,10 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "common/base/test_seed.h"
-#include "common/sys/files.h"
 #include "common/sys/process.h"
-#include "control-plane/sandbox/sandbox.h"
 #include "gtest/gtest.h"
-#include "test/lib/pair/leftovers.h"
-#include "test/lib/pair/pair.h"
 #include "test/lib/pair/probe.h"
+#include "test/lib/pair/sandbox_fixture.h"
 
 namespace xpu::testing {
 namespace {
@@ -33,26 +30,13 @@ constexpr int kOperations = 100;
 constexpr int kWorkers = 4;
 constexpr int kKills = 6;
 
-class KillTest : public ::testing::Test {
+class KillTest : public SandboxTest {
  protected:
+  KillTest() : SandboxTest({.name = "kill", .vfs = 8}) {}
   void SetUp() override {
-    auto sandbox =
-        Sandbox::Up({.name = "kill", .vfs = 8, .dir = folder_.path() + "/s", .bin_dir = XPU_BIN_DIR});
-    ASSERT_TRUE(sandbox.ok()) << sandbox.status();
-    sandbox_ = std::make_unique<Sandbox>(*std::move(sandbox));
-    auto pair = Pair::Connect(*sandbox_);
-    ASSERT_TRUE(pair.ok()) << pair.status();
-    pair_ = *std::move(pair);
-    ASSERT_TRUE(pair_->Xpuctl({"apply", "-f", XPU_SOURCE_DIR "/examples/networks.yaml"}).ok());
-    ASSERT_TRUE(pair_->WaitUntilNetworksReady(absl::Now() + absl::Seconds(30)).ok());
-    const auto before = CountLeftovers(*pair_);
-    ASSERT_TRUE(before.ok()) << before.status();
-    before_ = *before;
-  }
-
-  void TearDown() override {
-    pair_.reset();
-    EXPECT_TRUE(Sandbox::Down(folder_.path() + "/s").ok());
+    ASSERT_NO_FATAL_FAILURE(SandboxTest::SetUp());
+    ASSERT_NO_FATAL_FAILURE(MakeExampleNetworks());
+    CountWhatIsThere();
   }
 
   // What a container runtime does with one pod, over and over: it has an interface, or it has not, and after
@@ -133,10 +117,6 @@ class KillTest : public ::testing::Test {
     return ages;
   }
 
-  TemporaryDirectory folder_ = *TemporaryDirectory::Make();
-  std::unique_ptr<Sandbox> sandbox_;
-  std::unique_ptr<Pair> pair_;
-  Leftovers before_;
   std::atomic<int> failed_ = 0;
   absl::Mutex mu_;
   int operation_ ABSL_GUARDED_BY(mu_) = 0;
@@ -153,9 +133,7 @@ TEST_F(KillTest, AgentsKilledAmidRandomAddsAndDelsLeaveNothingBehind) {
   for (int kill = 1; kill <= kKills; ++kill) {
     AwaitOperation(kill * kOperations / (kKills + 1));
     const std::string agent = random() % 2 == 0 ? "xpu-host-agent" : "xpu-agent-0";
-    ASSERT_TRUE(sandbox_->Kill(agent, SIGKILL).ok());
-    const absl::Status started = sandbox_->Start(agent);
-    ASSERT_TRUE(started.ok()) << agent << ": " << started;
+    ASSERT_NO_FATAL_FAILURE(Restart(agent, SIGKILL));
   }
   for (std::thread& worker : workers) worker.join();
   printf("%d of %d operations were ADDs that failed while an agent was away\n", failed_.load(), kOperations);
@@ -168,11 +146,7 @@ TEST_F(KillTest, AgentsKilledAmidRandomAddsAndDelsLeaveNothingBehind) {
     ASSERT_TRUE(outcome.ok()) << outcome.status();
     EXPECT_TRUE(outcome->ok()) << outcome->output;
   }
-  const absl::Status released = WaitUntilReleased(*pair_, absl::Now() + absl::Seconds(60));
-  EXPECT_TRUE(released.ok()) << released;
-  const auto after = CountLeftovers(*pair_);
-  ASSERT_TRUE(after.ok()) << after.status();
-  EXPECT_EQ(*after, before_) << "before: " << before_.ToString() << "\nafter:  " << after->ToString();
+  ExpectNothingLeft();
 
   // And the system still works.
   const auto a = pair_->StartPod({.name = "a", .network = "blue"});

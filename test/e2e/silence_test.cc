@@ -4,17 +4,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <memory>
 #include <string>
 
-#include "absl/time/clock.h"
 #include "common/rpc/rpc.h"
-#include "common/sys/files.h"
-#include "control-plane/sandbox/sandbox.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "test/lib/pair/pair.h"
 #include "test/lib/pair/probe.h"
+#include "test/lib/pair/sandbox_fixture.h"
 #include "xpu/hostagent/v1/host_agent.grpc.pb.h"
 
 namespace xpu::testing {
@@ -22,21 +18,9 @@ namespace {
 
 using hostagent::v1::WatchFunctionsResponse;
 
-class SilentAgentTest : public ::testing::Test {
+class SilentAgentTest : public SandboxTest {
  protected:
-  void SetUp() override {
-    auto sandbox =
-        Sandbox::Up({.name = "silence", .vfs = 4, .dir = folder_.path() + "/s", .bin_dir = XPU_BIN_DIR});
-    ASSERT_TRUE(sandbox.ok()) << sandbox.status();
-    sandbox_ = std::make_unique<Sandbox>(*std::move(sandbox));
-    auto pair = Pair::Connect(*sandbox_);
-    ASSERT_TRUE(pair.ok()) << pair.status();
-    pair_ = *std::move(pair);
-  }
-  void TearDown() override {
-    pair_.reset();
-    EXPECT_TRUE(Sandbox::Down(folder_.path() + "/s").ok());
-  }
+  SilentAgentTest() : SandboxTest({.name = "silence", .vfs = 4}) {}
 
   void SignalAgent(int signal) {
     for (const Sandbox::ProcessState& process : sandbox_->Status()) {
@@ -67,10 +51,6 @@ class SilentAgentTest : public ::testing::Test {
     }
     return FromGrpc(reader->Finish());
   }
-
-  TemporaryDirectory folder_ = *TemporaryDirectory::Make();
-  std::unique_ptr<Sandbox> sandbox_;
-  std::unique_ptr<Pair> pair_;
 };
 
 TEST_F(SilentAgentTest, FunctionsAreNotOfferedMeanwhileAndPodsKeepTheirNetwork) {

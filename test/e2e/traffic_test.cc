@@ -7,48 +7,31 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/sys/files.h"
-#include "control-plane/sandbox/sandbox.h"
 #include "gtest/gtest.h"
+#include "test/lib/ovs/packet_buffers.h"
 #include "test/lib/pair/numbered_stream.h"
-#include "test/lib/pair/pair.h"
 #include "test/lib/pair/probe.h"
+#include "test/lib/pair/sandbox_fixture.h"
 #include "xpu-agent/datapath/ovs/vswitchd_control.h"
 
 namespace xpu::testing {
 namespace {
 
-// Sockets that are made while it lives keep some seconds of this traffic instead of 30 ms. A switch in user
-// space gets its packets through such sockets, and reads them in the thread that also waits for the kernel's
-// lock whenever anybody on the machine makes or takes away an interface; a card's hardware waits for nobody.
-class LargeSocketBuffers {
- public:
-  LargeSocketBuffers() : before_(ReadTrimmed(kSetting).value()) {
-    EXPECT_EQ(WriteExisting(kSetting, "67108864"), absl::OkStatus());
-  }
-  ~LargeSocketBuffers() { EXPECT_EQ(WriteExisting(kSetting, before_), absl::OkStatus()); }
+// A switch in user space reads its packets in the thread that also waits for the kernel's lock whenever anybody
+// on the machine makes or takes away an interface, so its sockets are to keep some seconds of this traffic; a
+// card's hardware waits for nobody.
+constexpr int kSocketBuffer = 64 << 20;
 
- private:
-  // There is only one for the whole machine.
-  static constexpr char kSetting[] = "/proc/sys/net/core/rmem_default";
-  const std::string before_;
-};
-
-class TrafficTest : public ::testing::Test {
+class TrafficTest : public SandboxTest {
  protected:
+  TrafficTest() : SandboxTest({.name = "traffic", .vfs = 8}) {}
   void SetUp() override {
-    auto buffers = std::make_unique<LargeSocketBuffers>();
-    auto sandbox =
-        Sandbox::Up({.name = "traffic", .vfs = 8, .dir = folder_.path() + "/s", .bin_dir = XPU_BIN_DIR});
-    ASSERT_TRUE(sandbox.ok()) << sandbox.status();
-    sandbox_ = std::make_unique<Sandbox>(*std::move(sandbox));
-    auto pair = Pair::Connect(*sandbox_);
-    ASSERT_TRUE(pair.ok()) << pair.status();
-    pair_ = *std::move(pair);
-    ASSERT_TRUE(pair_->Xpuctl({"apply", "-f", XPU_SOURCE_DIR "/examples/networks.yaml"}).ok());
-    ASSERT_TRUE(pair_->WaitUntilNetworksReady(absl::Now() + absl::Seconds(30)).ok());
+    ASSERT_NO_FATAL_FAILURE(SandboxTest::SetUp());
+    ASSERT_NO_FATAL_FAILURE(MakeExampleNetworks());
     auto a = pair_->StartPod({.name = "a", .network = "blue"});
     auto b = pair_->StartPod({.name = "b", .network = "blue"});
     ASSERT_TRUE(a.ok()) << a.status();
@@ -56,15 +39,19 @@ class TrafficTest : public ::testing::Test {
     a_ = *std::move(a);
     b_ = *std::move(b);
     ASSERT_TRUE(*Ping(a_.netns, *b_.v4));
-    buffers.reset();
+    pid_t vswitchd = 0;
+    ASSERT_TRUE(absl::SimpleAtoi(
+        ReadTrimmed(sandbox_->layout().ovs_dir(0) + "/ovs-vswitchd.pid").value_or(""), &vswitchd));
+    const auto enlarged = EnlargePacketBuffers(vswitchd, kSocketBuffer);
+    ASSERT_TRUE(enlarged.ok()) << enlarged.status();
+    ASSERT_GE(*enlarged, 2) << "one for each port";
     auto stream = NumberedStream::Start({.from_netns = a_.netns, .to_netns = b_.netns, .to = *b_.v4});
     ASSERT_TRUE(stream.ok()) << stream.status();
     stream_ = *std::move(stream);
   }
   void TearDown() override {
     stream_.reset();
-    pair_.reset();
-    EXPECT_TRUE(Sandbox::Down(folder_.path() + "/s").ok());
+    SandboxTest::TearDown();
   }
 
   void ExpectNothingLost() {
@@ -86,9 +73,6 @@ class TrafficTest : public ::testing::Test {
     EXPECT_EQ((*opi)->DeleteLogicalBridge("logicalBridges/" + bridge), absl::OkStatus());
   }
 
-  TemporaryDirectory folder_ = *TemporaryDirectory::Make();
-  std::unique_ptr<Sandbox> sandbox_;
-  std::unique_ptr<Pair> pair_;
   Pod a_, b_;
   std::unique_ptr<NumberedStream> stream_;
 };

@@ -3,20 +3,15 @@
 #include <signal.h>
 
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
-#include "common/sys/files.h"
-#include "control-plane/sandbox/sandbox.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "test/lib/pair/leftovers.h"
-#include "test/lib/pair/pair.h"
 #include "test/lib/pair/probe.h"
+#include "test/lib/pair/sandbox_fixture.h"
 
 namespace xpu::testing {
 namespace {
@@ -25,24 +20,12 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
-class VlanPodsTest : public ::testing::Test {
+class VlanPodsTest : public SandboxTest {
  protected:
+  VlanPodsTest() : SandboxTest({.name = "vlan", .vfs = 4}) {}
   void SetUp() override {
-    auto sandbox =
-        Sandbox::Up({.name = "vlan", .vfs = 4, .dir = folder_.path() + "/s", .bin_dir = XPU_BIN_DIR});
-    ASSERT_TRUE(sandbox.ok()) << sandbox.status();
-    sandbox_ = std::make_unique<Sandbox>(*std::move(sandbox));
-    auto pair = Pair::Connect(*sandbox_);
-    ASSERT_TRUE(pair.ok()) << pair.status();
-    pair_ = *std::move(pair);
-    ASSERT_TRUE(pair_->AwaitDevices(4).ok());
-    const auto before = CountLeftovers(*pair_);
-    ASSERT_TRUE(before.ok()) << before.status();
-    before_ = *before;
-  }
-  void TearDown() override {
-    pair_.reset();
-    EXPECT_TRUE(Sandbox::Down(folder_.path() + "/s").ok());
+    ASSERT_NO_FATAL_FAILURE(SandboxTest::SetUp());
+    CountWhatIsThere();
   }
 
   // host-local keeps a book for each name of a network, so networks of different names give the same
@@ -87,19 +70,7 @@ class VlanPodsTest : public ::testing::Test {
   }
   CniOutcome Check(const Pod& pod) { return Run("CHECK", pod, "prevResult", pod.result); }
 
-  void ExpectNothingLeft() {
-    const absl::Status released = WaitUntilReleased(*pair_, absl::Now() + absl::Seconds(30));
-    EXPECT_TRUE(released.ok()) << released;
-    const auto after = CountLeftovers(*pair_);
-    ASSERT_TRUE(after.ok()) << after.status();
-    EXPECT_EQ(*after, before_) << "before: " << before_.ToString() << "\nafter:  " << after->ToString();
-  }
-
-  TemporaryDirectory folder_ = *TemporaryDirectory::Make();
   const std::string books_ = folder_.path() + "/books";
-  std::unique_ptr<Sandbox> sandbox_;
-  std::unique_ptr<Pair> pair_;
-  Leftovers before_;
 };
 
 TEST_F(VlanPodsTest, PodsOfOneVlanReachEachOtherUnderAddressesOfHostLocal) {
@@ -170,12 +141,33 @@ TEST_F(VlanPodsTest, GarbageCollectionFreesWhatTheRuntimeNoLongerKnows) {
   for (const char* name : {"x", "y"}) {
     const auto pod = Start(name, 100);
     ASSERT_TRUE(pod.ok()) << pod.status();
-    EXPECT_TRUE(*Ping(pod->netns, *kept->v4)) << name;
+    // Under the address that the one before had.
+    EXPECT_TRUE(*PingUntilAnswered(pod->netns, *kept->v4)) << name;
     EXPECT_TRUE(pair_->StopPod(*pod).ok());
   }
   EXPECT_TRUE(pair_->StopPod(*kept).ok());
   EXPECT_TRUE(pair_->StopPod(*other).ok());
   ExpectNothingLeft();
+}
+
+TEST_F(VlanPodsTest, StatusSaysWhetherPodsCanBeAttached) {
+  const auto status = [this] { return *pair_->Cni("STATUS", Pod{.config = Definition(100).dump()}); };
+  EXPECT_TRUE(status().ok()) << status().output;
+  // Without the card's agent no function is fit for use.
+  ASSERT_TRUE(sandbox_->Kill("xpu-agent-0", SIGKILL).ok());
+  ASSERT_TRUE(pair_->AwaitUnhealthy("0000:03:00.2").ok());
+  const CniOutcome unfit = status();
+  EXPECT_FALSE(unfit.ok());
+  EXPECT_THAT(unfit.output, HasSubstr("\"code\":50"));
+  EXPECT_THAT(unfit.output, HasSubstr("out of reach"));
+  ASSERT_TRUE(sandbox_->Start("xpu-agent-0").ok());
+  ASSERT_TRUE(pair_->AwaitDevices(4).ok());
+  EXPECT_TRUE(status().ok()) << status().output;
+  ASSERT_TRUE(sandbox_->Kill("xpu-host-agent", SIGTERM).ok());
+  EXPECT_THAT(status().output, HasSubstr("\"code\":50"));
+  ASSERT_TRUE(sandbox_->Start("xpu-host-agent").ok());
+  EXPECT_TRUE(pair_->AwaitDevices(4).ok());
+  EXPECT_TRUE(status().ok()) << status().output;
 }
 
 TEST_F(VlanPodsTest, AgentsThatComeAgainKnowTheVlanAndWhatToGiveBack) {
@@ -184,8 +176,7 @@ TEST_F(VlanPodsTest, AgentsThatComeAgainKnowTheVlanAndWhatToGiveBack) {
   ASSERT_TRUE(a.ok()) << a.status();
   ASSERT_TRUE(b.ok()) << b.status();
   for (const char* agent : {"xpu-agent-0", "xpu-host-agent"}) {
-    ASSERT_TRUE(sandbox_->Kill(agent, SIGKILL).ok());
-    ASSERT_TRUE(sandbox_->Start(agent).ok());
+    ASSERT_NO_FATAL_FAILURE(Restart(agent, SIGKILL));
     EXPECT_TRUE(*Ping(a->netns, *b->v4)) << "after " << agent << " was started again";
   }
   // The two that are left are fit for use again once the card is connected.

@@ -1,5 +1,7 @@
 #include "test/lib/kubelet/kubelet_standin.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/rpc.h"
@@ -39,7 +41,16 @@ class KubeletControl : public pb::KubeletControl::Service {
                           pb::GetDevicesResponse* response) override {
     const auto resource = kubelet_.Await(
         request->resource_name(),
-        [&](const KubeletResource& seen) { return seen.allocatable >= request->at_least(); },
+        [&](const KubeletResource& seen) {
+          if (seen.allocatable < request->at_least()) return false;
+          int unhealthy = 0;
+          for (const v1beta1::Device& device : seen.devices) {
+            const auto& ids = request->unhealthy_ids();
+            if (device.health() == "Unhealthy" && std::count(ids.begin(), ids.end(), device.id()) > 0)
+              ++unhealthy;
+          }
+          return unhealthy == request->unhealthy_ids_size();
+        },
         absl::FromChrono(context->deadline()));
     if (!resource.ok()) return ToGrpc(resource.status());
     for (const v1beta1::Device& device : resource->devices) *response->add_devices() = device;

@@ -62,6 +62,16 @@ absl::Status Pair::AwaitDevices(int at_least) {
   return FromGrpc(stubs_->kubelet->GetDevices(&context, request, &response));
 }
 
+absl::Status Pair::AwaitUnhealthy(const std::string& device) {
+  grpc::ClientContext context;
+  SetDeadline(context);
+  kubelet_standin::v1::GetDevicesRequest request;
+  request.set_resource_name(SandboxLayout::resource_name());
+  request.add_unhealthy_ids(device);
+  kubelet_standin::v1::GetDevicesResponse response;
+  return FromGrpc(stubs_->kubelet->GetDevices(&context, request, &response));
+}
+
 absl::StatusOr<std::string> Pair::Allocate(const std::string& container) {
   grpc::ClientContext context;
   SetDeadline(context);

@@ -64,6 +64,8 @@ class Pair {
 
   // Waits until the kubelet knows of so many healthy devices.
   absl::Status AwaitDevices(int at_least);
+  // Waits until the kubelet knows of this device that it is not healthy.
+  absl::Status AwaitUnhealthy(const std::string& device);
   // The parts of the above. `command` is "ADD" or "DEL".
   absl::StatusOr<std::string> Allocate(const std::string& container);
   absl::Status Deallocate(const std::string& container);

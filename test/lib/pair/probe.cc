@@ -48,12 +48,13 @@ sockaddr_storage SocketAddress(const IpAddress& ip) {
   return storage;
 }
 
-}  // namespace
-
-absl::StatusOr<bool> Ping(const std::string& netns, const IpAddress& to, const std::string& from) {
+// One answer within so many seconds.
+absl::StatusOr<bool> PingFor(int seconds, const std::string& netns, const IpAddress& to,
+                             const std::string& from) {
   NetNamespacesReal namespaces;
   XPU_ASSIGN_OR_RETURN(const auto ns, namespaces.Open(netns));
-  std::vector<std::string> argv = {"ping", to.is_v4() ? "-4" : "-6", "-n", "-q", "-c", "1", "-w", "1"};
+  std::vector<std::string> argv = {"ping", to.is_v4() ? "-4" : "-6", "-n", "-q", "-c", "1",
+                                   "-w",   absl::StrCat(seconds)};
   if (!from.empty()) argv.insert(argv.end(), {"-I", from});
   argv.push_back(to.ToString());
   XPU_ASSIGN_OR_RETURN(Process ping,
@@ -62,6 +63,16 @@ absl::StatusOr<bool> Ping(const std::string& netns, const IpAddress& to, const s
   // ping(8): 1 is "no answer", 2 an error such as a source address that is not the pod's.
   if (ended.code == 0 || ended.code == 1) return ended.code == 0;
   return absl::InternalError(absl::StrCat("ping ", to.ToString(), " from ", netns, ": ", ended.ToString()));
+}
+
+}  // namespace
+
+absl::StatusOr<bool> Ping(const std::string& netns, const IpAddress& to, const std::string& from) {
+  return PingFor(1, netns, to, from);
+}
+
+absl::StatusOr<bool> PingUntilAnswered(const std::string& netns, const IpAddress& to) {
+  return PingFor(10, netns, to, "");
 }
 
 absl::StatusOr<bool> TcpTransfer(const std::string& netns, const std::string& to_netns, const IpAddress& to) {

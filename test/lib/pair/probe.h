@@ -16,6 +16,10 @@ namespace xpu::testing {
 // it takes about a second to be sure. `from`: source address, empty for the kernel's choice.
 absl::StatusOr<bool> Ping(const std::string& netns, const IpAddress& to, const std::string& from = "");
 
+// The same for a pod whose address another one had a moment ago: waits until `to` answers, for some seconds.
+// The first word that the address has a new owner may get lost; the second comes two seconds later.
+absl::StatusOr<bool> PingUntilAnswered(const std::string& netns, const IpAddress& to);
+
 // Sends a megabyte over TCP to a server on `to` in `to_netns` and has it counted there; false if no
 // connection comes about within a few seconds.
 absl::StatusOr<bool> TcpTransfer(const std::string& netns, const std::string& to_netns, const IpAddress& to);
