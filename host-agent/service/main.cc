@@ -170,7 +170,7 @@ int main(int argc, char** argv) {
   app.add_option(
       "--card", flags.cards,
       "A card that is used as it is: NAME=PF=ENDPOINT, the PCI address of its physical function and "
-      "where its xPU agent serves; once for each physical function");
+      "where its xPU agent serves, or NAME=PF if it has none; once for each physical function");
   xpu::AddKubeFlags(app, flags.api, "for the Netdev resources");
   app.add_option(
       "--dpu-operator-socket", flags.dpu_operator_socket,
