@@ -29,7 +29,6 @@
 namespace xpu::testing {
 namespace {
 
-constexpr char kCard[] = "card0";
 constexpr char kNamespace[] = "default";
 constexpr absl::Duration kSetUp = absl::Minutes(5);
 
@@ -47,7 +46,7 @@ Resource SpecOf(int function, int64_t claim) {
   return {
       {"host", "host-a"},
       {"function", absl::StrFormat("0000:%02x:%02x.%d", 3 + function / 256, function / 8 % 32, function % 8)},
-      {"card", kCard},
+      {"card", BigCard::kCard},
       {"port", absl::StrCat("host0-", function)},
       {"claim", claim},
       {"mac", MacOf(function, claim)},

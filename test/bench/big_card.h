@@ -22,6 +22,7 @@ namespace xpu::testing {
 class BigCard {
  public:
   static constexpr char kBridge[] = "br-xpu";
+  static constexpr char kCard[] = "card0";
 
   // Returns when all Netdevs are attached.
   static absl::StatusOr<std::unique_ptr<BigCard>> Make(const std::string& bin_dir, int functions);

@@ -70,7 +70,7 @@ absl::StatusOr<std::vector<double>> Commit(BigCard& card) {
                         .openflow_dir = card.ovs().openflow_dir(),
                         .bridge = BigCard::kBridge,
                         .datapath_type = "netdev",
-                        .owner = "bench"});
+                        .owner = BigCard::kCard});
   observer.Start(the_switch);
   if (!observer.AwaitReady()) return absl::UnavailableError("Open vSwitch does not get ready");
   // Of a table that the agent does not use.
