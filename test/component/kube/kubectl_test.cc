@@ -1,63 +1,11 @@
 // Kubernetes' own kubectl against xpu-apiserver: the everyday verbs work as with a real cluster.
-#include <sys/wait.h>
-
-#include <csignal>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <string>
-
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
-#include "control-plane/apiserver/test_api_server.h"
-#include "gmock/gmock.h"
-#include "gtest/gtest.h"
-#include "nlohmann/json.hpp"
+#include "test/component/kube/kubectl_testing.h"
 
 namespace xpu {
 namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-class KubectlTest : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() { signal(SIGPIPE, SIG_IGN); }
-
-  KubectlTest() : server_({.listen = {"127.0.0.1:0"}}) {
-    char folder[] = "/tmp/xpu-kubectl-XXXXXX";
-    folder_ = mkdtemp(folder);
-    // kubectl speaks TCP only; its configuration and its cache are those of this test alone.
-    for (const std::string& endpoint : server_.endpoints()) {
-      if (absl::StartsWith(endpoint, "unix:")) continue;
-      command_ = absl::StrCat("cd ", folder_, " && HOME=", folder_,
-                              " KUBECONFIG=/dev/null kubectl --cache-dir=", folder_,
-                              "/cache --server=http://", endpoint, " ");
-    }
-    std::ofstream(folder_ + "/blue.yaml") << "apiVersion: xpu.opiproject.org/v1alpha1\n"
-                                             "kind: Network\n"
-                                             "metadata: {name: blue, labels: {app: demo}}\n"
-                                             "spec: {vni: 100, prefixes: [10.0.0.0/24]}\n";
-  }
-  ~KubectlTest() override { std::filesystem::remove_all(folder_); }
-
-  // What it prints, errors included.
-  std::string Kubectl(const std::string& arguments, bool succeeds = true) {
-    FILE* pipe = popen((command_ + arguments + " 2>&1").c_str(), "r");
-    std::string output;
-    char buffer[4096];
-    size_t got = 0;
-    while ((got = fread(buffer, 1, sizeof(buffer), pipe)) > 0) output.append(buffer, got);
-    const int status = pclose(pipe);
-    EXPECT_EQ(WIFEXITED(status) && WEXITSTATUS(status) == 0, succeeds) << arguments << "\n" << output;
-    return output;
-  }
-
-  apiserver::TestApiServer server_;
-  std::string folder_;
-  std::string command_;
-};
 
 TEST_F(KubectlTest, KindsOfKubernetesItselfAreServed) {
   std::ofstream(folder_ + "/settings.yaml") << "apiVersion: v1\n"
@@ -115,7 +63,7 @@ TEST_F(KubectlTest, ShowsTheColumnsOfTheKind) {
   Kubectl("apply --validate=false -f blue.yaml");
   const std::string narrow = Kubectl("get networks");
   EXPECT_THAT(narrow, AllOf(HasSubstr("VNI"), HasSubstr("100"), HasSubstr("10.0.0.0/24"), HasSubstr("AGE")));
-  EXPECT_THAT(narrow, testing::Not(HasSubstr("MTU")));
+  EXPECT_THAT(narrow, ::testing::Not(HasSubstr("MTU")));
   EXPECT_THAT(Kubectl("get networks -A -o wide"), AllOf(HasSubstr("MTU"), HasSubstr("NAMESPACE")));
   EXPECT_EQ(Kubectl("get networks -o custom-columns=:.spec.vni --no-headers"), "100\n");
   EXPECT_EQ(Kubectl("get network blue -o jsonpath={.spec.prefixes[0]}"), "10.0.0.0/24");
