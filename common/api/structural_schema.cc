@@ -188,7 +188,7 @@ class Reader {
   void Count(const json& in, const char* name, const std::string& path, std::optional<uint64_t>* out) {
     const json* value = Present(in, name);
     if (value == nullptr) return;
-    if (value->is_number_unsigned()) {
+    if (value->is_number_integer() && (value->is_number_unsigned() || value->get<int64_t>() >= 0)) {
       *out = value->get<uint64_t>();
     } else {
       Add("FieldValueTypeInvalid", Join(path, name), "must be a whole number from 0");
