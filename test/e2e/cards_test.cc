@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -237,6 +238,42 @@ TEST_F(CardsTest, ACardWithoutAPortInTheNetworkHearsNothingOfIt) {
   EXPECT_TRUE(*Ping(a.netns, *b.v6));
   EXPECT_GT((*near)->Count(), 0);
   EXPECT_EQ((*far)->Count(), 0);
+  StopPods();
+}
+
+TEST_F(CardsTest, NetworksOfADomainReachEachOtherAlsoIfNoCardHasBoth) {
+  const auto applied = pair_->Xpuctl({"apply", "-f", XPU_SOURCE_DIR "/examples/routed.yaml"});
+  ASSERT_TRUE(applied.ok()) << applied.status();
+  ASSERT_EQ(pair_->WaitUntilNetworksReady(absl::Now() + absl::Seconds(30)), absl::OkStatus());
+  const auto front = pair_->StartPod({.name = "front", .network = "web"});
+  ASSERT_TRUE(front.ok()) << front.status();
+  const int near = CardOf(*front);
+  pods_[near].push_back(*front);
+  // On whatever cards they come, until one is on another.
+  std::optional<Pod> back;
+  std::vector<Pod> on_the_same;
+  for (int i = 0; i < 2 * kCards - 1 && !back.has_value(); ++i) {
+    const auto pod = pair_->StartPod({.name = absl::StrCat("back", i), .network = "store"});
+    ASSERT_TRUE(pod.ok()) << pod.status();
+    if (CardOf(*pod) == near) {
+      on_the_same.push_back(*pod);
+    } else {
+      back = *pod;
+    }
+  }
+  ASSERT_TRUE(back.has_value());
+  for (const Pod& pod : on_the_same) ASSERT_TRUE(pair_->StopPod(pod).ok()) << pod.name;
+  const int far = CardOf(*back);
+  pods_[far].push_back(*back);
+  AwaitSendsTo(near, far);
+  AwaitSendsTo(far, near);
+  // The first packet between two cards asks the underlay for the other one, and is lost.
+  EXPECT_TRUE(*PingUntilAnswered(front->netns, *back->v4));
+  EXPECT_TRUE(*Ping(back->netns, *front->v4));
+  EXPECT_TRUE(*TcpTransfer(front->netns, back->netns, *back->v4));
+  if (front->v6.has_value() && back->v6.has_value()) {
+    EXPECT_TRUE(*Ping(front->netns, *back->v6));
+  }
   StopPods();
 }
 
