@@ -190,7 +190,8 @@ absl::Status KindSync::Do(const Step& step, Pair* pair) {
     case Step::kUpdateCopy:
       return Store(target_.Update(kind, step.object), &pair->copy);
     case Step::kDeleteCopy: {
-      const absl::Status deleted = target_.Delete(kind, pair->target);
+      // This very copy, whatever has taken its name since.
+      const absl::Status deleted = target_.Delete(kind, pair->target, {.uid = UidOf(*pair->copy)});
       if (!deleted.ok() && !absl::IsNotFound(deleted)) return deleted;
       spdlog::info("removed the copy {} {}", kind.kind, pair->target.ToString());
       XPU_ASSIGN_OR_RETURN(pair->copy, GetIfThere(target_, kind, pair->target));
