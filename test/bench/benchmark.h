@@ -35,4 +35,7 @@ absl::StatusOr<std::vector<Figure>> BenchmarkPorts(const BenchmarkOptions& optio
 // How soon a change of one of many Netdevs is on the switch, and what a restart of the xPU agent costs.
 absl::StatusOr<std::vector<Figure>> BenchmarkConverge(const BenchmarkOptions& options);
 
+// The API server beside etcd, the client of agents with many objects, and the broker.
+absl::StatusOr<std::vector<Figure>> BenchmarkKube(const BenchmarkOptions& options);
+
 }  // namespace xpu::testing

@@ -24,6 +24,8 @@ constexpr xpu::testing::Benchmark kBenchmarks[] = {
      &xpu::testing::BenchmarkFlows},
     {"footprint", "memory and wakeups of the host's agents with 256 functions beside a bare gRPC server",
      &xpu::testing::BenchmarkFootprint},
+    {"kube", "xpu-apiserver with 10,000 objects beside etcd, an informer of 50,000 Netdevs, and the broker",
+     &xpu::testing::BenchmarkKube},
     {"ports", "500 ports onto Open vSwitch beside ovs-vsctl", &xpu::testing::BenchmarkPorts},
 };
 
