@@ -68,7 +68,15 @@ class SharedMap {
 
    private:
     friend class SharedMap;
+// GCC 12 takes the vector's own storage for read where it is empty.
+#if !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
     const Node* Top() const { return way_.empty() ? nullptr : way_.back(); }
+#if !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
     void PushFirst(const Node* node) {
       for (; node != nullptr; node = node->less.get()) way_.push_back(node);
     }

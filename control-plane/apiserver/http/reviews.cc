@@ -83,7 +83,7 @@ absl::StatusOr<json> Reviews::Access(const User& user, const json& spec) {
               .subresource = Text(part, "subresource"),
               .ns = Text(part, "namespace"),
               .name = Text(part, "name")};
-    if (wanted.resource.empty()) wanted.resource = "*";
+    if (wanted.resource.empty()) wanted.resource = std::string("*");
   } else {
     const json part = Section(spec, "nonResourceAttributes");
     if (part.empty()) {
