@@ -42,6 +42,8 @@ class FunctionWatch {
   bool WaitFor(Predicate predicate) {
     return latest_.WaitFor(predicate);
   }
+  // The newest list.
+  hostagent::v1::WatchFunctionsResponse Last() { return latest_.Get(); }
   bool WaitForEnd() {
     absl::MutexLock lock(&mu_);
     return mu_.AwaitWithTimeout(absl::Condition(&ended_), absl::Seconds(20));

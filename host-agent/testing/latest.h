@@ -26,7 +26,8 @@ class Latest {
     absl::MutexLock lock(&mu_);
     return times_;
   }
-  // False if that takes longer than only a broken program needs.
+  // False if that takes longer than only a broken program needs, also in an emulated machine that is twenty
+  // times slower than this one.
   template <class Predicate>
   bool WaitFor(Predicate predicate) {
     absl::MutexLock lock(&mu_);
@@ -34,7 +35,7 @@ class Latest {
       mu_.AssertReaderHeld();
       return predicate(std::as_const(value_));
     };
-    return mu_.AwaitWithTimeout(absl::Condition(&reached), absl::Seconds(20));
+    return mu_.AwaitWithTimeout(absl::Condition(&reached), absl::Seconds(60));
   }
 
  private:

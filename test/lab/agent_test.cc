@@ -58,10 +58,12 @@ UniqueFd Datagrams(World& world, const std::string& pod, const std::string& addr
 class HostAgentOnACard : public ::testing::Test {
  protected:
   // Until the functions that the setup asks for are there, the second with vfio-pci.
-  bool AwaitSetup(FunctionWatch& watch, int vfs) {
-    return watch.WaitFor([vfs](const pb::WatchFunctionsResponse& list) {
+  ::testing::AssertionResult AwaitSetup(FunctionWatch& watch, int vfs) {
+    const auto is_set_up = [vfs](const pb::WatchFunctionsResponse& list) {
       return AreHealthy(list, vfs) && list.functions(1).driver() == "vfio-pci";
-    });
+    };
+    if (watch.WaitFor(is_set_up)) return ::testing::AssertionSuccess();
+    return ::testing::AssertionFailure() << watch.Last().ShortDebugString();
   }
   void AwaitCarrierIn(const std::string& pod) {
     const auto netlink = *world_.netlinks().Open(*world_.namespaces().Open(pod));
