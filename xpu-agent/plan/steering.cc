@@ -21,6 +21,7 @@ struct Priority {
   // Output.
   static constexpr uint16_t kAnswer = 140;
   static constexpr uint16_t kSteerBack = 130;
+  static constexpr uint16_t kNotBack = 127;
   static constexpr uint16_t kSteered = 125;
   static constexpr uint16_t kSteer = 120;
 };
@@ -144,6 +145,10 @@ void AddSteeringCommon(FlowList* flows) { flows->Add(Table::kChain, Priority::kN
 void AddSteering(const ActiveNetwork& network, FlowList* flows) {
   if (!network.chain) return;
   const auto steer = [&](uint32_t ofport, const Actions& out) {
+    // What came from there for somebody who is not here is for nobody. A function that learns would take its
+    // sender to be on the ports' side.
+    flows->Add(Table::kOutput, Priority::kNotBack,
+               {.reg1 = ofport, .metadata = network.key, .in_port = ofport}, Actions());
     flows->Add(Table::kOutput, Priority::kSteer, {.reg1 = ofport, .metadata = network.key},
                IntoChain(network));
     flows->Add(Table::kOutput, Priority::kSteered,

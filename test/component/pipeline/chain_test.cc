@@ -11,6 +11,7 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::Each;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::ResultOf;
@@ -324,6 +325,9 @@ TEST_F(ChainTest, OneForAllVlansTellsThemApartByTheirTags) {
   card(0).lan().Send(Tagged(Datagram(kMacOut, kIpOut, kMacB, "10.1.0.1", "wrong vlan"), 100));
   card(0).lan().Send(Tagged(FromOutside("right vlan"), 100));
   ExpectReceives(*a, FromOutside("right vlan"));
+  for (Wire* const side : {fw->in.get(), fw->out.get()}) {
+    EXPECT_THAT(SeenUntil(*side, "right vlan"), Not(Contains(HasSubstr("wrong vlan"))));
+  }
   // The function cannot bring a frame into another network: there the sender is nobody's.
   fw->out->Send(Tagged(ToOutside("moved to 200"), 200));
   a->Send(ToOutside("marker 2"));
