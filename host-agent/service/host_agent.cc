@@ -298,8 +298,16 @@ class HostAgent {
             executor_->Run(function, [this, function] { attacher_->Settle(function); });
           });
       clients_.push_back(std::move(client));
+      if (card.endpoint.empty()) TellPlainNic(*sessions_[card.name]);
     }
     return absl::OkStatus();
+  }
+  // It remembers nothing of an earlier life, and there is nobody whom a CHECK could wait for.
+  void TellPlainNic(CardSession& session) {
+    for (const ClaimRow& row : allocator_->Rows()) {
+      // What it does not take is said when the session compares.
+      if (row.card == session.card() && row.state == ClaimState::kAttached) session.Bind(row).IgnoreError();
+    }
   }
 
   Attacher::Parts MakeParts() {
