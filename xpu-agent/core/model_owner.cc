@@ -307,7 +307,9 @@ void ModelOwner::AnswerWaiters() {
 }
 
 bool ModelOwner::TryAnswer(Waiter& waiter) {
-  if (!report_.outcome.reached.ok() || report_.version < waiter.version) return false;
+  // What is only stored waits for no switch.
+  const bool awaits_switch = !waiter.request.objects.empty();
+  if (awaits_switch && (!report_.outcome.reached.ok() || report_.version < waiter.version)) return false;
   if (waiter.request.stands && !waiter.request.stands(state_)) {
     Answer(waiter,
            absl::AbortedError(absl::StrCat("another request changed ",

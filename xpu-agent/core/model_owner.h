@@ -43,6 +43,7 @@ struct ChangeRequest {
   // Checks and changes a draft of the state; an error leaves everything as it is.
   std::function<absl::Status(AgentState& draft, const RepresentorLookup& lookup)> change;
   // OPI names of the objects whose confirmation is waited for. For an object that goes: that it is gone.
+  // Without any it is answered once it is stored.
   std::vector<std::string> objects;
   // When to answer at the latest, from when the request came.
   absl::Duration patience = absl::InfiniteDuration();
