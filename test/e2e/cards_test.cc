@@ -196,8 +196,8 @@ TEST_F(CardsTest, ANetworkOnThreeCardsWorksLikeOneSwitch) {
   for (int from = 0; from < kCards; ++from) {
     for (int to = 0; to < kCards; ++to) {
       const Pod &a = pods_[from][0], &b = pods_[to][1];
-      EXPECT_TRUE(*Ping(a.netns, *b.v4)) << from << " to " << to;
-      EXPECT_TRUE(*Ping(a.netns, *b.v6)) << from << " to " << to;
+      EXPECT_TRUE(*PingUntilAnswered(a.netns, *b.v4)) << from << " to " << to;
+      EXPECT_TRUE(*PingUntilAnswered(a.netns, *b.v6)) << from << " to " << to;
     }
   }
   EXPECT_TRUE(*TcpTransfer(pods_[0][0].netns, pods_[1][0].netns, *pods_[1][0].v4));
@@ -225,17 +225,17 @@ TEST_F(CardsTest, ACardWithoutAPortInTheNetworkHearsNothingOfIt) {
   AwaitSendsTo(other, one);
   std::printf("cards know of each other %s after the ADD\n",
               absl::FormatDuration(absl::Now() - started).c_str());
-  EXPECT_TRUE(*Ping(a.netns, *b.v4));
+  EXPECT_TRUE(*PingUntilAnswered(a.netns, *b.v4));
   auto near = UnderlayTap::Open(*sandbox_, other);
   auto far = UnderlayTap::Open(*sandbox_, third);
   ASSERT_TRUE(near.ok() && far.ok());
   // What pods send by themselves to groups, above all a new one that announces itself.
-  EXPECT_TRUE(*Ping(a.netns, *b.v4));
-  EXPECT_TRUE(*Ping(b.netns, *a.v6));
+  EXPECT_TRUE(*PingUntilAnswered(a.netns, *b.v4));
+  EXPECT_TRUE(*PingUntilAnswered(b.netns, *a.v6));
   auto late = pair_->StartPod({.name = "late", .network = "green"});
   ASSERT_TRUE(late.ok()) << late.status();
   pods_[CardOf(*late)].push_back(*late);
-  EXPECT_TRUE(*Ping(a.netns, *b.v6));
+  EXPECT_TRUE(*PingUntilAnswered(a.netns, *b.v6));
   EXPECT_GT((*near)->Count(), 0);
   EXPECT_EQ((*far)->Count(), 0);
   StopPods();
@@ -269,10 +269,10 @@ TEST_F(CardsTest, NetworksOfADomainReachEachOtherAlsoIfNoCardHasBoth) {
   AwaitSendsTo(far, near);
   // The first packet between two cards asks the underlay for the other one, and is lost.
   EXPECT_TRUE(*PingUntilAnswered(front->netns, *back->v4));
-  EXPECT_TRUE(*Ping(back->netns, *front->v4));
+  EXPECT_TRUE(*PingUntilAnswered(back->netns, *front->v4));
   EXPECT_TRUE(*TcpTransfer(front->netns, back->netns, *back->v4));
   if (front->v6.has_value() && back->v6.has_value()) {
-    EXPECT_TRUE(*Ping(front->netns, *back->v6));
+    EXPECT_TRUE(*PingUntilAnswered(front->netns, *back->v6));
   }
   StopPods();
 }
@@ -280,10 +280,10 @@ TEST_F(CardsTest, NetworksOfADomainReachEachOtherAlsoIfNoCardHasBoth) {
 TEST_F(CardsTest, ACardThatIsGoneIsDroppedAndOneThatIsBackIsHeardAgain) {
   ASSERT_NO_FATAL_FAILURE(StartPods("blue"));
   const Pod &a = pods_[0][0], &c = pods_[2][0];
-  EXPECT_TRUE(*Ping(a.netns, *c.v4));
+  EXPECT_TRUE(*PingUntilAnswered(a.netns, *c.v4));
   // The card's agent is dead; the switch goes on, until somebody says that the card is gone.
   ASSERT_TRUE(sandbox_->Kill("xpu-agent-2", SIGKILL).ok());
-  EXPECT_TRUE(*Ping(a.netns, *c.v4));
+  EXPECT_TRUE(*PingUntilAnswered(a.netns, *c.v4));
   const std::string vtep = SandboxLayout::vtep(2);
   SwitchObserver observer;
   const std::unique_ptr<OvsSwitch> near = SwitchOf(0);
@@ -297,11 +297,11 @@ TEST_F(CardsTest, ACardThatIsGoneIsDroppedAndOneThatIsBackIsHeardAgain) {
   EXPECT_LT(took, absl::Seconds(1));
   std::printf("dropped %s after the card was deleted\n", absl::FormatDuration(took).c_str());
   EXPECT_FALSE(*Ping(a.netns, *c.v4));
-  EXPECT_TRUE(*Ping(a.netns, *pods_[1][0].v4));
+  EXPECT_TRUE(*PingUntilAnswered(a.netns, *pods_[1][0].v4));
   ASSERT_TRUE(sandbox_->Start("xpu-agent-2").ok());
   ASSERT_TRUE(observer.AwaitSnapshot([&](const SwitchSnapshot& s) { return SendsTo(s, vtep); }));
-  EXPECT_TRUE(*Ping(a.netns, *c.v4));
-  EXPECT_TRUE(*Ping(c.netns, *a.v6));
+  EXPECT_TRUE(*PingUntilAnswered(a.netns, *c.v4));
+  EXPECT_TRUE(*PingUntilAnswered(c.netns, *a.v6));
   StopPods();
 }
 

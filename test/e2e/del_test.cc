@@ -73,7 +73,7 @@ TEST_F(DelTest, WithoutTheDpuTheFunctionIsBackAtOnceAndTheDpuHearsOfItLater) {
       {"vlan", 100},
       {"ipam", {{"type", "host-local"}, {"dataDir", folder_.path() + "/books"}, {"subnet", "10.1.0.0/24"}}}};
   const Pod c = Start("c", vlan);
-  ASSERT_TRUE(*Ping(a.netns, *b.v4));
+  ASSERT_TRUE(*PingUntilAnswered(a.netns, *b.v4));
   ASSERT_TRUE(sandbox_->Kill("xpu-agent-0", SIGKILL).ok());
   // One with all that it needs, one with nothing, one of a VLAN.
   ASSERT_NO_FATAL_FAILURE(Del(a));

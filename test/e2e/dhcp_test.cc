@@ -93,8 +93,9 @@ TEST_F(DhcpPodsTest, PodsGetTheirAddressesFromAServerBehindTheUplink) {
   ASSERT_TRUE(b.ok()) << b.status();
   EXPECT_TRUE(absl::StartsWith(a->v4->ToString(), "10.9.0.5")) << a->result;
   EXPECT_NE(*a->v4, *b->v4);
-  EXPECT_TRUE(*Ping(a->netns, *b->v4));
-  EXPECT_TRUE(*Ping(a->netns, IpAddress::Parse("10.9.0.1").value())) << "the server, beyond the card";
+  EXPECT_TRUE(*PingUntilAnswered(a->netns, *b->v4));
+  EXPECT_TRUE(*PingUntilAnswered(a->netns, IpAddress::Parse("10.9.0.1").value()))
+      << "the server, beyond the card";
   // An address that the server did not give is not the pod's.
   const auto own = InterfaceAddress::Parse("10.9.0.99/24").value();
   ASSERT_TRUE(AddAddress(a->netns, own).ok());

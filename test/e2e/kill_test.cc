@@ -153,8 +153,8 @@ TEST_F(KillTest, AgentsKilledAmidRandomAddsAndDelsLeaveNothingBehind) {
   const auto b = pair_->StartPod({.name = "b", .network = "blue"});
   ASSERT_TRUE(a.ok()) << a.status();
   ASSERT_TRUE(b.ok()) << b.status();
-  EXPECT_TRUE(*Ping(a->netns, *b->v4));
-  EXPECT_TRUE(*Ping(a->netns, *b->v6));
+  EXPECT_TRUE(*PingUntilAnswered(a->netns, *b->v4));
+  EXPECT_TRUE(*PingUntilAnswered(a->netns, *b->v6));
   EXPECT_TRUE(pair_->StopPod(*a).ok());
   EXPECT_TRUE(pair_->StopPod(*b).ok());
 }
@@ -166,13 +166,13 @@ TEST_F(KillTest, RestartingAgentsThatChangeNothingTouchesNothing) {
   ASSERT_TRUE(b.ok()) << b.status();
   const auto before = CountLeftovers(*pair_);
   ASSERT_TRUE(before.ok()) << before.status();
-  ASSERT_TRUE(*Ping(a->netns, *b->v4));
+  ASSERT_TRUE(*PingUntilAnswered(a->netns, *b->v4));
   const auto flows_before = FlowAges();
   for (const char* agent : {"xpu-agent-0", "xpu-host-agent"}) {
     ASSERT_TRUE(sandbox_->Kill(agent, SIGKILL).ok());
-    EXPECT_TRUE(*Ping(a->netns, *b->v4)) << "while " << agent << " is dead";
+    EXPECT_TRUE(*PingUntilAnswered(a->netns, *b->v4)) << "while " << agent << " is dead";
     ASSERT_TRUE(sandbox_->Start(agent).ok());
-    EXPECT_TRUE(*Ping(a->netns, *b->v6)) << "after " << agent << " was started again";
+    EXPECT_TRUE(*PingUntilAnswered(a->netns, *b->v6)) << "after " << agent << " was started again";
   }
   const auto flows_after = FlowAges();
   EXPECT_EQ(flows_after.size(), flows_before.size());

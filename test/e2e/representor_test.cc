@@ -68,7 +68,7 @@ TEST_F(RepresentorTest, OneThatIsTakenAwayMakesItsFunctionUnhealthyAndNoOther) {
     EXPECT_NE(pod->device, kDevice);
     pods.push_back(*pod);
   }
-  EXPECT_TRUE(*Ping(pods[0].netns, *pods[1].v4));
+  EXPECT_TRUE(*PingUntilAnswered(pods[0].netns, *pods[1].v4));
   for (const Pod& pod : pods) EXPECT_TRUE(pair_->StopPod(pod).ok()) << pod.name;
 }
 
@@ -79,7 +79,7 @@ TEST_F(RepresentorTest, APodKeepsItsFunctionWhileItsRepresentorIsDown) {
   const auto b = pair_->StartPod({.name = "b", .network = "blue"});
   ASSERT_TRUE(a.ok()) << a.status();
   ASSERT_TRUE(b.ok()) << b.status();
-  ASSERT_TRUE(*Ping(a->netns, *b->v4));
+  ASSERT_TRUE(*PingUntilAnswered(a->netns, *b->v4));
   const int vf = a->device.back() - '2';
   const std::string representor = absl::StrCat("pf0vf", vf);
   ASSERT_NO_FATAL_FAILURE(Ip("dpu0", {representor, "down"}));
@@ -87,7 +87,7 @@ TEST_F(RepresentorTest, APodKeepsItsFunctionWhileItsRepresentorIsDown) {
   EXPECT_FALSE(*Ping(a->netns, *b->v4));
   ASSERT_NO_FATAL_FAILURE(Ip("dpu0", {representor, "up"}));
   ASSERT_TRUE(pair_->AwaitDevices(kVfs).ok());
-  EXPECT_TRUE(*Ping(a->netns, *b->v4));
+  EXPECT_TRUE(*PingUntilAnswered(a->netns, *b->v4));
   EXPECT_TRUE(pair_->StopPod(*a).ok());
   EXPECT_TRUE(pair_->StopPod(*b).ok());
   ExpectNothingLeft();

@@ -70,15 +70,15 @@ TEST_F(SilentAgentTest, FunctionsAreNotOfferedMeanwhileAndPodsKeepTheirNetwork) 
   const auto reason = AwaitFunctions(false);
   ASSERT_TRUE(reason.ok()) << reason.status();
   EXPECT_THAT(*reason, ::testing::HasSubstr("nothing came from it"));
-  EXPECT_TRUE(*Ping(a->netns, *b->v4));
+  EXPECT_TRUE(*PingUntilAnswered(a->netns, *b->v4));
 
   ASSERT_NO_FATAL_FAILURE(SignalAgent(SIGCONT));
   const auto healthy = AwaitFunctions(true);
   ASSERT_TRUE(healthy.ok()) << healthy.status();
-  EXPECT_TRUE(*Ping(a->netns, *b->v4));
+  EXPECT_TRUE(*PingUntilAnswered(a->netns, *b->v4));
   const auto c = pair_->StartPod({.name = "c", .definition = definition});
   ASSERT_TRUE(c.ok()) << c.status();
-  EXPECT_TRUE(*Ping(c->netns, *a->v4));
+  EXPECT_TRUE(*PingUntilAnswered(c->netns, *a->v4));
   for (const auto& pod : {a, b, c}) EXPECT_TRUE(pair_->StopPod(*pod).ok()) << pod->name;
 }
 

@@ -21,9 +21,9 @@
 namespace xpu::testing {
 namespace {
 
-// A switch in user space reads its packets in the thread that also waits for the kernel's lock whenever anybody
-// on the machine makes or takes away an interface, so its sockets are to keep some seconds of this traffic; a
-// card's hardware waits for nobody.
+// A switch in user space reads its packets in the thread that also waits for the kernel's lock whenever
+// anybody on the machine makes or takes away an interface, so its sockets are to keep some seconds of this
+// traffic; a card's hardware waits for nobody.
 constexpr int kSocketBuffer = 64 << 20;
 
 class TrafficTest : public SandboxTest {
@@ -38,7 +38,7 @@ class TrafficTest : public SandboxTest {
     ASSERT_TRUE(b.ok()) << b.status();
     a_ = *std::move(a);
     b_ = *std::move(b);
-    ASSERT_TRUE(*Ping(a_.netns, *b_.v4));
+    ASSERT_TRUE(*PingUntilAnswered(a_.netns, *b_.v4));
     pid_t vswitchd = 0;
     ASSERT_TRUE(absl::SimpleAtoi(
         ReadTrimmed(sandbox_->layout().ovs_dir(0) + "/ovs-vswitchd.pid").value_or(""), &vswitchd));

@@ -88,8 +88,8 @@ TEST_F(VlanPodsTest, PodsOfOneVlanReachEachOtherUnderAddressesOfHostLocal) {
   EXPECT_THAT(Given(100),
               UnorderedElementsAre("10.1.0.100", "10.1.0.101", "2001:db8:1::100", "2001:db8:1::101"));
 
-  EXPECT_TRUE(*Ping(a->netns, *b->v4));
-  EXPECT_TRUE(*Ping(b->netns, *a->v6));
+  EXPECT_TRUE(*PingUntilAnswered(a->netns, *b->v4));
+  EXPECT_TRUE(*PingUntilAnswered(b->netns, *a->v6));
   EXPECT_FALSE(*Ping(other->netns, *b->v4));
   // An address that host-local did not give does not help.
   const auto own = InterfaceAddress::Parse("10.1.0.200/24").value();
@@ -177,7 +177,7 @@ TEST_F(VlanPodsTest, AgentsThatComeAgainKnowTheVlanAndWhatToGiveBack) {
   ASSERT_TRUE(b.ok()) << b.status();
   for (const char* agent : {"xpu-agent-0", "xpu-host-agent"}) {
     ASSERT_NO_FATAL_FAILURE(Restart(agent, SIGKILL));
-    EXPECT_TRUE(*Ping(a->netns, *b->v4)) << "after " << agent << " was started again";
+    EXPECT_TRUE(*PingUntilAnswered(a->netns, *b->v4)) << "after " << agent << " was started again";
   }
   // The two that are left are fit for use again once the card is connected.
   ASSERT_TRUE(pair_->AwaitDevices(2).ok());
@@ -186,7 +186,7 @@ TEST_F(VlanPodsTest, AgentsThatComeAgainKnowTheVlanAndWhatToGiveBack) {
   const auto c = Start("c", 100);
   ASSERT_TRUE(c.ok()) << c.status();
   EXPECT_EQ(c->v4->ToString(), "10.1.0.102");
-  EXPECT_TRUE(*Ping(c->netns, *a->v6));
+  EXPECT_TRUE(*PingUntilAnswered(c->netns, *a->v6));
   for (const auto& pod : {a, b, c}) EXPECT_TRUE(pair_->StopPod(*pod).ok()) << pod->name;
   EXPECT_THAT(Given(100), IsEmpty());
   ExpectNothingLeft();

@@ -16,8 +16,9 @@ namespace xpu::testing {
 // it takes about a second to be sure. `from`: source address, empty for the kernel's choice.
 absl::StatusOr<bool> Ping(const std::string& netns, const IpAddress& to, const std::string& from = "");
 
-// The same for a pod whose address another one had a moment ago: waits until `to` answers, for some seconds.
-// The first word that the address has a new owner may get lost; the second comes two seconds later.
+// For whoever should answer: waits until `to` does, for some seconds, as a busy machine may need them. So may
+// a pod whose address another one had a moment ago: the first word of its new owner may get lost, and the
+// second comes two seconds later.
 absl::StatusOr<bool> PingUntilAnswered(const std::string& netns, const IpAddress& to);
 
 // Sends a megabyte over TCP to a server on `to` in `to_netns` and has it counted there; false if no
