@@ -12,7 +12,7 @@ ClaimAuditor::ClaimAuditor(const std::vector<ClaimRow>& left, absl::Duration boo
 void ClaimAuditor::Allocating(const FunctionId& function) { known_.erase(function); }
 
 void ClaimAuditor::Allocated(const FunctionId& function, int64_t claim) {
-  known_[function] = {.claim = claim, .answered = checkpoints_};
+  known_[function] = {.claim = claim, .answered = checkpoints_, .lists = lists_};
 }
 
 void ClaimAuditor::CheckpointWritten() { ++checkpoints_; }
@@ -42,8 +42,9 @@ ClaimAuditor::Findings ClaimAuditor::Listed(const Asked& asked, absl::Time now, 
     switch (row.state) {
       case ClaimState::kClaimed:
         if (holders.contains(row.function)) {
-          // A claim under way is nobody's yet: whoever has the device, it is not this claim's container.
-          known.shown = known.answered.has_value();
+          // A claim under way is nobody's yet, and was nobody's when a list was asked for before its answer:
+          // whoever has the device there, it is not this claim's container.
+          known.shown = known.shown || (known.answered.has_value() && known.lists < asked.number);
           known.unused = false;
         } else if (known.shown || (known.missed && *known.missed + booking_ <= asked.at)) {
           known.unused = true;

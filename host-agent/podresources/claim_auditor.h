@@ -47,8 +47,10 @@ class ClaimAuditor {
   struct Asked {
     uint64_t checkpoints = 0;
     absl::Time at;
+    // Counts up from 1.
+    uint64_t number = 0;
   };
-  Asked ListBegins(absl::Time now) const { return {.checkpoints = checkpoints_, .at = now}; }
+  Asked ListBegins(absl::Time now) { return {.checkpoints = checkpoints_, .at = now, .number = ++lists_}; }
 
   struct Claim {
     FunctionId function;
@@ -79,6 +81,8 @@ class ClaimAuditor {
     int64_t claim = 0;
     // Checkpoints that had been written when it was answered; nothing before that.
     std::optional<uint64_t> answered;
+    // The last list that had been asked for by then: it may show who had the device before.
+    uint64_t lists = 0;
     // A list had its device, or its pod.
     bool shown = false;
     bool unused = false;
@@ -88,6 +92,7 @@ class ClaimAuditor {
 
   const absl::Duration booking_;
   uint64_t checkpoints_ = 0;
+  uint64_t lists_ = 0;
   std::map<FunctionId, Known> known_;
 };
 

@@ -16,7 +16,7 @@ namespace xpu {
 namespace {
 
 constexpr int kFunctions = 3;
-constexpr int kSteps = 4000;
+constexpr int kSteps = 12000;
 constexpr absl::Duration kBooking = absl::Seconds(10);
 
 FunctionId FunctionAt(int i) { return PciAddress{0, 3, 0, static_cast<uint8_t>(i)}; }
