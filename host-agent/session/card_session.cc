@@ -56,6 +56,15 @@ bool Agrees(const ClaimRow& row, const agent::v1::PortBinding& binding) {
 
 uint64_t SeedOf(const std::string& name) { return std::hash<std::string>()(name); }
 
+// What ends a claim; `port` as OPI names it.
+agent::v1::UnbindPortRequest ReleaseOf(const std::string& port, int64_t claim) {
+  agent::v1::UnbindPortRequest request;
+  request.set_bridge_port(port);
+  request.set_claim(claim);
+  request.set_release(true);
+  return request;
+}
+
 }  // namespace
 
 CardSession::CardSession(Options options, OpiClient& client, Allocator& allocator, Settle settle)
@@ -145,10 +154,7 @@ absl::Status CardSession::CheckBinding(const ClaimRow& row) {
 }
 
 absl::Status CardSession::Release(const ClaimRow& row) {
-  agent::v1::UnbindPortRequest request;
-  request.set_bridge_port(BridgePortName(row.port));
-  request.set_claim(row.claim);
-  request.set_release(true);
+  agent::v1::UnbindPortRequest request = ReleaseOf(BridgePortName(row.port), row.claim);
   // The function is on its way home or there. While it moves, the kernel holds a lock that the switch has to
   // wait for.
   request.set_answer_when_stored(true);
@@ -227,12 +233,8 @@ absl::Status CardSession::Compare() {
     if (binding.claim() == 0 || rows.contains(binding.bridge_port())) continue;
     spdlog::warn("card {}: releasing {}, whose claim {} is in no journal", card(), binding.bridge_port(),
                  binding.claim());
-    agent::v1::UnbindPortRequest request;
-    request.set_bridge_port(binding.bridge_port());
-    request.set_claim(binding.claim());
-    request.set_release(true);
     // Aborted: a newer claim has come meanwhile, which is what was to be made way for.
-    absl::Status status = client_.UnbindPort(request);
+    absl::Status status = client_.UnbindPort(ReleaseOf(binding.bridge_port(), binding.claim()));
     if (!status.ok() && !absl::IsAborted(status)) return status;
   }
   for (const auto& [port, row] : rows) {
