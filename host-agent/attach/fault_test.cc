@@ -1,6 +1,6 @@
 // Everything that can fail or be cut short in the life of an attachment does so once here: each call that an
 // operation makes over a seam fails in turn, before or after its effect, or the process dies there. Whatever
-// happened, a restart and a DEL leave nothing behind.
+// happened, a restart and a DEL, or a GC, leave nothing behind.
 
 #include <memory>
 #include <set>
@@ -148,14 +148,17 @@ TEST_P(FaultTest, LeavesNothingBehind) {
   // These are about an interface.
   const std::set<std::string> with_interface = {"DelOfARenamedInterface", "AddWithDhcp", "DelWithDhcp"};
   if (kind == Kind::kVfio && with_interface.contains(operation.name)) return;
-  bool fired = true;
-  int n = 0;
-  while (fired && n < kNever && !HasFailure()) {
-    const std::unique_ptr<FakeWorld> world = MakeWorld(kind);
-    fired = RunWithFault(*world, world->MakePod("web"), operation, fault, ++n);
+  for (const TakenBackBy taken_back_by : {TakenBackBy::kDel, TakenBackBy::kGc}) {
+    SCOPED_TRACE(taken_back_by == TakenBackBy::kDel ? "then DEL" : "then GC");
+    bool fired = true;
+    int n = 0;
+    while (fired && n < kNever && !HasFailure()) {
+      const std::unique_ptr<FakeWorld> world = MakeWorld(kind);
+      fired = RunWithFault(*world, world->MakePod("web"), operation, fault, ++n, taken_back_by);
+    }
+    EXPECT_LT(n, kNever) << "the operation never came to its end";
+    EXPECT_GT(n, 2) << "nothing was tried";
   }
-  EXPECT_LT(n, kNever) << "the operation never came to its end";
-  EXPECT_GT(n, 2) << "nothing was tried";
 }
 
 std::string NameOf(const ::testing::TestParamInfo<FaultTest::ParamType>& info) {

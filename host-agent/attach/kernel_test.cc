@@ -387,11 +387,13 @@ class KernelFaultTest : public KernelTest, public ::testing::WithParamInterface<
     const Fault fault{"fault", GetParam(), absl::InternalError("fault")};
     agent_.reset();
     int n = 0;
-    while (RunWithFault(world_, world_.MakePod("pod" + std::to_string(n)), operation, fault, n + 1) &&
+    // Taken back in turn by a DEL and by a GC.
+    while (RunWithFault(world_, world_.MakePod("pod" + std::to_string(n)), operation, fault, n / 2 + 1,
+                        n % 2 == 0 ? TakenBackBy::kDel : TakenBackBy::kGc) &&
            !HasFailure()) {
       ++n;
     }
-    EXPECT_GT(n, 5);
+    EXPECT_GT(n, 10);
   }
 };
 

@@ -60,7 +60,7 @@ void ExpectAttached(World& world, const std::string& pod) {
 }
 
 bool RunWithFault(World& world, const std::string& pod, const FaultOperation& operation, const Fault& fault,
-                  int n) {
+                  int n, TakenBackBy taken_back_by) {
   const AtRest at_first = LookAtRest(world);
   auto agent = std::make_unique<Incarnation>(world);
   operation.before(*agent, pod);
@@ -86,7 +86,15 @@ bool RunWithFault(World& world, const std::string& pod, const FaultOperation& op
   const bool told_gone = absl::IsNotFound(fault.status);
   if (std::string(operation.name) == "Recovery" && was_attached && !told_gone) ExpectAttached(world, pod);
 
-  EXPECT_TRUE(agent->Del(kFaultVf, pod).ok());
+  if (taken_back_by == TakenBackBy::kDel) {
+    EXPECT_TRUE(agent->Del(kFaultVf, pod).ok());
+  } else {
+    for (const ClaimRow& row : agent->allocator->Rows()) {
+      if (!row.attachment) continue;
+      const absl::Status released = agent->attacher->Release(row.function, *row.attachment);
+      EXPECT_TRUE(released.ok()) << released;
+    }
+  }
   agent->SettleAll();
   // What is only claimed is for the kubelet to give to another pod.
   for (const ClaimRow& row : agent->allocator->Rows()) {

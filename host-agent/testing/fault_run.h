@@ -44,9 +44,13 @@ void ExpectNothingLeft(World& world, const AtRest& at_first, const std::string& 
 // Expects that the pod has its interface, all of it, as the journal and the card say.
 void ExpectAttached(World& world, const std::string& pod);
 
-// Runs the operation with the n-th call over a seam failing, restarts if that killed the process, and deletes
-// the pod; expects after each what has to be so. Returns whether there was an n-th call.
+// How the runtime takes the pod's interface back: by a DEL, or not before a GC whose list of valid
+// attachments is empty.
+enum class TakenBackBy { kDel, kGc };
+
+// Runs the operation with the n-th call over a seam failing, restarts if that killed the process, and takes
+// the pod's interface back; expects after each what has to be so. Returns whether there was an n-th call.
 bool RunWithFault(World& world, const std::string& pod, const FaultOperation& operation, const Fault& fault,
-                  int n);
+                  int n, TakenBackBy taken_back_by);
 
 }  // namespace xpu

@@ -180,8 +180,11 @@ TEST_F(AttachOnACard, AKillAtAnyStepLeavesNothingBehind) {
       [](Incarnation& agent, const std::string& path) { return agent.Del(kFaultVf, path); }};
   for (const FaultOperation* operation : {&add, &del}) {
     int n = 0;
-    while (RunWithFault(world_, pod, *operation, fault, ++n))
+    while (RunWithFault(world_, pod, *operation, fault, n + 1,
+                        n % 2 == 0 ? TakenBackBy::kDel : TakenBackBy::kGc)) {
       ASSERT_FALSE(HasFailure()) << operation->name << " " << n;
+      ++n;
+    }
     EXPECT_GT(n, 5) << operation->name;
   }
 }
