@@ -20,6 +20,7 @@
 #include "xpu/api/v1alpha1/netdev.pb.h"
 #include "xpu/api/v1alpha1/network.pb.h"
 #include "xpu/api/v1alpha1/options.pb.h"
+#include "xpu/api/v1alpha1/service_chain.pb.h"
 
 namespace xpu::api {
 namespace {
@@ -46,6 +47,7 @@ std::vector<KindInfo> ReadAllKinds() {
       ReadKind(*v1alpha1::Card::descriptor()),
       ReadKind(*v1alpha1::Netdev::descriptor()),
       ReadKind(*v1alpha1::Network::descriptor()),
+      ReadKind(*v1alpha1::ServiceChain::descriptor()),
   };
   std::sort(kinds.begin(), kinds.end(),
             [](const KindInfo& a, const KindInfo& b) { return a.resource < b.resource; });

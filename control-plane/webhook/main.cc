@@ -1,5 +1,5 @@
-// xpu-webhook: lets a kube-apiserver refuse Networks, Netdevs, Cards and AddressBlocks by the rules of
-// xpu-apiserver.
+// xpu-webhook: lets a kube-apiserver refuse Networks, Netdevs, Cards, AddressBlocks and ServiceChains by the
+// rules of xpu-apiserver.
 
 #include <csignal>
 #include <string>
