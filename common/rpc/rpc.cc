@@ -94,6 +94,9 @@ grpc::Status ToGrpc(const absl::Status& status) {
   return grpc::Status(code, message, details.SerializeAsString());
 }
 
+  // Whatever its name says, this is how long one attempt to connect may take, TLS included: a peer on a busy
+  // card is slow, and calls that do not wait for it fail with the attempt.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
 absl::Status FromGrpc(const grpc::Status& status) {
   absl::Status converted(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
   google::rpc::Status details;
@@ -131,7 +134,6 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& ad
   grpc::ChannelArguments arguments;
   // A peer that was restarted is back within moments; gRPC's default would wait up to two minutes.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
   // Channels of one process to one address are separate, so that one can be closed without the others.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);

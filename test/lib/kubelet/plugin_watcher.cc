@@ -48,7 +48,6 @@ void PluginWatcher::OnSocket(const std::string& name) {
   grpc::ChannelArguments arguments;
   // A socket is seen before anybody listens on it.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 10);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 10);
   const auto stub = Registration::NewStub(
       grpc::CreateCustomChannel("unix:" + path, grpc::InsecureChannelCredentials(), arguments));
   const auto prepare = [&](grpc::ClientContext& context) {
