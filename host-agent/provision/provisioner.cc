@@ -63,7 +63,9 @@ Provisioner::Provisioner(std::vector<CardConfig> cards, Parts parts) : parts_(st
   }
 }
 
-Provisioner::~Provisioner() {
+Provisioner::~Provisioner() { Stop(); }
+
+void Provisioner::Stop() {
   {
     absl::MutexLock lock(&mu_);
     stop_ = true;

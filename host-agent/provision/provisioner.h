@@ -65,13 +65,16 @@ class Provisioner {
     Backoff::Options backoff = {.initial = absl::Milliseconds(500), .max = absl::Minutes(1)};
   };
   Provisioner(std::vector<CardConfig> cards, Parts parts);
-  // Finishes the step it is at.
+  // Stops.
   ~Provisioner();
   Provisioner(const Provisioner&) = delete;
   Provisioner& operator=(const Provisioner&) = delete;
 
   // Begins, with all physical functions.
   void Start();
+  // Finishes the step it is at and begins none any more. Whatever else is called then does no harm, and
+  // nothing.
+  void Stop();
   // Something about the physical function may have changed: it, its functions, or whose they are. One that is
   // none of a card is passed over.
   void Look(const PciAddress& pf);
@@ -83,7 +86,8 @@ class Provisioner {
   // there are.
   //   NotFound            it is none of a card
   //   FailedPrecondition  the configuration says another number, or something is in use; the message says
-  //   what Unavailable         the provisioner goes away
+  //                       what
+  //   Unavailable         the provisioner goes away
   void SetVfs(const PciAddress& pf, int count, std::function<void(absl::StatusOr<int>)> done);
 
   // In the order of the cards.

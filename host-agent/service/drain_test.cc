@@ -17,6 +17,7 @@ namespace xpu {
 namespace {
 
 using nlohmann::json;
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
 namespace pb = hostagent::v1;
 
@@ -111,6 +112,29 @@ TEST_F(DrainTest, WhatTakesTooLongIsCutOffAndTakenUpByTheNextLife) {
   EXPECT_FALSE(agent_.Add(0, pod).has_error()) << "the runtime tries again";
   EXPECT_FALSE(agent_.Del(pod).has_error());
   EXPECT_THAT(world_.Bindings(), SizeIs(0));
+}
+
+TEST_F(DrainTest, AReleaseThatTakesTooLongIsDoneAllTheSame) {
+  agent_.Stop();
+  agent_.SetDrain(absl::Milliseconds(20));
+  agent_.Start();
+  const std::string pod = world_.MakePod("web");
+  ASSERT_FALSE(agent_.Add(0, pod).has_error());
+  world_.opi.BlockCalls("UnbindPort");
+  std::thread del([&] {
+    const auto stub = pb::CniService::NewStub(*MakeChannel(agent_.endpoint()));
+    grpc::ClientContext context;
+    pb::CniResponse response;
+    EXPECT_EQ(stub->Del(&context, AgentUnderTest::Request(pod), &response).error_code(),
+              grpc::StatusCode::UNAVAILABLE);
+  });
+  ASSERT_TRUE(world_.opi.WaitForBlocked("UnbindPort", 1));
+  agent_.Drain();
+  del.join();
+  world_.opi.ReleaseCalls("UnbindPort");
+  agent_.AwaitEnd();
+  EXPECT_THAT(*world_.journal.Load(), IsEmpty());
+  EXPECT_THAT(world_.Bindings(), IsEmpty());
 }
 
 }  // namespace

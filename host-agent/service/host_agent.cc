@@ -84,7 +84,8 @@ class HostAgent {
     server_.reset();
     checkpoint_.reset();
     if (pods_ != nullptr) pods_->Stop();
-    provisioner_.reset();
+    // What the executor is still at tells it, and the pod watch, which functions are free.
+    if (provisioner_ != nullptr) provisioner_->Stop();
     for (auto& [card, session] : sessions_) session->Stop();
     executor_.reset();
     dpu_operator_.reset();
@@ -359,6 +360,7 @@ class HostAgent {
   Inventory inventory_;
   std::vector<std::unique_ptr<OpiClient>> clients_;
   std::map<std::string, std::unique_ptr<CardSession>> sessions_;
+  // Outlives the executor, as the pod watch does.
   std::unique_ptr<Attacher> attacher_;
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<KeyedExecutor> executor_;
