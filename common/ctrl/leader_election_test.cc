@@ -31,9 +31,9 @@ class LeaderElectionTest : public ::testing::Test {
         std::make_unique<LeaderElection>(loop_, *process.store,
                                          LeaderElection::Options{.lease = kLease,
                                                                  .identity = identity,
-                                                                 .lease_duration = absl::Milliseconds(300),
-                                                                 .renew_deadline = absl::Milliseconds(200),
-                                                                 .renew_period = absl::Milliseconds(50)},
+                                                                 .lease_duration = absl::Seconds(2),
+                                                                 .renew_deadline = absl::Milliseconds(1500),
+                                                                 .renew_period = absl::Milliseconds(100)},
                                          [this, identity](bool leading) {
                                            history_.push_back((leading ? "+" : "-") + identity);
                                            leaders_ += leading ? 1 : -1;
@@ -98,7 +98,7 @@ TEST_F(LeaderElectionTest, OneLeadsAndWhenItGoesAnotherDoes) {
   EXPECT_NE(Leader(), first);
   EXPECT_EQ(Holder(), Leader());
   const Resource lease = store_.Get(kLeases, kLease).value();
-  EXPECT_EQ(lease["spec"]["leaseDurationSeconds"], 1);
+  EXPECT_EQ(lease["spec"]["leaseDurationSeconds"], 2);
 }
 
 TEST_F(LeaderElectionTest, ALeaderThatIsCutOffStopsBeforeAnotherBegins) {

@@ -36,7 +36,7 @@ class AgentUnderTest {
     options_.dpu_operator_socket = folder_ + "/dpu-daemon/dpu-cni/dpu-cni-server.sock";
     options_.card_backoff = options_.api_backoff =
         options_.setup_backoff = {.initial = absl::Milliseconds(1), .max = absl::Milliseconds(20)};
-    options_.kubelet_booking = absl::Milliseconds(50);
+    options_.kubelet_booking = absl::Seconds(1);
     SetUnhealthyPorts({});
     Start();
   }
