@@ -31,7 +31,15 @@ class TestNetns {
   // Calls `work` on a thread that is in the namespace, and waits for it.
   void Call(const std::function<void()>& work) const;
 
-  // A veth pair: `name` here, `peer_name` in `peer`; both up.
+  // Waits until `interface` passes packets: its carrier is there, and the kernel has said so. It does that
+  // some time after both ends of a link are up, and drops what is sent before.
+  absl::Status AwaitUp(const std::string& interface) const;
+  // Whether `address` answers a ping: true once it does, false if none of those is answered that go out every
+  // second for half a minute. For whom should answer, as the first packets are lost where something comes up.
+  absl::StatusOr<bool> Reaches(const std::string& address,
+                               const std::vector<std::string>& options = {}) const;
+
+  // A veth pair: `name` here, `peer_name` in `peer`; both up, and packets pass.
   absl::Status AddVeth(const std::string& name, const TestNetns& peer, const std::string& peer_name) const;
 
  private:

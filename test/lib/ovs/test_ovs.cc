@@ -183,6 +183,13 @@ absl::StatusOr<std::vector<std::string>> TestOvs::DumpFlows(const std::string& b
 
 absl::Status TestOvs::AwaitRevalidation() const { return Appctl({"revalidator/wait"}).status(); }
 
+absl::Status TestOvs::AwaitKernelNews() const {
+  // The kernel has put its news into the sockets of ovs-vswitchd before whoever changed something was
+  // answered, and each turn of its loop ends with reading all of them, after the commands that had come. So
+  // the turn that answers this one has read them before the next turn begins.
+  return Appctl({"version"}).status();
+}
+
 std::string TestOvs::VswitchdLog() const {
   const std::string text = ReadFile(vswitchd_log_);
   return text.size() > 4000 ? text.substr(text.size() - 4000) : text;

@@ -66,6 +66,11 @@ class TestOvs {
   // Waits until packets meet the flows as they are now: a change of the flows is confirmed a few milliseconds
   // before the last entry of the datapath's cache that came from the old ones is gone.
   absl::Status AwaitRevalidation() const;
+  // Waits until ovs-vswitchd does everything that it is asked for after this, by whichever way, with the
+  // links, addresses and routes that its namespace has now: it reads what the kernel says of them in its own
+  // time, and at each word about a link forgets the routes and reads them anew. What comes to or goes into a
+  // tunnel of a datapath in user space meanwhile is lost.
+  absl::Status AwaitKernelNews() const;
   // The end of the log of ovs-vswitchd, for messages of failed tests.
   std::string VswitchdLog() const;
 
