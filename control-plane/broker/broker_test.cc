@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+
+#include "absl/synchronization/notification.h"
 #include "common/kube/metadata.h"
 #include "control-plane/broker/two_clusters_testing.h"
 
@@ -167,7 +170,7 @@ TEST_F(BrokerTest, TwoTenantsWithTheSameNamesDoNotMeet) {
 TEST_F(BrokerTest, OfTwoBrokersTheOneWithTheLeaseWorks) {
   BrokerOptions options = TwoClusters::Options();
   options.config.lease =
-      LeasePlace{.in_source = false, .name = {"a", "xpu-broker"}, .duration = absl::Milliseconds(300)};
+      LeasePlace{.in_source = false, .name = {"a", "xpu-broker"}, .duration = absl::Seconds(2)};
   std::atomic<int> working = 0;
   const auto changed = [&](bool copies) {
     working += copies ? 1 : -1;
@@ -183,6 +186,78 @@ TEST_F(BrokerTest, OfTwoBrokersTheOneWithTheLeaseWorks) {
   first.reset();
   clusters_.Write(clusters_.tenant, "default", "blue", 7);
   ASSERT_TRUE(clusters_.WaitUntil([&] { return HasCopy(7); }));
+}
+
+// A partition in the middle of a write: what the old leader has sent comes when another has finished with the
+// object.
+class BrokerFencingTest : public BrokerTest {
+ protected:
+  BrokerFencingTest() {
+    clusters_.ListenTo(second_to_tenant_);
+    clusters_.ListenTo(second_to_infra_);
+    options_.config.lease =
+        LeasePlace{.in_source = true, .name = {"default", "xpu-broker"}, .duration = absl::Milliseconds(300)};
+  }
+
+  // The first write of that sort to a Network of the infra cluster stays on its way until LetGo().
+  void HoldUp(FakeStore::Call call) {
+    clusters_.infra.SetFaultHook(
+        [this, call](FakeStore::Call seen, const ResourceKind& kind, const ResourceName&) {
+          if (seen == call && kind == kNetworks && !held_up_.exchange(true)) {
+            on_its_way_.Notify();
+            arrive_.WaitForNotification();
+          }
+          return std::optional<FakeStore::Fault>();
+        });
+  }
+  // The first broker hears of the tenant's cluster, where the Lease is, no more, and the second leads.
+  void FailOver() {
+    ASSERT_TRUE(on_its_way_.WaitForNotificationWithTimeout(absl::Seconds(30)));
+    clusters_.to_tenant.Cut();
+    BrokerOptions options = options_;
+    options.identity = "broker-2";
+    second_ =
+        std::make_unique<RunningBroker>(second_to_tenant_, second_to_infra_, options, [this](bool copies) {
+          if (copies) leads_.Notify();
+        });
+    ASSERT_TRUE(leads_.WaitForNotificationWithTimeout(absl::Seconds(30)));
+  }
+
+  BrokerOptions options_ = TwoClusters::Options();
+  CutStore second_to_tenant_{clusters_.tenant};
+  CutStore second_to_infra_{clusters_.infra};
+  std::atomic<bool> held_up_ = false;
+  absl::Notification on_its_way_, arrive_, leads_;
+  std::unique_ptr<RunningBroker> second_;
+};
+
+TEST_F(BrokerFencingTest, ACopyThatIsMadeTooLateGoesAgain) {
+  HoldUp(FakeStore::Call::kCreate);
+  RunningBroker first(clusters_, options_);
+  clusters_.Write(clusters_.tenant, "default", "blue", 5);
+  FailOver();
+  Delete(clusters_.tenant, "default");
+  EXPECT_TRUE(clusters_.WaitUntil([&] { return !Source(); }));
+  const int deletions = clusters_.infra.calls(FakeStore::Call::kDelete);
+  arrive_.Notify();
+  EXPECT_TRUE(clusters_.infra.WaitForCalls(FakeStore::Call::kDelete, deletions + 1)) << "it was made";
+  EXPECT_TRUE(clusters_.WaitUntil([&] { return !Copy(); }));
+  EXPECT_FALSE(Source());
+}
+
+TEST_F(BrokerFencingTest, AnOlderSpecificationDoesNotReplaceANewerOne) {
+  HoldUp(FakeStore::Call::kUpdate);
+  auto first = std::make_unique<RunningBroker>(clusters_, options_);
+  clusters_.Write(clusters_.tenant, "default", "blue", 5);
+  EXPECT_TRUE(clusters_.WaitUntil([&] { return HasCopy(5); }));
+  clusters_.Write(clusters_.tenant, "default", "blue", 6);
+  FailOver();
+  clusters_.Write(clusters_.tenant, "default", "blue", 7);
+  EXPECT_TRUE(clusters_.WaitUntil([&] { return HasCopy(7); }));
+  arrive_.Notify();
+  // It is over when its broker is.
+  first.reset();
+  EXPECT_TRUE(HasCopy(7));
 }
 
 }  // namespace

@@ -2,10 +2,12 @@
 // each source has its copy, and nothing else is there.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <random>
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/test_seed.h"
 #include "common/kube/metadata.h"
 #include "control-plane/broker/two_clusters_testing.h"
 
@@ -189,10 +191,13 @@ class Story {
 };
 
 TEST(ConvergenceTest, EachSourceHasItsCopyInTheEndAndNothingElseIsThere) {
-  const uint32_t first = std::random_device()();
-  for (uint32_t seed = first; seed < first + 12; ++seed) {
-    SCOPED_TRACE(absl::StrCat("seed ", seed));
-    Story story(seed);
+  const uint64_t first = TestSeed();
+  // XPU_BROKER_STORIES makes it longer.
+  const char* const wanted = std::getenv("XPU_BROKER_STORIES");
+  const uint64_t stories = wanted == nullptr ? 12 : std::strtoull(wanted, nullptr, 10);
+  for (uint64_t seed = first; seed < first + stories; ++seed) {
+    SCOPED_TRACE(absl::StrCat("XPU_TEST_SEED=", seed));
+    Story story(static_cast<uint32_t>(seed));
     story.Run(400);
     ASSERT_TRUE(story.Rests()) << story.Difference();
   }

@@ -3,26 +3,35 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "common/base/event_loop.h"
 #include "common/base/notify.h"
 #include "common/base/status_macros.h"
+#include "common/http/http_server.h"
 #include "common/kube/kube_client.h"
 #include "common/log/log.h"
 #include "common/sys/files.h"
 #include "control-plane/broker/broker.h"
+#include "nlohmann/json.hpp"
 #include "spdlog/spdlog.h"
 
 namespace {
+
+// A probe that is waited for longer has its answer.
+constexpr absl::Duration kProbeDeadline = absl::Seconds(5);
 
 struct Flags {
   std::string config = "/etc/xpu/broker.yaml";
   std::string log_level = "info";
   bool check = false;
+  std::string health;
+  bool probe = false;
 };
 
 std::string Identity() {
@@ -35,6 +44,15 @@ absl::StatusOr<std::unique_ptr<xpu::KubeClient>> Connect(const xpu::KubeFlags& f
   absl::StatusOr<xpu::KubeEndpoint> endpoint = xpu::EndpointFromFlags(flags);
   XPU_RETURN_IF_ERROR(xpu::Annotate(endpoint.status(), side));
   return xpu::KubeClient::Make(*endpoint);
+}
+
+// What another process with the same --health says of itself.
+absl::Status Probe(const Flags& flags) {
+  if (flags.health.empty()) return absl::InvalidArgumentError("--probe needs to be told where: --health");
+  XPU_ASSIGN_OR_RETURN(const auto client, xpu::KubeClient::Make({.server = flags.health}, kProbeDeadline));
+  XPU_ASSIGN_OR_RETURN(const nlohmann::json answer, client->GetPath("/healthz"));
+  printf("%s\n", answer.value("copies", false) ? "copies" : "stands by");
+  return absl::OkStatus();
 }
 
 absl::Status Run(const Flags& flags) {
@@ -54,10 +72,21 @@ absl::Status Run(const Flags& flags) {
                        Connect(options.config.source, "source"));
   XPU_ASSIGN_OR_RETURN(const std::unique_ptr<xpu::KubeClient> target,
                        Connect(options.config.target, "target"));
+  // Answered by the loop, and so only while it turns.
+  bool copies = false;
+  xpu::HttpServer health(loop, {}, [&copies](const xpu::HttpRequest& request) {
+    xpu::HttpReply reply;
+    reply.code = request.path == std::vector<std::string>{"healthz"} ? 200 : 404;
+    reply.body = nlohmann::json({{"copies", copies}}).dump();
+    return reply;
+  });
+  if (!flags.health.empty()) XPU_RETURN_IF_ERROR(health.Listen(flags.health).status());
   if (const absl::Status told = xpu::NotifyReady(); !told.ok()) {
     spdlog::warn("the service manager could not be told that the broker runs: {}", told.ToString());
   }
-  return xpu::broker::RunBroker(options, {.loop = loop, .source = *source, .target = *target, .changed = {}});
+  return xpu::broker::RunBroker(
+      options,
+      {.loop = loop, .source = *source, .target = *target, .changed = [&copies](bool now) { copies = now; }});
 }
 
 }  // namespace
@@ -71,9 +100,12 @@ int main(int argc, char** argv) {
   app.add_option("--config", flags.config, "YAML file: the two clusters, and what is copied between them")
       ->capture_default_str();
   app.add_flag("--check", flags.check, "Read the configuration, say what is wrong with it, and end");
+  app.add_option("--health", flags.health,
+                 "unix:/PATH to answer GET /healthz on, as probes ask; without, nobody can");
+  app.add_flag("--probe", flags.probe, "Ask the process that has --health there, say what it does, and end");
   app.add_option("--log-level", flags.log_level, "debug, info, warn or error")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  if (const absl::Status status = Run(flags); !status.ok()) {
+  if (const absl::Status status = flags.probe ? Probe(flags) : Run(flags); !status.ok()) {
     spdlog::error("{}", std::string(status.message()));
     return 1;
   }

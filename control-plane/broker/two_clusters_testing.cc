@@ -8,8 +8,8 @@
 namespace xpu::broker {
 
 TwoClusters::TwoClusters() {
-  to_tenant.OnWrite([this] { written_.Notify(); });
-  to_infra.OnWrite([this] { written_.Notify(); });
+  ListenTo(to_tenant);
+  ListenTo(to_infra);
 }
 
 BrokerOptions TwoClusters::Options() {
@@ -48,10 +48,13 @@ std::optional<Resource> TwoClusters::Find(FakeStore& store, const std::string& n
 }
 
 RunningBroker::RunningBroker(TwoClusters& clusters, BrokerOptions options, std::function<void(bool)> changed)
-    : thread_([this, &clusters, options = std::move(options), changed = std::move(changed)] {
-        const absl::Status status = RunBroker(
-            options,
-            {.loop = loop_, .source = clusters.to_tenant, .target = clusters.to_infra, .changed = changed});
+    : RunningBroker(clusters.to_tenant, clusters.to_infra, std::move(options), std::move(changed)) {}
+
+RunningBroker::RunningBroker(ResourceStore& tenant, ResourceStore& infra, BrokerOptions options,
+                             std::function<void(bool)> changed)
+    : thread_([this, &tenant, &infra, options = std::move(options), changed = std::move(changed)] {
+        const absl::Status status =
+            RunBroker(options, {.loop = loop_, .source = tenant, .target = infra, .changed = changed});
         EXPECT_TRUE(status.ok()) << status;
       }) {}
 

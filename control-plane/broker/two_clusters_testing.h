@@ -30,6 +30,11 @@ class TwoClusters {
   CutStore to_tenant{tenant};
   CutStore to_infra{infra};
 
+  // WaitUntil asks again after its writes, too.
+  void ListenTo(CutStore& way) {
+    way.OnWrite([this] { written_.Notify(); });
+  }
+
   // Copies Networks of "default" into "a" as the origin "tenant-a", with short delays.
   static BrokerOptions Options();
 
@@ -48,6 +53,9 @@ class TwoClusters {
 class RunningBroker {
  public:
   RunningBroker(TwoClusters& clusters, BrokerOptions options, std::function<void(bool)> changed = {});
+  // On ways of its own.
+  RunningBroker(ResourceStore& tenant, ResourceStore& infra, BrokerOptions options,
+                std::function<void(bool)> changed = {});
   ~RunningBroker();
 
  private:
