@@ -9,33 +9,18 @@
 #include <chrono>
 #include <cstring>
 
-#include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/base/status_macros.h"
 #include "common/base/unique_fd.h"
-#include "common/rpc/bad_request.h"
 #include "common/rpc/server_credentials.h"
-#include "google/rpc/status.pb.h"
+#include "common/rpc/status_details.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/security/server_credentials.h"
 
 namespace xpu {
 namespace {
-
-// Of payloads that are messages.
-constexpr char kTypeUrlPrefix[] = "type.googleapis.com/";
-
-absl::Status NeedsTls(absl::string_view address) {
-  return absl::InvalidArgumentError(absl::StrCat(
-      address, " is not on this machine alone: give certificate, key and CA for mTLS, or use unix:/path"));
-}
-
-absl::StatusOr<std::shared_ptr<TlsCredentials>> LoadFor(const std::string& address, const TlsFiles& files) {
-  if (files.certificate.empty() || files.key.empty() || files.ca.empty()) return NeedsTls(address);
-  return TlsCredentials::Load(files);
-}
 
 // The path of "unix:/path"; empty for TCP.
 absl::StatusOr<std::string> UnixPath(absl::string_view address) {
@@ -74,46 +59,20 @@ absl::Status RemoveStaleSocket(const std::string& path) {
 
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  absl::Status complete = status;
-  if (const std::vector<FieldViolation> violations = ViolationsOf(status); !violations.empty()) {
-    complete = WithViolations(status, violations);
-  }
-  google::rpc::Status details;
-  complete.ForEachPayload([&details](absl::string_view type_url, const absl::Cord& value) {
-    // Others are not for the other side.
-    if (!absl::StartsWith(type_url, kTypeUrlPrefix)) return;
-    auto& detail = *details.add_details();
-    detail.set_type_url(std::string(type_url));
-    detail.set_value(std::string(value));
-  });
-  const auto code = static_cast<grpc::StatusCode>(status.code());
-  const std::string message(status.message());
-  if (details.details().empty()) return grpc::Status(code, message);
-  details.set_code(code);
-  details.set_message(message);
-  return grpc::Status(code, message, details.SerializeAsString());
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()),
+                      StatusDetails(status));
 }
 
-  // Whatever its name says, this is how long one attempt to connect may take, TLS included: a peer on a busy
-  // card is slow, and calls that do not wait for it fail with the attempt.
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
 absl::Status FromGrpc(const grpc::Status& status) {
-  absl::Status converted(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
-  google::rpc::Status details;
-  if (status.error_details().empty() || !details.ParseFromString(status.error_details())) return converted;
-  for (const auto& detail : details.details()) {
-    if (absl::StartsWith(detail.type_url(), kTypeUrlPrefix)) {
-      converted.SetPayload(detail.type_url(), absl::Cord(detail.value()));
-    }
-  }
-  return converted;
+  return WithDetails(absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message()),
+                     status.error_details());
 }
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address, const TlsFiles& tls) {
   XPU_ASSIGN_OR_RETURN(const std::string path, UnixPath(address));
   std::shared_ptr<TlsCredentials> credentials;
   if (path.empty()) {
-    XPU_ASSIGN_OR_RETURN(credentials, LoadFor(address, tls));
+    XPU_ASSIGN_OR_RETURN(credentials, TlsCredentials::LoadFor(address, tls));
   }
   return MakeChannel(address, credentials);
 }
@@ -135,6 +94,9 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& ad
   // A peer that was restarted is back within moments; gRPC's default would wait up to two minutes.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
+  // Whatever its name says, this is how long one attempt to connect may take, TLS included: a peer on a busy
+  // card is slow, and calls that do not wait for it fail with the attempt.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
   // Channels of one process to one address are separate, so that one can be closed without the others.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   // The environment's HTTP proxy is not meant for the pair.
@@ -149,7 +111,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::vector<st
   for (const std::string& address : addresses) {
     XPU_ASSIGN_OR_RETURN(const std::string path, UnixPath(address));
     if (!path.empty() || options.tls != nullptr) continue;
-    XPU_ASSIGN_OR_RETURN(options.tls, LoadFor(address, tls));
+    XPU_ASSIGN_OR_RETURN(options.tls, TlsCredentials::LoadFor(address, tls));
   }
   return Start(addresses, services, options);
 }

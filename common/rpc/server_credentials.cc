@@ -5,6 +5,7 @@
 #include <grpc/grpc_security_constants.h>
 #include <grpc/slice.h>
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -63,15 +64,18 @@ void Admit(void* gate, grpc_auth_context* context, const grpc_metadata* metadata
 
 class Credentials final : public grpc::ServerCredentials {
  public:
-  Credentials(std::shared_ptr<TlsCredentials> tls, CallGate* gate) : fetcher_(std::move(tls)), gate_(gate) {}
+  Credentials(std::shared_ptr<TlsCredentials> tls, CallGate* gate) : tls_(std::move(tls)), gate_(gate) {}
 
   void SetAuthMetadataProcessor(const std::shared_ptr<grpc::AuthMetadataProcessor>&) override {}
 
  private:
   int AddPortToServer(const std::string& address, grpc_server* server) override {
+    // Of each port, as each has to be given the first ones.
+    fetchers_.push_back(std::make_unique<Fetcher>(tls_));
     grpc_server_credentials* credentials = grpc_ssl_server_credentials_create_with_options(
         grpc_ssl_server_credentials_create_options_using_config_fetcher(
-            GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY, &Fetcher::Fetch, &fetcher_));
+            GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY, &Fetcher::Fetch,
+            fetchers_.back().get()));
     if (gate_ != nullptr) {
       grpc_server_credentials_set_auth_metadata_processor(
           credentials, {.process = &Admit, .destroy = nullptr, .state = gate_});
@@ -81,7 +85,8 @@ class Credentials final : public grpc::ServerCredentials {
     return port;
   }
 
-  Fetcher fetcher_;
+  const std::shared_ptr<TlsCredentials> tls_;
+  std::vector<std::unique_ptr<Fetcher>> fetchers_;
   CallGate* const gate_;
 };
 

@@ -1,10 +1,5 @@
 #include "common/rpc/tls_credentials.h"
 
-#include <openssl/bio.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-
 #include <ctime>
 #include <fstream>
 #include <sstream>
@@ -13,22 +8,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/status_macros.h"
+#include "common/tls/openssl.h"
 #include "spdlog/spdlog.h"
 
 namespace xpu {
 namespace {
-
-struct Free {
-  void operator()(BIO* bio) const { BIO_free(bio); }
-  void operator()(X509* certificate) const { X509_free(certificate); }
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-};
-template <typename T>
-using Ptr = std::unique_ptr<T, Free>;
-
-Ptr<BIO> Open(const std::string& pem) {
-  return Ptr<BIO>(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-}
 
 absl::StatusOr<std::string> ReadPem(const std::string& path, absl::string_view what) {
   std::ifstream file(path, std::ios::binary);
@@ -59,27 +43,35 @@ std::string FolderOf(const std::string& path) {
 }  // namespace
 
 absl::Status CheckPem(const TlsPem& pem, int64_t now) {
-  // What OpenSSL has to say of failures is left on a list of the thread's, where nobody is to find it.
-  struct Cleaner {
-    ~Cleaner() { ERR_clear_error(); }
-  } cleaner;
-  const Ptr<X509> certificate(PEM_read_bio_X509(Open(pem.certificate).get(), nullptr, nullptr, nullptr));
-  if (certificate == nullptr) return absl::InvalidArgumentError("it is no certificate in PEM");
-  const Ptr<EVP_PKEY> key(PEM_read_bio_PrivateKey(Open(pem.key).get(), nullptr, nullptr, nullptr));
+  const OpenSslErrors errors;
+  const std::vector<OpenSslPtr<X509>> certificates = CertificatesOf(pem.certificate);
+  if (certificates.empty()) return absl::InvalidArgumentError("it is no certificate in PEM");
+  X509* const certificate = certificates.front().get();
+  const OpenSslPtr<EVP_PKEY> key = PrivateKeyOf(pem.key);
   if (key == nullptr) return absl::InvalidArgumentError("its key is no private key in PEM");
-  const Ptr<X509> ca(PEM_read_bio_X509(Open(pem.ca).get(), nullptr, nullptr, nullptr));
-  if (ca == nullptr) return absl::InvalidArgumentError("its CA is no certificate in PEM");
-  if (X509_check_private_key(certificate.get(), key.get()) != 1) {
+  if (CertificatesOf(pem.ca).empty()) return absl::InvalidArgumentError("its CA is no certificate in PEM");
+  if (X509_check_private_key(certificate, key.get()) != 1) {
     return absl::InvalidArgumentError("its key is another certificate's");
   }
   auto time = static_cast<time_t>(now);
-  if (X509_cmp_time(X509_get0_notAfter(certificate.get()), &time) < 0) {
+  if (X509_cmp_time(X509_get0_notAfter(certificate), &time) < 0) {
     return absl::InvalidArgumentError("it is over; have a new one signed");
   }
-  if (X509_cmp_time(X509_get0_notBefore(certificate.get()), &time) > 0) {
+  if (X509_cmp_time(X509_get0_notBefore(certificate), &time) > 0) {
     return absl::InvalidArgumentError("it does not hold yet; is the machine's clock right?");
   }
   return absl::OkStatus();
+}
+
+absl::Status NeedsTls(absl::string_view address) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      address, " is not on this machine alone: give certificate, key and CA for mTLS, or use unix:/path"));
+}
+
+absl::StatusOr<std::shared_ptr<TlsCredentials>> TlsCredentials::LoadFor(absl::string_view address,
+                                                                        const TlsFiles& files) {
+  if (files.certificate.empty() || files.key.empty() || files.ca.empty()) return NeedsTls(address);
+  return Load(files);
 }
 
 absl::StatusOr<std::shared_ptr<TlsCredentials>> TlsCredentials::Load(const TlsFiles& files) {
@@ -105,7 +97,8 @@ void TlsCredentials::FilesChanged() {
   const std::shared_ptr<const TlsPem> before = pem();
   const absl::Status status = Reload();
   if (!status.ok()) {
-    spdlog::warn("{}; the credentials from before stay in use until the files are right", std::string(status.message()));
+    spdlog::warn("{}; the credentials from before stay in use until the files are right",
+                 std::string(status.message()));
   } else if (pem() != before) {
     spdlog::info("took up new TLS credentials from {}", files_.certificate);
   }

@@ -11,9 +11,11 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "common/base/event_loop.h"
 #include "common/base/folder_watch.h"
+#include "common/tls/tls_pem.h"
 
 namespace xpu {
 
@@ -26,17 +28,13 @@ struct TlsFiles {
   friend bool operator==(const TlsFiles&, const TlsFiles&) = default;
 };
 
-// What is in them.
-struct TlsPem {
-  std::string certificate;
-  std::string key;
-  std::string ca;
-  friend bool operator==(const TlsPem&, const TlsPem&) = default;
-};
-
 // InvalidArgument unless each is PEM, the key belongs to the certificate, and the certificate holds at `now`
 // (in seconds since 1970).
 absl::Status CheckPem(const TlsPem& pem, int64_t now);
+
+// That `address` is not on this machine alone, and there are no credentials for it: nothing is ever served or
+// asked in the clear beyond this machine.
+absl::Status NeedsTls(absl::string_view address);
 
 // The credentials of one side, as its files say at the moment. A change of the files counts for connections
 // that are made after it; those that are there stay. Files that do not belong together, as happens between
@@ -47,6 +45,9 @@ class TlsCredentials {
  public:
   // InvalidArgument, with the path, for a file that cannot be read, and as CheckPem().
   static absl::StatusOr<std::shared_ptr<TlsCredentials>> Load(const TlsFiles& files);
+  // The same for what is served or asked at `address`; InvalidArgument, as NeedsTls(), if files are missing.
+  static absl::StatusOr<std::shared_ptr<TlsCredentials>> LoadFor(absl::string_view address,
+                                                                 const TlsFiles& files);
 
   // From now on takes up what changes in the folders of the files, whether they are written over, replaced,
   // or links that are turned elsewhere. On the loop, or before it runs; the loop must not run any more when

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "common/base/unique_fd.h"
 #include "common/rpc/tls_credentials.h"
 
 namespace xpu::testing {
@@ -19,6 +20,18 @@ class TestAuthority {
  private:
   const std::string folder_;
   const std::string base_;
+};
+
+// A TCP port that nobody else is given for as long as this lives, for a server of the test to listen on.
+class ReservedPort {
+ public:
+  // `address` is numeric, IPv4 or IPv6.
+  explicit ReservedPort(const std::string& address = "127.0.0.1");
+  int port() const { return port_; }
+
+ private:
+  UniqueFd fd_;
+  int port_ = 0;
 };
 
 }  // namespace xpu::testing
