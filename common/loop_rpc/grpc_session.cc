@@ -140,15 +140,17 @@ bool GrpcSession::IsOpen(Stream stream) const {
   return !broken_ && found != streams_.end() && !found->second.finished;
 }
 
-void GrpcSession::EndAll() {
+void GrpcSession::EndAll(const std::string& why) {
   broken_ = true;
+  const absl::Status lost = absl::UnavailableError(
+      absl::StrCat("the connection ended before the answer", why.empty() ? "" : ": ", why));
   while (!streams_.empty()) {
     const auto first = streams_.begin();
     const Stream stream = first->first;
     const State state = std::move(first->second);
     streams_.erase(first);
     if (options_.role == Role::kClient) {
-      events_.ended(stream, {.status = absl::UnavailableError("the connection ended before the answer")});
+      events_.ended(stream, {.status = lost});
     } else if (!state.finished) {
       events_.cancelled(stream);
     }
@@ -156,14 +158,16 @@ void GrpcSession::EndAll() {
 }
 
 GrpcSession::Stream GrpcSession::Call(const std::string& path, std::string_view message,
-                                      std::optional<std::chrono::nanoseconds> timeout) {
+                                      std::optional<std::chrono::nanoseconds> timeout,
+                                      const Metadata& metadata) {
   if (!accepting()) return -1;
   const std::string timeout_text = timeout ? FormatGrpcTimeout(*timeout) : std::string();
-  std::vector<nghttp2_nv> headers = {Header(":method", "POST"),  Header(":scheme", "http"),
-                                     Header(":path", path),      Header(":authority", "localhost"),
+  std::vector<nghttp2_nv> headers = {Header(":method", "POST"),  Header(":scheme", options_.scheme),
+                                     Header(":path", path),      Header(":authority", options_.authority),
                                      Header("te", "trailers"),   Header("content-type", kContentType),
                                      Header("user-agent", "xpu")};
   if (timeout) headers.push_back(Header("grpc-timeout", timeout_text));
+  for (const auto& [name, value] : metadata) headers.push_back(Header(name, value));
   nghttp2_data_provider body{};
   body.source.ptr = this;
   body.read_callback = &OnRead;
@@ -177,7 +181,7 @@ GrpcSession::Stream GrpcSession::Call(const std::string& path, std::string_view 
 }
 
 bool GrpcSession::accepting() const {
-  return !broken_ && nghttp2_session_check_request_allowed(session_) != 0;
+  return !broken_ && !goodbye_ && nghttp2_session_check_request_allowed(session_) != 0;
 }
 
 void GrpcSession::Cancel(Stream stream) {
@@ -367,7 +371,15 @@ int GrpcSession::OnFrame(nghttp2_session*, const nghttp2_frame* frame, void* dat
   auto* self = static_cast<GrpcSession*>(data);
   const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
                    (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS);
-  if (end && self->options_.role == Role::kServer) self->OnRequest(frame->hd.stream_id);
+  if (self->options_.role == Role::kServer) {
+    if (end) self->OnRequest(frame->hd.stream_id);
+    return 0;
+  }
+  const bool settings = frame->hd.type == NGHTTP2_SETTINGS && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0;
+  if (settings && !std::exchange(self->ready_, true) && self->events_.ready) self->events_.ready();
+  if (frame->hd.type == NGHTTP2_GOAWAY && !std::exchange(self->goodbye_, true) && self->events_.goodbye) {
+    self->events_.goodbye();
+  }
   return 0;
 }
 

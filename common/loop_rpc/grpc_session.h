@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -20,12 +21,14 @@
 namespace xpu {
 
 // One end of a connection that speaks gRPC over HTTP/2
-// (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md) in the clear: bytes in, events and bytes
-// out. A call is a stream: one message from the client, any number of them from the server, and a status.
-// Messages are never compressed. It does no I/O and knows no time. Not thread-safe.
+// (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md): bytes in, events and bytes out. A call is
+// a stream: one message from the client, any number of them from the server, and a status. Messages are never
+// compressed. It does no I/O and knows no time. Not thread-safe.
 class GrpcSession {
  public:
   using Stream = int32_t;
+  // Custom metadata of a call, by its name in lower case.
+  using Metadata = std::vector<std::pair<std::string, std::string>>;
 
   enum class Role { kServer, kClient };
 
@@ -59,10 +62,17 @@ class GrpcSession {
     std::function<void(Stream stream, std::string message)> message;
     // A client's: the call is over. Not called for one that was cancelled.
     std::function<void(Stream stream, const End& end)> ended;
+    // A client's, and may be empty: the other end has said its first words, so it takes the connection.
+    std::function<void()> ready;
+    // A client's, and may be empty: the other end takes no more calls on this connection.
+    std::function<void()> goodbye;
   };
 
   struct Options {
     Role role = Role::kServer;
+    // A client's: what its calls say of the way there and of whom they are for.
+    std::string scheme = "http";
+    std::string authority = "localhost";
     // Of a message from the other end, in bytes; a call with a larger one ends with RESOURCE_EXHAUSTED.
     size_t max_message = kGrpcMaxMessage;
     // A server's: of one connection at a time. Further ones are refused unseen, which clients may try again.
@@ -86,12 +96,13 @@ class GrpcSession {
   // there was none.
   bool TellDrained();
   // Ends what is open, as when the connection has gone: `cancelled` and `ended` (not answered) are called.
-  void EndAll();
+  // `why` is for words; empty: nobody knows.
+  void EndAll(const std::string& why = {});
 
   // A client's: begins a call. Negative if the connection takes no more of them, as after the other end has
   // said goodbye.
   Stream Call(const std::string& path, std::string_view message,
-              std::optional<std::chrono::nanoseconds> timeout);
+              std::optional<std::chrono::nanoseconds> timeout, const Metadata& metadata = {});
   // A client's: whether calls can be begun.
   bool accepting() const;
   // Gives up a stream; no event comes for it any more.
@@ -102,7 +113,7 @@ class GrpcSession {
   void Write(Stream stream, std::string_view message);
   void Finish(Stream stream, const absl::Status& status);
 
-  // A server's: takes no calls any more; those that it has go on. The session is over after the last.
+  // No calls are taken, or begun, any more; those that there are go on. The session is over after the last.
   void Drain();
   // Says goodbye, for this end closes the connection.
   void Terminate();
@@ -163,6 +174,9 @@ class GrpcSession {
   std::map<Stream, State> streams_;
   std::vector<Stream> drained_;
   bool broken_ = false;
+  // A client's: what its events have said.
+  bool ready_ = false;
+  bool goodbye_ = false;
 };
 
 // The payload of a status that is sent as the trailer grpc-status-details-bin: a serialised

@@ -68,6 +68,8 @@ void FuzzServer(std::string_view bytes, uint8_t how) {
 
 void FuzzClient(std::string_view bytes, uint8_t how) {
   std::map<Stream, int> ends;
+  int ready = 0, goodbye = 0;
+  GrpcSession* raw = nullptr;
   GrpcSession session(
       {.role = GrpcSession::Role::kClient, .max_message = kMaxMessage},
       {.message = [](Stream, const std::string& message) { Require(message.size() <= kMaxMessage); },
@@ -75,8 +77,19 @@ void FuzzClient(std::string_view bytes, uint8_t how) {
            [&](Stream stream, const GrpcSession::End& end) {
              Require(++ends.at(stream) == 1);
              Require(!end.unseen || !end.answered);
+             // As a client does with what nobody has seen.
+             if (end.unseen && ends.size() < 10) {
+               if (const Stream again = raw->Call("/a.B/C", "x", {}); again >= 0) ends[again] = 0;
+             }
+           },
+       .ready = [&] { Require(++ready == 1); },
+       .goodbye =
+           [&] {
+             Require(++goodbye == 1);
+             Require(!raw->accepting());
            }});
-  for (int i = 0; i < 3; ++i) ends[session.Call("/a.B/C", "x", {})] = 0;
+  raw = &session;
+  for (int i = 0; i < 3; ++i) ends[session.Call("/a.B/C", "x", {}, {{"xpu-claim", "1"}})] = 0;
   std::string out;
   session.TakeOutput(size_t{1} << 20, out);
   Feed(session, bytes, (how & kInSmallPieces) != 0);

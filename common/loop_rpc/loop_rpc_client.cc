@@ -11,16 +11,19 @@
 
 namespace xpu {
 
-LoopRpcClient::LoopRpcClient(EventLoop& loop, std::string socket, const Options& options)
+LoopRpcClient::LoopRpcClient(EventLoop& loop, RpcAddress address, const Options& options)
     : loop_(loop),
-      socket_(std::move(socket)),
+      address_(std::move(address)),
       options_(options),
       backoff_(options.reconnect, std::random_device()()),
       inbox_(loop) {}
 
+LoopRpcClient::LoopRpcClient(EventLoop& loop, std::string socket, const Options& options)
+    : LoopRpcClient(loop, RpcAddress{.socket = std::move(socket)}, options) {}
+
 LoopRpcClient::LoopRpcClient(EventLoop& loop, UniqueFd connected)
-    : LoopRpcClient(loop, std::string(), Options()) {
-  Add(std::move(connected));
+    : LoopRpcClient(loop, RpcAddress(), Options()) {
+  current_ = Add(std::move(connected), nullptr);
 }
 
 LoopRpcClient::~LoopRpcClient() = default;
@@ -36,7 +39,8 @@ uint64_t LoopRpcClient::Stream(const std::string& path, std::string_view request
   Pending& pending = pending_[call];
   pending.path = path;
   pending.request = std::string(request);
-  pending.wait = options.wait_for_ready && !socket_.empty();
+  pending.metadata = options.metadata;
+  pending.wait = options.wait_for_ready && CanConnect();
   pending.message = std::move(message);
   pending.done = std::move(done);
   pending.deadline = absl::InfiniteFuture();
@@ -58,19 +62,24 @@ void LoopRpcClient::Try(uint64_t call) {
   const auto found = pending_.find(call);
   if (found == pending_.end() || found->second.connection != 0 || found->second.over) return;
   Pending& pending = found->second;
-  // A server that closes what it has just taken is not asked without a pause.
-  if (pending.wait && retrying_) return;
-  const uint64_t connection = Connected();
-  if (connection == 0) {
-    if (pending.wait) return RetryLater();
-    return Conclude(call, {.status = absl::UnavailableError(absl::StrCat("nobody serves on ", socket_))});
+  if (Usable() == 0) {
+    // A server that closes what it has just taken is not asked without a pause; but on a socket, who does not
+    // wait learns at once whether there is one.
+    if (!retrying_ || (address_.is_unix() && !pending.wait)) Connect();
+    if (pending.over) return;
+    if (Usable() == 0) {
+      // Its outcome decides.
+      if (connecting_ || pending.wait) return;
+      return Conclude(call, {.status = no_connection_});
+    }
   }
+  const uint64_t connection = Usable();
   std::optional<std::chrono::nanoseconds> timeout;
   if (pending.deadline != absl::InfiniteFuture()) {
     timeout = absl::ToChronoNanoseconds(pending.deadline - absl::Now());
   }
   RpcConnection& chosen = *connections_.at(connection);
-  const RpcConnection::Stream stream = chosen.Call(pending.path, pending.request, timeout);
+  const RpcConnection::Stream stream = chosen.Call(pending.path, pending.request, timeout, pending.metadata);
   if (stream < 0 || !chosen.open()) {
     return Conclude(call, {.status = absl::UnavailableError("the connection takes no more calls")});
   }
@@ -79,17 +88,58 @@ void LoopRpcClient::Try(uint64_t call) {
   streams_[{connection, stream}] = call;
 }
 
-uint64_t LoopRpcClient::Connected() {
-  if (!connections_.empty()) {
-    const auto& [newest, connection] = *connections_.rbegin();
-    if (connection->accepting()) return newest;
+void LoopRpcClient::TryAll() {
+  std::vector<uint64_t> waiting;
+  for (const auto& [call, pending] : pending_) {
+    if (pending.connection == 0) waiting.push_back(call);
   }
-  if (socket_.empty()) return 0;
-  absl::StatusOr<UniqueFd> fd = ConnectToUnixSocket(socket_);
-  return fd.ok() ? Add(*std::move(fd)) : 0;
+  for (const uint64_t call : waiting) Try(call);
 }
 
-uint64_t LoopRpcClient::Add(UniqueFd fd) {
+uint64_t LoopRpcClient::Usable() const {
+  if (current_ == 0 || !connections_.at(current_)->accepting()) return 0;
+  const bool over_tcp = !address_.host.empty();
+  return over_tcp && !ready_ ? 0 : current_;
+}
+
+void LoopRpcClient::Connect() {
+  if (!CanConnect() || connecting_) return;
+  if (current_ != 0 && connections_.at(current_)->accepting()) return;
+  current_ = 0;
+  ready_ = false;
+  if (address_.is_unix()) {
+    absl::StatusOr<UniqueFd> fd = ConnectToUnixSocket(address_.socket);
+    if (!fd.ok()) return ConnectFailed(fd.status());
+    current_ = Add(*std::move(fd), nullptr);
+    // Otherwise its first words are not waited for.
+    if (watcher_ == nullptr) return;
+    connections_.at(current_)->Greet();
+  } else {
+    dial_ = std::make_unique<TcpDial>(loop_, address_.host, address_.port,
+                                      [this](absl::StatusOr<UniqueFd> fd) { Dialled(std::move(fd)); });
+  }
+  connecting_ = true;
+  connect_timer_ = loop_.After(options_.connect_timeout, [this] { ConnectTimedOut(); });
+}
+
+void LoopRpcClient::ConnectTimedOut() {
+  const std::string why = absl::StrCat(address_.ToString(), " did not answer within ",
+                                       absl::FormatDuration(options_.connect_timeout));
+  if (current_ != 0) return connections_.at(current_)->Abort(why);
+  ConnectFailed(absl::UnavailableError(why));
+}
+
+void LoopRpcClient::Dialled(absl::StatusOr<UniqueFd> fd) {
+  dial_.reset();
+  if (!fd.ok()) return ConnectFailed(fd.status());
+  absl::StatusOr<std::unique_ptr<TlsSession>> tls =
+      options_.tls ? options_.tls() : absl::FailedPreconditionError("there are no credentials for TLS");
+  if (!tls.ok()) return ConnectFailed(absl::UnavailableError(tls.status().message()));
+  current_ = Add(*std::move(fd), *std::move(tls));
+  connections_.at(current_)->Greet();
+}
+
+uint64_t LoopRpcClient::Add(UniqueFd fd, std::unique_ptr<TlsSession> tls) {
   const uint64_t id = next_connection_++;
   GrpcSession::Events events;
   events.message = [this, id](RpcConnection::Stream stream, std::string message) {
@@ -98,10 +148,15 @@ uint64_t LoopRpcClient::Add(UniqueFd fd) {
   events.ended = [this, id](RpcConnection::Stream stream, const GrpcSession::End& end) {
     OnEnded(id, stream, end);
   };
+  events.ready = [this, id] { OnReady(id); };
+  events.goodbye = [this, id] { OnGoodbye(id); };
+  GrpcSession::Options options{.role = GrpcSession::Role::kClient, .max_message = options_.max_message};
+  if (tls != nullptr) {
+    options.scheme = "https";
+    options.authority = address_.ToString();
+  }
   connections_[id] = std::make_unique<RpcConnection>(
-      loop_, std::move(fd),
-      GrpcSession::Options{.role = GrpcSession::Role::kClient, .max_message = options_.max_message},
-      std::move(events), [this, id] { OnClosed(id); });
+      loop_, std::move(fd), options, std::move(events), [this, id] { OnClosed(id); }, std::move(tls));
   return id;
 }
 
@@ -116,6 +171,28 @@ void LoopRpcClient::Cancel(uint64_t call) {
   if (const auto where = connections_.find(connection); where != connections_.end()) {
     where->second->Cancel(stream);
   }
+}
+
+void LoopRpcClient::Watch(Watcher watcher) {
+  ++watch_;
+  watcher_ = std::move(watcher);
+  told_.reset();
+  if (watcher_ == nullptr) return;
+  if (ready_) return Tell(true);
+  // The next try tells.
+  if (retrying_) return Tell(false);
+  Connect();
+}
+
+void LoopRpcClient::Renew() {
+  dial_.reset();
+  connect_timer_.Cancel();
+  connecting_ = false;
+  ready_ = false;
+  const uint64_t old = std::exchange(current_, 0);
+  if (old != 0) connections_.at(old)->Drain();
+  if (watcher_ != nullptr) Connect();
+  TryAll();
 }
 
 void LoopRpcClient::OnMessage(uint64_t connection, RpcConnection::Stream stream, std::string message) {
@@ -143,9 +220,16 @@ void LoopRpcClient::OnEnded(uint64_t connection, RpcConnection::Stream stream, c
   streams_.erase(found);
   Pending& pending = pending_.at(call);
   if (end.answered) backoff_.Reset();
-  if (end.unseen && pending.wait) {
-    pending.connection = 0;
-    return RetryLater();
+  if (end.unseen && CanConnect()) {
+    if (pending.wait) {
+      pending.connection = 0;
+      return RetryLater();
+    }
+    // Once more at once, as nothing has come of it.
+    if (!std::exchange(pending.unseen, true)) {
+      pending.connection = 0;
+      return inbox_.post()([this, call] { Try(call); });
+    }
   }
   Reply reply{.answered = end.answered, .status = end.status};
   if (reply.status.ok() && pending.message == nullptr) {
@@ -159,15 +243,72 @@ void LoopRpcClient::OnEnded(uint64_t connection, RpcConnection::Stream stream, c
   Conclude(call, std::move(reply));
 }
 
+void LoopRpcClient::OnReady(uint64_t connection) {
+  if (connection != current_) return;
+  ready_ = true;
+  connecting_ = false;
+  connect_timer_.Cancel();
+  Tell(true);
+  TryAll();
+}
+
+void LoopRpcClient::OnGoodbye(uint64_t connection) {
+  if (connection != current_) return;
+  constexpr char kWhy[] = "the server says goodbye";
+  connecting_ ? ConnectFailed(absl::UnavailableError(kWhy)) : Lost(kWhy);
+}
+
 void LoopRpcClient::OnClosed(uint64_t connection) {
+  const std::string& said = connections_.at(connection)->why_closed();
+  const std::string why = said.empty() ? "the other end has closed the connection" : said;
   // Not in the middle of what the connection is doing.
   inbox_.post()([this, connection] { connections_.erase(connection); });
+  if (connection != current_) return;
+  if (connecting_) return ConnectFailed(absl::UnavailableError(why));
+  Lost(why);
+}
+
+void LoopRpcClient::ConnectFailed(const absl::Status& why) {
+  connecting_ = false;
+  connect_timer_.Cancel();
+  dial_.reset();
+  current_ = 0;
+  no_connection_ = why;
+  Tell(false);
+  bool wanted = watcher_ != nullptr;
+  for (const auto& [call, pending] : pending_) {
+    if (pending.connection != 0 || pending.over) continue;
+    wanted = wanted || pending.wait;
+    if (!pending.wait) Conclude(call, {.status = no_connection_});
+  }
+  if (wanted) RetryLater();
+}
+
+void LoopRpcClient::Lost(const std::string& why) {
+  connecting_ = false;
+  connect_timer_.Cancel();
+  current_ = 0;
+  ready_ = false;
+  no_connection_ = absl::UnavailableError(absl::StrCat("there is no connection: ", why));
+  Tell(false);
+  if (watcher_ != nullptr) RetryLater();
+}
+
+void LoopRpcClient::Tell(bool connected) {
+  if (watcher_ == nullptr || told_ == connected) return;
+  told_ = connected;
+  inbox_.post()([this, watch = watch_, connected] {
+    if (watch != watch_) return;
+    // A copy: it may take itself away.
+    const Watcher tell = watcher_;
+    tell(connected);
+  });
 }
 
 void LoopRpcClient::Conclude(uint64_t call, Reply reply) {
   pending_.at(call).over = true;
   // A server that is there but ends what it takes is not asked again at once.
-  if (!reply.answered && !socket_.empty()) RetryLater();
+  if (!reply.answered) RetryLater();
   inbox_.post()([this, call, reply = std::move(reply)] {
     const auto found = pending_.find(call);
     if (found == pending_.end()) return;
@@ -178,14 +319,11 @@ void LoopRpcClient::Conclude(uint64_t call, Reply reply) {
 }
 
 void LoopRpcClient::RetryLater() {
-  if (std::exchange(retrying_, true)) return;
+  if (!CanConnect() || std::exchange(retrying_, true)) return;
   retry_ = loop_.After(backoff_.Next(), [this] {
     retrying_ = false;
-    std::vector<uint64_t> waiting;
-    for (const auto& [call, pending] : pending_) {
-      if (pending.connection == 0) waiting.push_back(call);
-    }
-    for (const uint64_t call : waiting) Try(call);
+    if (watcher_ != nullptr) Connect();
+    TryAll();
   });
 }
 

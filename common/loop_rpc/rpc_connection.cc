@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 namespace xpu {
@@ -15,10 +16,14 @@ constexpr size_t kPiece = 65536;
 }  // namespace
 
 RpcConnection::RpcConnection(EventLoop& loop, UniqueFd fd, const GrpcSession::Options& options,
-                             GrpcSession::Events events, std::function<void()> closed)
-    : loop_(loop), fd_(std::move(fd)), closed_(std::move(closed)), session_(options, std::move(events)) {
+                             GrpcSession::Events events, std::function<void()> closed,
+                             std::unique_ptr<TlsSession> tls)
+    : loop_(loop),
+      fd_(std::move(fd)),
+      closed_(std::move(closed)),
+      tls_(std::move(tls)),
+      session_(options, std::move(events)) {
   readable_ = loop_.OnReadable(fd_.get(), [this] { Receive(); });
-  // A client's first words go out together with its first call.
   if (options.role == GrpcSession::Role::kServer) Send();
 }
 
@@ -30,9 +35,10 @@ RpcConnection::~RpcConnection() {
 }
 
 RpcConnection::Stream RpcConnection::Call(const std::string& path, std::string_view message,
-                                          std::optional<std::chrono::nanoseconds> timeout) {
+                                          std::optional<std::chrono::nanoseconds> timeout,
+                                          const GrpcSession::Metadata& metadata) {
   if (!open_) return -1;
-  const Stream stream = session_.Call(path, message, timeout);
+  const Stream stream = session_.Call(path, message, timeout, metadata);
   Flush();
   return stream;
 }
@@ -72,25 +78,46 @@ void RpcConnection::Receive() {
   std::array<char, 16384> buffer;
   const ssize_t n = recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (n <= 0) return Close();
-  heard_ = true;
-  busy_ = true;
-  session_.Receive(std::string_view(buffer.data(), static_cast<size_t>(n)));
-  busy_ = false;
+  if (n < 0) return Close(strerror(errno));
+  if (n == 0) return Close("");
+  std::string_view bytes(buffer.data(), static_cast<size_t>(n));
+  absl::Status status;
+  std::string plain;
+  if (tls_ != nullptr) {
+    status = tls_->Receive(bytes, plain);
+    bytes = plain;
+  }
+  // What came before TLS could not go on counts.
+  if (!bytes.empty()) {
+    busy_ = true;
+    session_.Receive(bytes);
+    busy_ = false;
+  }
   Flush();
+  if (!status.ok()) Close(std::string(status.message()));
 }
 
 void RpcConnection::Flush() {
   if (busy_ || !open_) return;
   Send();
-  if (session_.over() && out_.empty()) Close();
+  if (session_.over() && out_.empty()) Close("");
+}
+
+void RpcConnection::FillOutput() {
+  if (tls_ == nullptr) return session_.TakeOutput(kPiece, out_);
+  if (tls_->established()) {
+    std::string plain;
+    session_.TakeOutput(kPiece, plain);
+    tls_->Write(plain);
+  }
+  tls_->TakeOutput(out_);
 }
 
 void RpcConnection::Send() {
   while (true) {
     if (out_.empty()) {
       busy_ = true;
-      session_.TakeOutput(kPiece, out_);
+      FillOutput();
       const bool more = out_.empty() && open_ && session_.TellDrained();
       busy_ = false;
       if (more) continue;
@@ -115,12 +142,13 @@ void RpcConnection::Send() {
   }
 }
 
-void RpcConnection::Close() {
+void RpcConnection::Close(std::string why) {
   if (!std::exchange(open_, false)) return;
+  why_closed_ = std::move(why);
   readable_.Cancel();
   writable_.Cancel();
   busy_ = true;
-  session_.EndAll();
+  session_.EndAll(why_closed_);
   busy_ = false;
   closed_();
 }
