@@ -38,8 +38,7 @@ TEST_F(OvsFlowsTest, PacketsPassOnceTheFlowsAreThereAndNoLongerThanThat) {
   ASSERT_TRUE((*right)->Run({"ip", "addr", "add", "10.0.0.2/24", "dev", "eth0"}).ok());
   ApplyOk({.port_adds = {{"rep1", 1}, {"rep2", 2}},
            .flow_puts = {{{0, 10, "in_port=1"}, "output:2"}, {{0, 10, "in_port=2"}, "output:1"}}});
-  const auto passed = (*left)->Run({"ping", "-c1", "-W10", "10.0.0.2"});
-  EXPECT_TRUE(passed.ok()) << passed.status();
+  EXPECT_TRUE((*left)->Reaches("10.0.0.2").value());
   ApplyOk({.flow_deletes = {{0, 10, "in_port=1"}}});
   ASSERT_EQ(ovs_->AwaitRevalidation(), absl::OkStatus());
   const auto dropped = (*left)->Try({"ping", "-c1", "-W1", "10.0.0.2"});
@@ -90,6 +89,46 @@ TEST_F(OvsFlowsTest, NamesTheFlowThatTheSwitchRefusesAndWhy) {
       AllOf(HasSubstr("table=60,priority=5,ip,nw_dst=10.9.9.9 actions=group:77"), HasSubstr("OFPBAC_")));
   EXPECT_TRUE(Snapshot().flows.empty());
   EXPECT_TRUE(ovs_->DumpFlows(kBridge)->empty());
+}
+
+TEST_F(OvsFlowsTest, ABundleOfFlowsLikeThoseBeforeIsCommittedAtOnce) {
+  ApplyOk({.flow_puts = {{{60, 1, "ip,nw_dst=10.0.0.1"}, "output:1"}}});
+  EXPECT_EQ(switch_->counters().bundles_at_once, 0u);
+  ApplyOk({.flow_puts = {{{61, 9, "ip,nw_dst=10.0.0.2"}, "output:2"},
+                         {{60, 1, "ip,nw_dst=10.0.0.1"}, "output:3"}}});
+  EXPECT_EQ(switch_->counters().bundles_at_once, 1u);
+  ApplyOk({.flow_puts = {{{60, 1, "ip,nw_dst=10.0.0.3"}, "output:1"}, {{60, 1, "arp"}, "output:1"}}});
+  ApplyOk({.flow_deletes = {{60, 1, "ip,nw_dst=10.0.0.1"}}});
+  EXPECT_EQ(switch_->counters().bundles_at_once, 1u) << "something was new in each";
+  ApplyOk({.flow_deletes = {{60, 1, "ip,nw_dst=10.0.0.3"}}});
+  EXPECT_EQ(switch_->counters().bundles_at_once, 2u);
+  EXPECT_EQ(Snapshot().flows,
+            (FlowTable{{{60, 1, "arp"}, "output:1"}, {{61, 9, "ip,nw_dst=10.0.0.2"}, "output:2"}}));
+  // A flow may name only a meter that is there.
+  ApplyOk({.flow_puts = {{{60, 1, "udp"}, absl::StrCat("meter:", kFirstMeter, ",output:1")}},
+           .meter_puts = {{kFirstMeter, {.unit = Meter::Unit::kPackets, .rate = 10, .burst = 10}}}});
+  const ApplyResult result =
+      switch_->Apply({.flow_puts = {{{60, 2, "udp"}, absl::StrCat("meter:", kFirstMeter + 1, ",output:1")}}});
+  EXPECT_EQ(result.flows.code(), absl::StatusCode::kInvalidArgument) << result.flows;
+  EXPECT_EQ(Snapshot().flows.size(), 3u);
+}
+
+TEST_F(OvsFlowsTest, FindsOutWhatOfABundleThatWasTakenForGrantedIsThere) {
+  const FlowKey taken{60, 1, "ip,nw_dst=10.0.0.1"}, beside{60, 1, "ip,nw_dst=10.0.0.2"};
+  // A table of the switch's own, which nobody may write.
+  const FlowKey forbidden{254, 1, "ip,nw_dst=10.0.0.3"};
+  ApplyOk({.flow_puts = {{taken, "output:1"}}});
+  const SwitchPlan plan{.flow_puts = {{beside, "output:1"}, {forbidden, "output:1"}}};
+  EXPECT_EQ(switch_->Apply(plan).flows.code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(observer_->AwaitSnapshot([&](const SwitchSnapshot& snapshot) {
+    return snapshot.flows.size() == ovs_->DumpFlows(kBridge)->size();
+  }));
+  // Now nothing is.
+  ApplyOk({.flow_deletes = {beside}});
+  const ApplyResult again = switch_->Apply(plan);
+  EXPECT_EQ(again.flows.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(again.flows.message()), HasSubstr("table=254"));
+  EXPECT_EQ(Snapshot().flows, (FlowTable{{taken, "output:1"}}));
 }
 
 TEST_F(OvsFlowsTest, NamesTheFlowThatCannotBeParsedAndSendsNothing) {

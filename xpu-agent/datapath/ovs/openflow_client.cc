@@ -6,9 +6,12 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "xpu-agent/datapath/ovs/canonical_flow.h"
+#include "xpu-agent/datapath/ovs/flow_shape.h"
 #include "xpu-agent/datapath/ovs/ovs_c.h"
 
 namespace xpu {
@@ -16,6 +19,8 @@ namespace {
 
 // So much of a bundle is encoded before it goes out, in octets.
 constexpr size_t kBatch = 60'000;
+// Of a bundle with more flows one turn of the switch more does not matter, but to look at each of them would.
+constexpr size_t kSmallBundle = 1000;
 
 bool IsOurs(uint64_t cookie) { return (cookie & kFlowCookieMask) == (kFlowCookie & kFlowCookieMask); }
 
@@ -67,6 +72,7 @@ void OpenFlowClient::AskForMeters() {
 
 void OpenFlowClient::Lost() {
   ready_ = false;
+  taken_shapes_.clear();
   flows_.clear();
   meters_.clear();
   if (step_ == Step::kNone) return;
@@ -198,6 +204,7 @@ absl::Status OpenFlowClient::QueueFlow(const FlowKey& key, const std::string* ac
     bundle_.deletes.push_back(std::move(shown));
   }
   xpu_ovs_flow_clear(&flow);
+  if (!bundle_.is_large) NoteShape(text, actions != nullptr);
   xpu_ovs_bundle_add(message, bundle_.id, next_xid_++, batch);
   ++bundle_.count;
   return absl::OkStatus();
@@ -241,16 +248,49 @@ void OpenFlowClient::BeginFlows() {
   }
   step_ = Step::kAdding;
   bundle_.barrier_xid = 0;
-  bundle_.id = next_xid_;
-  socket_.Send(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_OPEN, bundle_.id, next_xid_++));
+  bundle_.is_large = plan.flow_deletes.size() + plan.flow_puts.size() > kSmallBundle;
+  bundle_.is_familiar = !bundle_.is_large;
+  bundle_.id = next_xid_++;
   bundle_.first_xid = next_xid_;
   (void)QueueMore();
+}
+
+void OpenFlowClient::NoteShape(absl::string_view text, bool is_put) {
+  std::string shape = absl::StrCat(is_put ? "+" : "-", FlowShape(text));
+  // Groups are not ours, so nothing is known of them.
+  const bool is_taken =
+      taken_shapes_.contains(shape) && HasItsMeters(text) && !absl::StrContains(text, "group:");
+  if (is_taken) return;
+  bundle_.is_familiar = false;
+  bundle_.new_shapes.push_back(std::move(shape));
+}
+
+bool OpenFlowClient::HasItsMeters(absl::string_view text) const {
+  static constexpr absl::string_view kAction = "meter:";
+  for (size_t at = text.find(kAction); at != text.npos; at = text.find(kAction, at)) {
+    at += kAction.size();
+    uint32_t id = 0;
+    if (!absl::SimpleAtoi(text.substr(at, text.find_first_not_of("0123456789", at) - at), &id) ||
+        !meters_.contains(id))
+      return false;
+  }
+  return true;
+}
+
+void OpenFlowClient::Commit(ofpbuf** batch) {
+  step_ = Step::kCommitting;
+  bundle_.commit_xid = next_xid_++;
+  xpu_ovs_append(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_COMMIT, bundle_.id, bundle_.commit_xid), batch);
 }
 
 bool OpenFlowClient::QueueMore() {
   if (step_ != Step::kAdding || bundle_.barrier_xid != 0) return false;
   const SwitchPlan& plan = *bundle_.plan;
   ofpbuf* batch = nullptr;
+  // One message more in the way of the switch's attention is one turn of it more, so all that is ready goes
+  // out together.
+  if (bundle_.count == 0)
+    xpu_ovs_append(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_OPEN, bundle_.id, bundle_.id), &batch);
   absl::Status status;
   while (status.ok() && xpu_ovs_message_size(batch) < kBatch) {
     if (bundle_.next_delete < plan.flow_deletes.size()) {
@@ -258,15 +298,21 @@ bool OpenFlowClient::QueueMore() {
     } else if (bundle_.next_put != plan.flow_puts.end()) {
       status = QueueFlow(bundle_.next_put->first, &bundle_.next_put->second, &batch);
       ++bundle_.next_put;
+    } else if (bundle_.is_familiar) {
+      // Nothing of it can be refused by itself, and a commit is all or nothing.
+      Commit(&batch);
+      ++sent_at_once_;
+      break;
     } else {
       // Everything up to the barrier goes out without waiting; an open or an add that the switch refuses is
-      // an error with the message's transaction id that comes before the barrier's reply.
+      // an error with the message's transaction id that comes before the barrier's reply. A commit would not
+      // wait for that, and the rest would come to be.
       bundle_.barrier_xid = next_xid_++;
+      xpu_ovs_append(xpu_ovs_barrier(bundle_.barrier_xid), &batch);
       break;
     }
   }
-  if (batch != nullptr) socket_.Send(batch);
-  if (bundle_.barrier_xid != 0) socket_.Send(xpu_ovs_barrier(bundle_.barrier_xid));
+  socket_.Send(batch);
   if (!status.ok()) {
     bundle_.refused = status;
     AbandonBundle();
@@ -338,10 +384,18 @@ void OpenFlowClient::HandleReply(const xpu_ovs_message& header) {
       AbandonBundle();
       return;
     }
-    step_ = Step::kCommitting;
-    bundle_.commit_xid = next_xid_++;
-    socket_.Send(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_COMMIT, bundle_.id, bundle_.commit_xid));
+    ofpbuf* commit = nullptr;
+    Commit(&commit);
+    socket_.Send(commit);
   } else if (step_ == Step::kCommitting && header.xid == bundle_.commit_xid) {
+    if (!bundle_.refused.ok()) {
+      // It was taken for granted that the switch takes such flows. What it has now is read again, and the
+      // next bundle takes nothing for granted.
+      socket_.Reconnect(
+          absl::StrCat("a part of a bundle was committed only, as ", bundle_.refused.message()));
+      return;
+    }
+    taken_shapes_.insert(bundle_.new_shapes.begin(), bundle_.new_shapes.end());
     TakeOver();
     DeleteMeters();
     FinishBundle(absl::OkStatus());

@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "xpu-agent/datapath/ovs/openflow_socket.h"
 #include "xpu-agent/datapath/switch.h"
 
@@ -51,6 +53,8 @@ class OpenFlowClient {
 
   // Flow mods that were sent since the start.
   uint64_t flow_mods_sent() const { return flow_mods_sent_; }
+  // Bundles that went out together with their commit.
+  uint64_t sent_at_once() const { return sent_at_once_; }
 
  private:
   enum class Step { kNone, kMeters, kAdding, kCommitting };
@@ -71,6 +75,11 @@ class OpenFlowClient {
     uint32_t count = 0;
     std::vector<FlowKey> deletes;
     FlowTable puts;
+    // Shapes that the switch has not taken before, and whether there are none of these.
+    std::vector<std::string> new_shapes;
+    bool is_familiar = true;
+    // Too large to care.
+    bool is_large = false;
     // The first refusal.
     absl::Status refused;
   };
@@ -85,6 +94,12 @@ class OpenFlowClient {
   void AskForMeters();
   void NoteRead();
   void BeginFlows();
+  // The switch has all of the bundle and is to decide.
+  void Commit(ofpbuf** batch);
+  // Notes what the flow's text says of whether the switch will take it.
+  void NoteShape(absl::string_view text, bool is_put);
+  // Whether all meters that the flow sends to are there.
+  bool HasItsMeters(absl::string_view text) const;
   // Queues a part of the bundle; false if there is nothing to queue now.
   bool QueueMore();
   absl::Status QueueFlow(const FlowKey& key, const std::string* actions, ofpbuf** batch);
@@ -112,10 +127,16 @@ class OpenFlowClient {
   MeterTable incoming_meters_;
   bool foreign_change_ = false;
 
+  // Of flows that the switch has taken over this connection (FlowShape()). A bundle of these alone is
+  // committed in one go with its flows: waiting for its flows to be taken first costs a turn of ovs-vswitchd,
+  // which with many ports is long.
+  std::unordered_set<std::string> taken_shapes_;
+
   Step step_ = Step::kNone;
   Bundle bundle_;
   std::optional<absl::Status> bundle_result_;
   uint64_t flow_mods_sent_ = 0;
+  uint64_t sent_at_once_ = 0;
 };
 
 }  // namespace xpu

@@ -77,6 +77,8 @@ struct ofpbuf* xpu_ovs_bundle_control(enum xpu_ovs_bundle_step, uint32_t bundle,
 // Wraps and frees `flow_mod`, and appends the message to `*batch`, which is made if it is null. A batch is
 // sent like one message.
 void xpu_ovs_bundle_add(struct ofpbuf* flow_mod, uint32_t bundle, uint32_t xid, struct ofpbuf** batch);
+// Appends `message` to `*batch` in the same way, and frees it.
+void xpu_ovs_append(struct ofpbuf* message, struct ofpbuf** batch);
 // In octets; 0 of null.
 size_t xpu_ovs_message_size(const struct ofpbuf*);
 struct ofpbuf* xpu_ovs_barrier(uint32_t xid);

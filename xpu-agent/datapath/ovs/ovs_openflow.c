@@ -46,6 +46,10 @@ void xpu_ovs_bundle_add(struct ofpbuf* flow_mod, uint32_t bundle, uint32_t xid, 
       .bundle_id = bundle, .flags = BUNDLE_FLAGS, .msg = finish(flow_mod, xid)->data};
   struct ofpbuf* message = finish(ofputil_encode_bundle_add(VERSION_USED, &add), xid);
   ofpbuf_delete(flow_mod);
+  xpu_ovs_append(message, batch);
+}
+
+void xpu_ovs_append(struct ofpbuf* message, struct ofpbuf** batch) {
   if (!*batch) {
     *batch = message;
     return;

@@ -81,7 +81,9 @@ class OvsSwitch::Thread {
   // Runs the plan; `done` is notified when `result` is filled in.
   void StartApply(const SwitchPlan& plan, ApplyResult* result, absl::Notification* done);
 
-  OvsSwitch::Counters counters() const { return {.flow_mods = flow_mods_, .wakeups = wakeups_}; }
+  OvsSwitch::Counters counters() const {
+    return {.flow_mods = flow_mods_, .wakeups = wakeups_, .bundles_at_once = bundles_at_once_};
+  }
 
  private:
   // One Apply() under way.
@@ -117,6 +119,7 @@ class OvsSwitch::Thread {
   std::atomic<bool> started_ = false;
   std::atomic<uint64_t> wakeups_ = 0;
   std::atomic<uint64_t> flow_mods_ = 0;
+  std::atomic<uint64_t> bundles_at_once_ = 0;
 
   // On the thread only.
   bool stop_ = false;
@@ -218,6 +221,7 @@ void OvsSwitch::Thread::AdvanceJob() {
     if (auto status = openflow_->TakeBundleResult()) {
       job_->result->flows = *status;
       flow_mods_ = openflow_->flow_mods_sent();
+      bundles_at_once_ = openflow_->sent_at_once();
       StartPorts();
     } else if (late) {
       job_->result->flows = absl::DeadlineExceededError("the switch has not confirmed the flows in time");

@@ -48,6 +48,8 @@ class OvsSwitch : public Switch {
     uint64_t flow_mods = 0;
     // How often the thread woke up.
     uint64_t wakeups = 0;
+    // Bundles whose commit did not wait for the switch to take their flows first.
+    uint64_t bundles_at_once = 0;
   };
   Counters counters() const;
 
