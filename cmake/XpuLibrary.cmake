@@ -5,7 +5,7 @@
 # configures. As a library must exist before it is named, there are no cycles either.
 #
 #   layer 0  proto/, common/base, common/json, common/log  words of the project, no I/O
-#   layer 1  common/sys, common/sqlite, common/api   the kernel, files, kinds
+#   layer 1  common/sys, common/sqlite, common/tls, common/api   the kernel, files, OpenSSL, kinds
 #   layer 2  common/http, common/rpc, common/kube, common/opi, common/ctrl   talking to others
 #   layer 3  models, planners, journals, inventories  what a process knows
 #   layer 4  services, controllers, attach, sessions  what a process does
@@ -53,11 +53,45 @@ function(xpu_library name)
   endif()
 endfunction()
 
-# xpu_binary(NAME SRCS ... DEPS ... [STATIC]): a program, built into bin/.
+# Refuses a program that links one of the libraries in ARGN, by whatever way.
+function(xpu_check_without program)
+  set(seen ${program})
+  set(queue ${program})
+  set(way_of_${program} ${program})
+  while(queue)
+    list(POP_FRONT queue target)
+    set(libraries "")
+    foreach(property LINK_LIBRARIES INTERFACE_LINK_LIBRARIES)
+      get_target_property(found ${target} ${property})
+      if(found)
+        list(APPEND libraries ${found})
+      endif()
+    endforeach()
+    foreach(library IN LISTS libraries)
+      # What a library of archives needs itself.
+      string(REGEX REPLACE "^\\$<LINK_ONLY:(.*)>$" "\\1" library "${library}")
+      if(library IN_LIST ARGN)
+        message(FATAL_ERROR "${program} must not link ${library}, but does: ${way_of_${target}} -> ${library}. "
+                            "Put what needs it into a library of its own")
+      endif()
+      if(TARGET "${library}" AND NOT library IN_LIST seen)
+        list(APPEND seen ${library})
+        list(APPEND queue ${library})
+        set(way_of_${library} "${way_of_${target}} -> ${library}")
+      endif()
+    endforeach()
+  endwhile()
+endfunction()
+
+# xpu_binary(NAME SRCS ... DEPS ... [STATIC] [WITHOUT libraries]): a program, built into bin/. WITHOUT names what it
+# must not link, not by way of its libraries either: it would be in its memory.
 function(xpu_binary name)
-  cmake_parse_arguments(A "STATIC" "" "SRCS;DEPS" ${ARGN})
+  cmake_parse_arguments(A "STATIC" "" "SRCS;DEPS;WITHOUT" ${ARGN})
   add_executable(${name} ${A_SRCS})
   target_link_libraries(${name} PRIVATE ${A_DEPS})
+  if(A_WITHOUT)
+    xpu_check_without(${name} ${A_WITHOUT})
+  endif()
   if(A_STATIC)
     target_link_options(${name} PRIVATE -static)
     # Read by xpu_proto: which protobuf library it takes.

@@ -3,6 +3,7 @@ set(expected_up "arrows point down only")
 set(expected_sideways_forward "is not declared yet")
 set(expected_undeclared "is not declared yet")
 set(expected_no_layer "needs a LAYER")
+set(expected_without_reached "program must not link heavy, but does: program -> xpu_c -> xpu_b -> heavy")
 
 file(REMOVE_RECURSE ${WORK_DIR})
 execute_process(
