@@ -104,6 +104,11 @@ absl::StatusOr<Resource> CutStore::Patch(const ResourceKind& kind, const Resourc
   return Pass(true, [&] { return store_.Patch(kind, name, type, patch); });
 }
 
+absl::StatusOr<Resource> CutStore::Apply(const ResourceKind& kind, const Resource& object,
+                                         const ApplyOptions& options) {
+  return Pass(true, [&] { return store_.Apply(kind, object, options); });
+}
+
 absl::Status CutStore::Delete(const ResourceKind& kind, const ResourceName& name,
                               const DeleteOptions& options) {
   return Pass(true, [&] { return store_.Delete(kind, name, options); });

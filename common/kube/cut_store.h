@@ -42,6 +42,8 @@ class CutStore : public ResourceStore {
   absl::StatusOr<Resource> UpdateStatus(const ResourceKind& kind, const Resource& object) override;
   absl::StatusOr<Resource> Patch(const ResourceKind& kind, const ResourceName& name, PatchType type,
                                  const nlohmann::json& patch) override;
+  absl::StatusOr<Resource> Apply(const ResourceKind& kind, const Resource& object,
+                                 const ApplyOptions& options) override;
   absl::Status Delete(const ResourceKind& kind, const ResourceName& name,
                       const DeleteOptions& options = {}) override;
   absl::StatusOr<std::unique_ptr<Watcher>> Watch(const ResourceKind& kind, const std::string& ns,

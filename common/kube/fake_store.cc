@@ -163,6 +163,9 @@ absl::StatusOr<Resource> FakeStore::DoUpdate(const ResourceKind& kind, const Res
   }
   if (after == before) return before;
   if (validator_) XPU_RETURN_IF_ERROR(validator_(kind, after, &before));
+  if (const auto owners = owners_.find(key); owners != owners_.end()) {
+    owners->second.Updated(kind, before, after);
+  }
   if (Desired(after) != Desired(before)) after["metadata"]["generation"] = GenerationOf(before) + 1;
   if (IsBeingDeleted(after) && after["metadata"].value("finalizers", Resource::array()).empty()) {
     return Commit(key, after, nullptr);
@@ -195,6 +198,47 @@ absl::StatusOr<Resource> FakeStore::DoPatch(const ResourceKind& kind, const Reso
   }
   if (NameOf(object) != name) return absl::InvalidArgumentError("metadata.name: a patch may not change it");
   return DoUpdate(kind, object, false);
+}
+
+absl::StatusOr<Resource> FakeStore::Apply(const ResourceKind& kind, const Resource& object,
+                                          const ApplyOptions& options) {
+  const std::optional<Fault> fault = Enter(Call::kApply, kind, NameOf(object));
+  if (fault && !fault->after_effect) return fault->status;
+  absl::MutexLock lock(&mu_);
+  absl::StatusOr<Resource> applied = DoApply(kind, object, options);
+  return fault ? fault->status : applied;
+}
+
+absl::StatusOr<Resource> FakeStore::DoApply(const ResourceKind& kind, const Resource& object,
+                                            const ApplyOptions& options) {
+  if (options.field_manager.empty()) return absl::InvalidArgumentError("fieldManager: Required value");
+  XPU_RETURN_IF_ERROR(CheckObject(kind, object));
+  const Key key(Collection(kind), NameOf(object));
+  const auto it = objects_.find(key);
+  if (it == objects_.end()) {
+    if (options.status) return absl::NotFoundError(Say(kind, key.second) + " not found");
+    if (!UidOf(object).empty() || !VersionOf(object).empty()) {
+      return absl::AbortedError(Say(kind, key.second) + " is not there any more");
+    }
+    FieldOwners owners;
+    XPU_RETURN_IF_ERROR(owners.Apply(kind, MakeResource(kind, key.second), object, options).status());
+    absl::StatusOr<Resource> made = DoCreate(kind, object);
+    if (made.ok()) owners_.insert_or_assign(key, std::move(owners));
+    return made;
+  }
+  const auto known = owners_.find(key);
+  FieldOwners owners =
+      known == owners_.end() ? FieldOwners::BeforeFirstApply(kind, it->second) : known->second;
+  XPU_ASSIGN_OR_RETURN(Resource merged, owners.Apply(kind, it->second, object, options));
+  for (const char* precondition : {"uid", "resourceVersion"}) {
+    merged["metadata"].erase(precondition);
+    if (object["metadata"].contains(precondition))
+      merged["metadata"][precondition] = object["metadata"][precondition];
+  }
+  absl::StatusOr<Resource> written = DoUpdate(kind, merged, options.status);
+  // After what the update would say of it.
+  if (written.ok() && objects_.contains(key)) owners_.insert_or_assign(key, std::move(owners));
+  return written;
 }
 
 absl::Status FakeStore::Delete(const ResourceKind& kind, const ResourceName& name,
@@ -237,6 +281,7 @@ Resource FakeStore::Commit(const Key& key, Resource before, Resource after) {
   const Resource result = shown;
   if (after.is_null()) {
     objects_.erase(key);
+    owners_.erase(key);
   } else {
     objects_[key] = after;
   }

@@ -13,6 +13,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "common/base/clock.h"
+#include "common/kube/field_owners.h"
 #include "common/kube/resource_store.h"
 
 namespace xpu {
@@ -22,7 +23,7 @@ namespace xpu {
 // does not validate unless told to. Each watch has a thread of its own that calls the callbacks.
 class FakeStore : public ResourceStore {
  public:
-  enum class Call { kCreate, kGet, kList, kUpdate, kUpdateStatus, kPatch, kDelete, kWatch };
+  enum class Call { kCreate, kGet, kList, kUpdate, kUpdateStatus, kPatch, kApply, kDelete, kWatch };
   struct Fault {
     absl::Status status;
     // The call does its work and then fails, as when the answer is lost on the way.
@@ -45,6 +46,8 @@ class FakeStore : public ResourceStore {
   absl::StatusOr<Resource> UpdateStatus(const ResourceKind& kind, const Resource& object) override;
   absl::StatusOr<Resource> Patch(const ResourceKind& kind, const ResourceName& name, PatchType type,
                                  const nlohmann::json& patch) override;
+  absl::StatusOr<Resource> Apply(const ResourceKind& kind, const Resource& object,
+                                 const ApplyOptions& options) override;
   absl::Status Delete(const ResourceKind& kind, const ResourceName& name,
                       const DeleteOptions& options = {}) override;
   // A watch must end before the store does.
@@ -97,6 +100,8 @@ class FakeStore : public ResourceStore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<Resource> DoPatch(const ResourceKind& kind, const ResourceName& name, PatchType type,
                                    const nlohmann::json& patch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<Resource> DoApply(const ResourceKind& kind, const Resource& object,
+                                   const ApplyOptions& options) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status DoDelete(const ResourceKind& kind, const ResourceName& name, const DeleteOptions& options)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Writes `after` (null: removes it) under a new version, and tells the watches.
@@ -105,6 +110,8 @@ class FakeStore : public ResourceStore {
   Clock& clock_;
   mutable absl::Mutex mu_;
   std::map<Key, Resource> objects_ ABSL_GUARDED_BY(mu_);
+  // Of objects that were ever applied.
+  std::map<Key, FieldOwners> owners_ ABSL_GUARDED_BY(mu_);
   int64_t version_ ABSL_GUARDED_BY(mu_) = 100;
   int64_t compacted_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t next_uid_ ABSL_GUARDED_BY(mu_) = 1;

@@ -1,6 +1,7 @@
 #include "common/kube/fake_store.h"
 
 #include "common/kube/resource_store_contract.h"
+#include "common/kube/writers_contract.h"
 
 namespace xpu {
 namespace {

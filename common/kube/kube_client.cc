@@ -1,5 +1,6 @@
 #include "common/kube/kube_client.h"
 
+#include <cerrno>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -7,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/base/status_macros.h"
+#include "common/kube/field_selection.h"
 #include "common/kube/http_engine.h"
 #include "common/kube/kube_errors.h"
 #include "common/kube/kube_urls.h"
@@ -22,6 +24,8 @@ constexpr int kListTries = 3;
 constexpr char kJson[] = "application/json";
 constexpr char kMergePatch[] = "application/merge-patch+json";
 constexpr char kJsonPatch[] = "application/json-patch+json";
+// JSON is YAML.
+constexpr char kApplyPatch[] = "application/apply-patch+yaml";
 
 absl::Status CheckName(const ResourceKind& kind, const ResourceName& name) {
   // An empty name would address the collection.
@@ -63,31 +67,35 @@ class KubeClientImpl : public KubeClient {
 
   absl::StatusOr<ResourceList> List(const ResourceKind& kind, const std::string& ns,
                                     const ListOptions& options) override {
+    XPU_ASSIGN_OR_RETURN(FieldSelection selection, selections_.For(kind, options));
     absl::StatusOr<ResourceList> list;
     for (int i = 0; i < kListTries; ++i) {
-      list = ListPages(kind, ns, options);
+      list = ListPages(kind, ns, selection);
       // Forgotten between two pages: from the beginning.
-      if (!absl::IsOutOfRange(list.status())) break;
+      if (absl::IsOutOfRange(list.status())) continue;
+      if (!selections_.IsRefusal(kind, selection, list.status())) break;
+      XPU_ASSIGN_OR_RETURN(selection, selections_.For(kind, options));
     }
     return list;
   }
 
   absl::StatusOr<ResourceList> ListPages(const ResourceKind& kind, const std::string& ns,
-                                         const ListOptions& options) {
+                                         const FieldSelection& selection) {
     ResourceList list;
     std::string next;
     do {
-      XPU_ASSIGN_OR_RETURN(Resource page,
-                           Ask("GET", absl::StrCat(CollectionPath(kind, ns),
-                                                   QueryOf({{"labelSelector", options.label_selector},
-                                                            {"fieldSelector", options.field_selector},
-                                                            {"limit", kPageSize},
-                                                            {"continue", next}}))));
+      XPU_ASSIGN_OR_RETURN(
+          Resource page,
+          Ask("GET", absl::StrCat(CollectionPath(kind, ns), QueryOf({{"labelSelector", selection.labels},
+                                                                     {"fieldSelector", selection.fields},
+                                                                     {"limit", kPageSize},
+                                                                     {"continue", next}}))));
       if (page.contains("items") && page["items"].is_array()) {
         for (Resource& item : page["items"]) {
           // Lists of the core group leave out what the list's own kind says.
           if (!item.contains("kind")) item["kind"] = kind.kind;
           if (!item.contains("apiVersion")) item["apiVersion"] = kind.ApiVersion();
+          if (!selection.rest.Matches(item)) continue;
           list.items.push_back(std::move(item));
         }
       }
@@ -114,6 +122,23 @@ class KubeClientImpl : public KubeClient {
     return Ask("PATCH", ObjectPath(kind, name), type == PatchType::kMerge ? kMergePatch : kJsonPatch, &patch);
   }
 
+  absl::StatusOr<Resource> Apply(const ResourceKind& kind, const Resource& object,
+                                 const ApplyOptions& options) override {
+    XPU_RETURN_IF_ERROR(CheckName(kind, NameOf(object)));
+    if (options.field_manager.empty()) {
+      return absl::InvalidArgumentError(
+          "an apply needs a field manager: the name by which its fields are owned");
+    }
+    Resource said = object;
+    // Who owns what is the server's to say.
+    if (said["metadata"].is_object()) said["metadata"].erase("managedFields");
+    return Ask("PATCH",
+               absl::StrCat(ObjectPath(kind, NameOf(object), options.status ? "status" : ""),
+                            QueryOf({{"fieldManager", options.field_manager},
+                                     {"force", options.force ? "true" : ""}})),
+               kApplyPatch, &said);
+  }
+
   absl::Status Delete(const ResourceKind& kind, const ResourceName& name,
                       const DeleteOptions& options) override {
     XPU_RETURN_IF_ERROR(CheckName(kind, name));
@@ -133,13 +158,18 @@ class KubeClientImpl : public KubeClient {
     if (resource_version.empty()) {
       return absl::InvalidArgumentError("a watch needs the resourceVersion of a list to start from");
     }
+    XPU_ASSIGN_OR_RETURN(const FieldSelection selection, selections_.For(kind, options));
     HttpCall request;
-    request.target =
-        absl::StrCat(CollectionPath(kind, ns), QueryOf({{"watch", "true"},
-                                                        {"allowWatchBookmarks", "true"},
-                                                        {"resourceVersion", resource_version},
-                                                        {"labelSelector", options.label_selector},
-                                                        {"fieldSelector", options.field_selector}}));
+    request.target = absl::StrCat(CollectionPath(kind, ns), QueryOf({{"watch", "true"},
+                                                                     {"allowWatchBookmarks", "true"},
+                                                                     {"resourceVersion", resource_version},
+                                                                     {"labelSelector", selection.labels},
+                                                                     {"fieldSelector", selection.fields}}));
+    if (!selection.rest.everything() && callbacks.event) {
+      callbacks.event = [inner = std::move(callbacks.event), selection](const WatchEvent& event) {
+        inner(selection.Select(event));
+      };
+    }
     XPU_ASSIGN_OR_RETURN(const KubeIdentity identity, AddHeaders(request, ""));
     // What the engine's thread gathers: lines of a stream, or the words of a refusal.
     struct Reading {
@@ -159,12 +189,18 @@ class KubeClientImpl : public KubeClient {
       }
       return true;
     };
-    io.done = [this, reading, sink, identity, target = request.target](absl::StatusOr<HttpAnswer> response) {
+    io.done = [this, reading, sink, identity, kind, selection,
+               target = request.target](absl::StatusOr<HttpAnswer> response) {
       absl::Status end = response.status();
       if (end.ok() && response->code != 200) {
         end = FromHttpError(response->code, reading->refusal, "GET " + target, response->retry_after);
         // Who watches tries again, with another identity if there is one.
         if (absl::IsUnauthenticated(end) && credentials_ != nullptr) credentials_->Refused(identity);
+        if (selections_.IsRefusal(kind, selection, end)) {
+          end = absl::UnavailableError(
+              absl::StrCat("the server cannot select ", kind.plural,
+                           " by fields; their next watch is without: ", end.message()));
+        }
       }
       dispatcher_.PostEnd(sink, std::move(end));
     };
@@ -182,6 +218,8 @@ class KubeClientImpl : public KubeClient {
   // Shows who asks, and says who that is.
   absl::StatusOr<KubeIdentity> AddHeaders(HttpCall& request, const char* content_type) {
     request.headers.push_back(absl::StrCat("Accept: ", kJson));
+    // By which servers call who has written a field (metadata.managedFields), and their logs who has asked.
+    request.headers.push_back(absl::StrCat("User-Agent: ", program_invocation_short_name));
     if (*content_type != '\0') request.headers.push_back(absl::StrCat("Content-Type: ", content_type));
     if (credentials_ == nullptr) return KubeIdentity();
     XPU_ASSIGN_OR_RETURN(KubeIdentity identity, credentials_->Get());
@@ -233,6 +271,7 @@ class KubeClientImpl : public KubeClient {
 
   const std::shared_ptr<KubeCredentials> credentials_;
   const absl::Duration deadline_;
+  FieldSelections selections_;
   WatchDispatcher dispatcher_;  // outlives the engine, which posts to it
   std::unique_ptr<HttpEngine> engine_;
 };

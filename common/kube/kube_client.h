@@ -13,6 +13,10 @@ namespace xpu {
 // A ResourceStore behind the Kubernetes API: kube-apiserver or xpu-apiserver. Connections are kept open, made
 // again by themselves, and all served by one thread; watch callbacks run on a second one, in order.
 //
+// A server that cannot select by fields that a kind declares (ListOptions::labels_of_fields) is found out by
+// its refusal; from then on the client selects itself, from pages and events as they come, and holds nothing
+// of the rest.
+//
 // Watch() answers at once; that the server cannot be reached or refuses is told by `ended`. A watch must go
 // away before its client.
 class KubeClient : public ResourceStore {

@@ -1,10 +1,12 @@
 #include "common/kube/kube_client.h"
 
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "common/kube/kube_errors.h"
@@ -98,6 +100,11 @@ TEST_F(KubeClientTest, CallsAreTheRequestsOfTheApi) {
       << "no object";
   ASSERT_TRUE(client_->Delete(kNetworks, name).ok());
   ASSERT_TRUE(client_->List(kNetworks, "", {"app=x", "spec.card=c"}).ok());
+  Resource applied = Blue();
+  applied["metadata"]["managedFields"] = Resource::array({Resource::object()});
+  EXPECT_EQ(*client_->Apply(kNetworks, applied, {.field_manager = "me"}), Blue());
+  ASSERT_TRUE(
+      client_->Apply(kNetworks, Blue(), {.field_manager = "a b", .force = true, .status = true}).ok());
   std::vector<std::string> lines;
   for (const Request& request : server_->requests()) lines.push_back(request.method + " " + request.target);
   const std::string base = kBase;
@@ -105,10 +112,15 @@ TEST_F(KubeClientTest, CallsAreTheRequestsOfTheApi) {
                                  "PUT " + base + "/blue/status", "PATCH " + base + "/blue",
                                  "PATCH " + base + "/blue", "DELETE " + base + "/blue",
                                  "GET /apis/xpu.opiproject.org/v1alpha1/networks?labelSelector=app%3Dx&"
-                                 "fieldSelector=spec.card%3Dc&limit=500"));
+                                 "fieldSelector=spec.card%3Dc&limit=500",
+                                 "PATCH " + base + "/blue?fieldManager=me",
+                                 "PATCH " + base + "/blue/status?fieldManager=a%20b&force=true"));
   EXPECT_THAT(server_->requests()[0].headers, HasSubstr("content-type: application/json"));
   EXPECT_THAT(server_->requests()[4].headers, HasSubstr("content-type: application/merge-patch+json"));
   EXPECT_THAT(server_->requests()[5].headers, HasSubstr("content-type: application/json-patch+json"));
+  EXPECT_THAT(server_->requests()[8].headers, HasSubstr("content-type: application/apply-patch+yaml"));
+  EXPECT_THAT(server_->requests()[0].headers,
+              HasSubstr(absl::StrCat("user-agent: ", absl::AsciiStrToLower(program_invocation_short_name))));
   EXPECT_EQ(server_->connections(), 1) << "the connection is kept";
 }
 
@@ -120,6 +132,92 @@ TEST_F(KubeClientTest, ErrorsCarryTheServersWords) {
   const absl::Status status = client_->Create(kNetworks, Blue()).status();
   EXPECT_TRUE(absl::IsInvalidArgument(status));
   EXPECT_EQ(status.message(), "spec.vni: too big");
+}
+
+TEST_F(KubeClientTest, FieldsOfOthersAreNotAnObjectThatHasChanged) {
+  Serve([](const Request&) {
+    return ScriptServer::Respond(409, R"({"kind": "Status", "reason": "Conflict",
+        "message": "Apply failed with 1 conflict: conflict with \"ann\" using xpu.opiproject.org/v1alpha1: .spec.mtu",
+        "details": {"causes": [{"reason": "FieldManagerConflict", "field": ".spec.mtu"}]}})");
+  });
+  const absl::Status status = client_->Apply(kNetworks, Blue(), {.field_manager = "me"}).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(status.message(), HasSubstr("conflict with \"ann\""));
+}
+
+TEST_F(KubeClientTest, AnApplyNeedsAManager) {
+  Serve([](const Request&) { return ScriptServer::Respond(200, "{}"); });
+  EXPECT_TRUE(absl::IsInvalidArgument(client_->Apply(kNetworks, Blue(), {}).status()));
+  EXPECT_TRUE(server_->requests().empty());
+}
+
+// A kube-apiserver before 1.31: it selects CRDs by name and namespace only.
+ScriptServer::Reply AsOldServersDo(const Request& request) {
+  if (request.target.find("fieldSelector=spec") != std::string::npos) {
+    return ScriptServer::Respond(400, R"({"kind": "Status", "code": 400, "reason": "BadRequest",
+                                          "message": "field label not supported: spec.host"})");
+  }
+  if (request.target.find("watch=true") != std::string::npos) {
+    const auto line = [](const char* type, const char* name, const char* host, int version) {
+      return Resource({{"type", type},
+                       {"object",
+                        {{"metadata", {{"name", name}, {"resourceVersion", std::to_string(version)}}},
+                         {"spec", {{"host", host}}}}}})
+                 .dump() +
+             "\n";
+    };
+    return {{ScriptServer::ChunkedHead(200),
+             ScriptServer::Chunk(line("ADDED", "mine", "here", 6) + line("ADDED", "other", "there", 7) +
+                                 line("MODIFIED", "mine", "there", 8) + line("DELETED", "other", "there", 9) +
+                                 line("ADDED", "last", "here", 10)),
+             "0\r\n\r\n"}};
+  }
+  return ScriptServer::Respond(200, R"({"metadata": {"resourceVersion": "5"},
+      "items": [{"metadata": {"name": "mine"}, "spec": {"host": "here"}},
+                {"metadata": {"name": "other"}, "spec": {"host": "there"}}]})");
+}
+const ResourceKind kNetdevs = {"xpu.opiproject.org", "v1alpha1", "Netdev", "netdevs"};
+const ListOptions kMine = {.field_selector = "spec.host=here", .labels_of_fields = "host=here"};
+
+TEST_F(KubeClientTest, WhereAServerCannotSelectByFieldsTheClientDoesAndLabelsHelp) {
+  Serve(&AsOldServersDo);
+  for (int i = 0; i < 2; ++i) {
+    const auto list = client_->List(kNetdevs, "", kMine);
+    ASSERT_TRUE(list.ok()) << list.status();
+    ASSERT_EQ(list->items.size(), 1u);
+    EXPECT_EQ(NameOf(list->items[0]).name, "mine");
+  }
+  watcher_ = client_->Watch(kNetdevs, "", "5", kMine, recorder_.callbacks()).value();
+  EXPECT_EQ(recorder_.WaitForEnd(), absl::OkStatus());
+  const std::vector<WatchEvent> events = recorder_.WaitForEvents(3);
+  EXPECT_THAT(WatchRecorder::Lines(events), ElementsAre("ADDED mine", "DELETED mine", "ADDED last"));
+  std::vector<std::string> queries;
+  for (const Request& request : server_->requests()) {
+    queries.push_back(request.target.substr(request.target.find('?') + 1));
+  }
+  // It is found out once.
+  EXPECT_THAT(queries,
+              ElementsAre("fieldSelector=spec.host%3Dhere&limit=500", "labelSelector=host%3Dhere&limit=500",
+                          "labelSelector=host%3Dhere&limit=500",
+                          "watch=true&allowWatchBookmarks=true&resourceVersion=5&labelSelector=host%3Dhere"));
+}
+
+TEST_F(KubeClientTest, AWatchThatFindsOutEndsAndIsAskedForAgain) {
+  Serve(&AsOldServersDo);
+  watcher_ = client_->Watch(kNetdevs, "", "5", kMine, recorder_.callbacks()).value();
+  EXPECT_TRUE(absl::IsUnavailable(recorder_.WaitForEnd().value()));
+  WatchRecorder again;
+  watcher_ = client_->Watch(kNetdevs, "", "5", kMine, again.callbacks()).value();
+  EXPECT_EQ(again.WaitForEnd(), absl::OkStatus());
+  EXPECT_THAT(WatchRecorder::Lines(again.WaitForEvents(3)),
+              ElementsAre("ADDED mine", "DELETED mine", "ADDED last"));
+}
+
+TEST_F(KubeClientTest, AFieldThatTheKindDoesNotDeclareIsRefusedByEveryServer) {
+  Serve(&AsOldServersDo);
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(client_->List(kNetdevs, "", {.field_selector = "spec.mac=x"}).status()));
+  EXPECT_EQ(server_->requests().size(), 1u);
 }
 
 TEST_F(KubeClientTest, AnAnswerThatIsNoObjectIsAnError) {

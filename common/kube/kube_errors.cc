@@ -1,5 +1,7 @@
 #include "common/kube/kube_errors.h"
 
+#include <algorithm>
+
 #include "absl/strings/cord.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -37,6 +39,18 @@ absl::StatusCode CodeFor(int code, const std::string& reason) {
   }
 }
 
+// Somebody else owns fields of an apply: reading the object again does not help.
+bool IsFieldConflict(const nlohmann::json& status) {
+  const auto details = status.find("details");
+  if (details == status.end() || !details->is_object()) return false;
+  const auto causes = details->find("causes");
+  if (causes == details->end() || !causes->is_array()) return false;
+  return std::any_of(causes->begin(), causes->end(), [](const nlohmann::json& cause) {
+    const auto reason = cause.is_object() ? cause.find("reason") : cause.end();
+    return cause.is_object() && reason != cause.end() && *reason == "FieldManagerConflict";
+  });
+}
+
 std::string StringOf(const nlohmann::json& status, const char* key) {
   const auto it = status.find(key);
   return it != status.end() && it->is_string() ? it->get<std::string>() : "";
@@ -51,6 +65,7 @@ absl::Status FromKubeStatus(const nlohmann::json& status) {
   const std::string reason = StringOf(status, "reason");
   std::string message = StringOf(status, "message");
   if (message.empty()) message = reason.empty() ? absl::StrCat("the server answered ", number) : reason;
+  if (number == 409 && IsFieldConflict(status)) return absl::FailedPreconditionError(message);
   return absl::Status(CodeFor(number, reason), message);
 }
 

@@ -46,6 +46,20 @@ struct ListOptions {
   std::string label_selector;
   // As kubectl's --field-selector, e.g. "spec.host=node-1"; empty for all.
   std::string field_selector;
+  // Labels that all objects of that field_selector have. Asked for in its place where the server cannot
+  // select by fields that the kind declares (CustomResourceDefinitions before Kubernetes 1.31), so that it
+  // sends less; who asked gets what field_selector says either way.
+  std::string labels_of_fields;
+};
+
+// One manager's say of an object's fields (Kubernetes, "Server-Side Apply").
+struct ApplyOptions {
+  // Who says it: owns the fields that it has named last, and those alone.
+  std::string field_manager;
+  // Fields of other managers that would become different are taken over; else they are a conflict.
+  bool force = false;
+  // Of the status and nothing else; without, of everything else.
+  bool status = false;
 };
 
 // What a deletion must find, or it is Aborted; empty for any.
@@ -62,8 +76,9 @@ struct DeleteOptions {
 //
 // Errors are the API's, as absl codes, and carry the server's message:
 //   NotFound, AlreadyExists; InvalidArgument (422 and 400: the message names the field's path);
-//   Aborted (409: the object has changed, read again); OutOfRange (410: the version is too old, list again);
-//   PermissionDenied, Unauthenticated; ResourceExhausted (429); Unavailable (no answer, 5xx);
+//   Aborted (409: the object has changed, read again); FailedPrecondition (409 of an Apply: the message names
+//   fields and who owns them, and reading again does not help); OutOfRange (410: the version is too old, list
+//   again); PermissionDenied, Unauthenticated; ResourceExhausted (429); Unavailable (no answer, 5xx);
 //   DeadlineExceeded.
 class ResourceStore {
  public:
@@ -79,6 +94,12 @@ class ResourceStore {
   virtual absl::StatusOr<Resource> UpdateStatus(const ResourceKind& kind, const Resource& object) = 0;
   virtual absl::StatusOr<Resource> Patch(const ResourceKind& kind, const ResourceName& name, PatchType type,
                                          const nlohmann::json& patch) = 0;
+  // Sets the fields that `object` has, makes the object if it is not there (not of status: NotFound), and
+  // takes away what this manager has applied before, names no more and nobody else owns. One request,
+  // whatever others write meanwhile. With metadata.resourceVersion only as it was read, else Aborted; with
+  // metadata.uid it makes none, and of another object it changes the status at most.
+  virtual absl::StatusOr<Resource> Apply(const ResourceKind& kind, const Resource& object,
+                                         const ApplyOptions& options) = 0;
   // With finalizers left, the object only gets a deletionTimestamp and goes when the last one is removed.
   virtual absl::Status Delete(const ResourceKind& kind, const ResourceName& name,
                               const DeleteOptions& options = {}) = 0;

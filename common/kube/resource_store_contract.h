@@ -1,7 +1,7 @@
 #pragma once
 
 // What every ResourceStore must do, the fake, and the client with any server behind it. Include it in one
-// test source and say
+// test source, with writers_contract.h, and say
 //   INSTANTIATE_TEST_SUITE_P(Mine, ResourceStoreContract, testing::Values(MakeMine));
 
 #include <atomic>
@@ -58,6 +58,11 @@ class ResourceStoreContract
     return made.ok() ? *made : Resource::object();
   }
   Resource Make(const std::string& name) { return Put(Network(name)); }
+  Resource ApplyAs(const std::string& manager, const Resource& object) {
+    absl::StatusOr<Resource> applied = store().Apply(kNetworks, object, {.field_manager = manager});
+    EXPECT_TRUE(applied.ok()) << applied.status();
+    return applied.ok() ? *applied : Resource::object();
+  }
   Resource Read(const std::string& name) {
     absl::StatusOr<Resource> read = store().Get(kNetworks, {"default", name});
     EXPECT_TRUE(read.ok()) << read.status();
@@ -296,7 +301,8 @@ TEST_P(ResourceStoreContract, AKindIsSelectedByTheFieldsThatItDeclaresAndNoOther
   EXPECT_EQ(NameOf(selected->items[0]).name, "block-card1");
   EXPECT_TRUE(
       absl::IsInvalidArgument(store().List(blocks, "", {.field_selector = "spec.prefix=x"}).status()));
-  EXPECT_TRUE(absl::IsInvalidArgument(store().List(kNetworks, "", {.field_selector = "spec.card=x"}).status()));
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(store().List(kNetworks, "", {.field_selector = "spec.card=x"}).status()));
 
   WatchRecorder recorder;
   auto watcher = store().Watch(blocks, "", selected->resource_version, {.field_selector = "spec.card=card1"},

@@ -37,7 +37,8 @@ Recorder::Recorder(Options options, EventLoop& loop, ResourceStore& store, Alloc
 
   Informer::Options copy;
   copy.kind = NetdevKind();
-  copy.selection.label_selector = absl::StrCat(kHostLabel, "=", options_.host);
+  copy.selection.field_selector = absl::StrCat("spec.host=", options_.host);
+  copy.selection.labels_of_fields = absl::StrCat(kHostLabel, "=", options_.host);
   copy.backoff = options_.backoff;
   const auto look_at = [this](const Resource& resource) { controller_->Enqueue({"", FunctionIn(resource)}); };
   Informer::Handler handler;

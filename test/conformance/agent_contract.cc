@@ -79,7 +79,8 @@ TEST_F(AgentContract, WhatTheKindForbidsIsInvalidAndNamed) {
   network["spec"]["prefixes"] = {"10.0.0.0/24", "nonsense"};
   const absl::Status refused = client().Create(kNetworks, network).status();
   EXPECT_TRUE(absl::IsInvalidArgument(refused)) << refused;
-  EXPECT_THAT(refused.message(), HasSubstr("spec.prefixes[1]"));
+  // Kubernetes 1.20 does not say which of them.
+  EXPECT_THAT(refused.message(), HasSubstr("spec.prefixes"));
   network = Network("blue", -1);
   EXPECT_THAT(client().Create(kNetworks, network).status().message(), HasSubstr("spec.vni"));
 }
@@ -92,7 +93,8 @@ TEST_F(AgentContract, FieldsThatMayNotChangeDoNot) {
   ASSERT_TRUE(netdev.ok()) << netdev.status();
   (*netdev)["spec"]["card"] = "card1";
   const absl::Status refused = client().Update(kNetdevs, *netdev).status();
-  EXPECT_TRUE(absl::IsInvalidArgument(refused)) << refused;
+  EXPECT_TRUE(absl::IsInvalidArgument(refused) || absl::IsPermissionDenied(refused))
+      << refused << "; before Kubernetes 1.25, which has no rules in CEL, this takes xpu-webhook";
   EXPECT_THAT(refused.message(), HasSubstr("spec"));
 }
 

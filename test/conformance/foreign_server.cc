@@ -49,6 +49,26 @@ absl::Status AwaitEstablished(KubeClient& client, const Resource& definition) {
       absl::StrCat("the server does not serve ", NameOf(definition).name, " after its definition was made"));
 }
 
+// Of an earlier run: nothing can be made in a namespace that is on its way out.
+absl::Status AwaitNamespaceGone(KubeClient& client, const std::string& name) {
+  const absl::StatusOr<Resource> there = client.Get(kNamespaces, {"", name});
+  if (absl::IsNotFound(there.status()) || (there.ok() && !IsBeingDeleted(*there))) return absl::OkStatus();
+  XPU_RETURN_IF_ERROR(there.status());
+  absl::Notification gone;
+  XPU_ASSIGN_OR_RETURN(const auto watcher,
+                       client.Watch(kNamespaces, "", VersionOf(*there),
+                                    {.field_selector = absl::StrCat("metadata.name=", name)},
+                                    {.event =
+                                         [&](const WatchEvent& event) {
+                                           const bool is_gone = event.type == WatchEvent::Type::kDeleted;
+                                           if (is_gone && !gone.HasBeenNotified()) gone.Notify();
+                                         },
+                                     .ended = {}}));
+  if (gone.WaitForNotificationWithTimeout(kPatience)) return absl::OkStatus();
+  return absl::DeadlineExceededError(absl::StrCat(
+      "the namespace ", name, " is being deleted and does not go: is there a controller manager?"));
+}
+
 }  // namespace
 
 ForeignServer& ForeignServer::Get() {
@@ -64,6 +84,7 @@ absl::Status ForeignServer::Open(const KubeFlags& flags) {
   XPU_ASSIGN_OR_RETURN(endpoint_, EndpointFromFlags(flags));
   XPU_ASSIGN_OR_RETURN(client_, Connect());
   XPU_RETURN_IF_ERROR(Annotate(MakeKinds(), "the CustomResourceDefinitions"));
+  XPU_RETURN_IF_ERROR(AwaitNamespaceGone(*client_, "team-a"));
   for (const ResourceKind& kind : OurKinds()) {
     XPU_ASSIGN_OR_RETURN(const ResourceList list, client_->List(kind, "", {}));
     if (list.items.empty()) continue;

@@ -8,6 +8,7 @@
 #include "CLI/CLI.hpp"
 #include "common/kube/kube_cli.h"
 #include "common/kube/resource_store_contract.h"
+#include "common/kube/writers_contract.h"
 #include "common/log/log.h"
 #include "gtest/gtest.h"
 #include "test/conformance/foreign_server.h"

@@ -3,6 +3,7 @@
 
 #include "common/kube/kube_client.h"
 #include "common/kube/resource_store_contract.h"
+#include "common/kube/writers_contract.h"
 #include "control-plane/apiserver/test_api_server.h"
 
 namespace xpu {
