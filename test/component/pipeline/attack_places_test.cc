@@ -1,7 +1,9 @@
 // A pod that means harm, at each place where a port can be: in a VLAN of the uplink, on a trunk, in a network
 // that goes on through tunnels, and in one with a router. Nothing of what it forges crosses to anybody: not
 // to the pod beside it, not to the LAN, not to another card, not to another network.
+#include <algorithm>
 #include <functional>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -222,6 +224,7 @@ class AttackPlacesTest : public CardsTest, public ::testing::WithParamInterface<
                           auto seen = card(0).underlay().SeenUntil(text);
                           const auto at_b = b_->ReceiveUntil(last);
                           if (!seen.ok() || !at_b.ok()) return at_b.ok() ? seen : at_b;
+                          std::erase_if(*seen, [this](const std::string& f) { return IsOfTunnelEnds(f); });
                           seen->insert(seen->end(), at_b->begin(), at_b->end());
                           return seen;
                         }});
@@ -238,6 +241,14 @@ class AttackPlacesTest : public CardsTest, public ::testing::WithParamInterface<
                                              .payload = text,
                                              .hop_limit = 63}));
          }});
+  }
+
+  // Whether it is ARP that a tunnel end speaks by itself.
+  bool IsOfTunnelEnds(const std::string& frame) const {
+    return frame.substr(12, 2) == "\x08\x06" &&
+           std::any_of(cards_.begin(), cards_.end(), [&](const std::unique_ptr<LabCard>& one) {
+             return frame.substr(6, 6) == Mac(one->underlay_mac()).ToBytes();
+           });
   }
 
   void WatchPod(Pod* pod, const std::string& mac, const std::string& ip) {

@@ -46,7 +46,7 @@ absl::StatusOr<std::unique_ptr<Wire>> Wire::Open(const TestNetns& netns, const s
 }
 
 absl::StatusOr<std::vector<std::string>> Wire::SeenUntil(const std::string& marker) {
-  const absl::Time deadline = absl::Now() + absl::Seconds(10);
+  const absl::Time deadline = absl::Now() + absl::Seconds(30);
   std::vector<std::string> frames;
   while (true) {
     pollfd ready{.fd = socket_.get(), .events = POLLIN};
@@ -100,7 +100,9 @@ absl::StatusOr<std::unique_ptr<LabCard>> LabCard::Create(int number, const TestN
                                    "datapath_type=netdev", "--", "add-port", kUnderlay, "p0"})
                             .status());
     XPU_RETURN_IF_ERROR(card->MakeTunnelEnd(kUnderlay));
-    XPU_RETURN_IF_ERROR(ovs.Appctl({"ovs/route/add", "192.0.2.0/24", kUnderlay}).status());
+    // The way to the other tunnel ends is the kernel's.
+    XPU_RETURN_IF_ERROR(ovs.AwaitKernelNews());
+    XPU_RETURN_IF_ERROR(ovs.Appctl({"ovs/route/lookup", "192.0.2.254"}).status());
   }
   XPU_ASSIGN_OR_RETURN(card->underlay_, Wire::Open(fabric, absl::StrCat("underlay", number)));
   XPU_ASSIGN_OR_RETURN(card->lan_, Wire::Open(fabric, absl::StrCat("lan", number)));
@@ -149,6 +151,7 @@ void LabCard::Apply() {
     if (abilities.has_value()) snapshot->abilities = *abilities;
     const SwitchPlan plan = MakePlan(model, *snapshot);
     if (plan.empty()) {
+      ASSERT_EQ(ovs_->AwaitKernelNews(), absl::OkStatus());
       ASSERT_TRUE(ovs_->Appctl({"revalidator/purge"}).ok());
       return;
     }

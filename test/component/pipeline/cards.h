@@ -21,7 +21,7 @@ class Wire {
  public:
   static absl::StatusOr<std::unique_ptr<Wire>> Open(const TestNetns& netns, const std::string& interface);
 
-  // What has passed since the last call, until a frame has `marker` in it; DeadlineExceeded after 10 s
+  // What has passed since the last call, until a frame has `marker` in it; DeadlineExceeded after 30 s
   // without one.
   absl::StatusOr<std::vector<std::string>> SeenUntil(const std::string& marker);
   void Send(const std::string& frame);

@@ -25,7 +25,7 @@ namespace xpu::testing {
 namespace {
 
 constexpr char kInterface[] = "eth0";
-constexpr absl::Duration kDeadline = absl::Seconds(10);
+constexpr absl::Duration kDeadline = absl::Seconds(30);
 
 absl::Status WriteSysctl(const TestNetns& netns, const std::string& path, const std::string& value) {
   absl::Status status;

@@ -35,7 +35,7 @@ class Pod {
 
   void Send(const std::string& frame);
   // Frames that arrived, with the 802.1Q tag where it was, until one is `last` (left out of the result).
-  // DeadlineExceeded after 10 s without it. What arrived before the call is in it.
+  // DeadlineExceeded after 30 s without it. What arrived before the call is in it.
   absl::StatusOr<std::vector<std::string>> ReceiveUntil(const std::string& last);
   // The first frame that `wanted` takes.
   absl::StatusOr<std::string> ReceiveFirst(const std::function<bool(const std::string&)>& wanted);

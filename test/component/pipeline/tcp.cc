@@ -13,11 +13,11 @@
 namespace xpu::testing {
 namespace {
 
-// A TCP socket of the pod, with a deadline of 5 s on each call.
+// A TCP socket of the pod, with a deadline of 30 s on each call.
 UniqueFd TcpSocket(Pod& pod) {
   UniqueFd fd;
   pod.netns().Call([&] { fd.Reset(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)); });
-  const timeval deadline{.tv_sec = 5};
+  const timeval deadline{.tv_sec = 30};
   // A second listener comes while the first one's connection is still in TIME_WAIT.
   const int on = 1;
   setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);

@@ -8,7 +8,10 @@ namespace xpu::testing {
 namespace {
 
 using ::testing::Contains;
+using ::testing::Each;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 constexpr char kMacA[] = "02:00:00:00:00:0a";
 constexpr char kMacB[] = "02:00:00:00:00:0b";
@@ -73,7 +76,7 @@ TEST_F(TunnelTest, AnswersForAddressesOfOtherCardsWithoutAskingThem) {
   a_->Send(FromAToB("after the question"));
   const auto seen = card(0).underlay().SeenUntil("after the question");
   ASSERT_TRUE(seen.ok()) << seen.status();
-  EXPECT_THAT(*seen, IsEmpty());
+  EXPECT_THAT(*seen, Each(Not(HasSubstr(Mac(kMacA).ToBytes()))));
 }
 
 TEST_F(TunnelTest, ASolicitationThatACardCannotAnswerIsTheOwnersOnAnotherCard) {
@@ -170,7 +173,8 @@ TEST_F(TunnelTest, APodCannotSpeakToTunnelEnds) {
   EXPECT_THAT(Received(*a_, *b_, FromAToB("honest")), IsEmpty());
   const auto seen = card(0).underlay().SeenUntil("honest");
   ASSERT_TRUE(seen.ok()) << seen.status();
-  EXPECT_THAT(*seen, IsEmpty());
+  // Tunnel ends may ask for each other meanwhile.
+  EXPECT_THAT(*seen, Each(Not(HasSubstr("injected"))));
 }
 
 TEST_F(TunnelTest, FollowsAPortThatMovesAndDropsACardThatGoes) {
