@@ -204,7 +204,8 @@ class Informer::Core : public std::enable_shared_from_this<Informer::Core> {
       absl::MutexLock lock(&copy_mu_);
       first = !std::exchange(synced_, true);
     }
-    if (first && !closed_ && handler_.synced) handler_.synced();
+    const std::function<void()>& complete = first ? handler_.synced : handler_.relisted;
+    if (!closed_ && complete) complete();
   }
   void Apply(WatchEvent event) {
     backoff_.Reset();

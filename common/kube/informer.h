@@ -31,6 +31,9 @@ class Informer {
     std::function<void(const ResourceName& name, const Resource& last)> deleted;
     // Once, when all that the first list showed has been handed over.
     std::function<void()> synced;
+    // The same of each later list, which stands in for a watch that the store has forgotten: nobody is told
+    // of what came and went between the two.
+    std::function<void()> relisted;
   };
   struct Options {
     ResourceKind kind;

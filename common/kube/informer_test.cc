@@ -1,5 +1,7 @@
 #include "common/kube/informer.h"
 
+#include <functional>
+#include <memory>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -44,6 +46,7 @@ class InformerTest : public ::testing::Test {
       Note(absl::StrCat("deleted ", name.name, " ", last["spec"].value("mtu", 0)));
     };
     handler.synced = [this] { Note("synced"); };
+    handler.relisted = relisted_;
     loop_.PostAndWait([&] {
       informer_ = std::make_unique<Informer>(loop_, store_, std::move(options), std::move(handler));
     });
@@ -77,6 +80,8 @@ class InformerTest : public ::testing::Test {
   EventLoop loop_;
   absl::Mutex mu_;
   std::vector<std::string> notes_ ABSL_GUARDED_BY(mu_);
+  // Of the next informer.
+  std::function<void()> relisted_;
   std::unique_ptr<Informer> informer_;
   std::thread thread_;
 };
@@ -155,6 +160,15 @@ TEST_F(InformerTest, ListsAgainWhenItsVersionIsForgottenAndTellsTheDifference) {
   notes.erase(notes.begin(), notes.begin() + 5);
   EXPECT_THAT(notes, ElementsAre("updated blue 1>2", "deleted green 1", "added green", "deleted red 1"));
   EXPECT_EQ(store_.calls(Call::kList), 2);
+}
+
+TEST_F(InformerTest, ALaterListIsToldAlsoIfItShowsNothingNew) {
+  relisted_ = [this] { Note("relisted"); };
+  Put("blue");
+  Start();
+  ASSERT_TRUE(store_.WaitForWatches(1));
+  store_.EndWatches(absl::OutOfRangeError("too old"));
+  EXPECT_THAT(Notes(3), ElementsAre("added blue", "synced", "relisted"));
 }
 
 TEST_F(InformerTest, AFailedListIsTriedAgain) {

@@ -68,18 +68,20 @@ void KindSync::Watch(EventLoop& loop) {
     const auto enqueue = [this, ns = target_ns](const ResourceName& name) {
       controller_->Enqueue({ns, name.name});
     };
+    const auto enqueue_all = [this, &mapping = mapping, enqueue] {
+      if (mapping.source == nullptr || mapping.target == nullptr) return;
+      for (const Informer* side : {mapping.source.get(), mapping.target.get()}) {
+        for (const ResourceName& name : side->Names()) enqueue(name);
+      }
+    };
     const Informer::Handler handler = {
         .added = [enqueue](const ResourceName& name, const Resource&) { enqueue(name); },
         .updated = [enqueue](const ResourceName& name, const Resource&, const Resource&) { enqueue(name); },
         .deleted = [enqueue](const ResourceName& name, const Resource&) { enqueue(name); },
         // What was seen before the other side was known had to wait for it.
-        .synced =
-            [this, &mapping = mapping, enqueue] {
-              if (mapping.source == nullptr || mapping.target == nullptr) return;
-              for (const Informer* side : {mapping.source.get(), mapping.target.get()}) {
-                for (const ResourceName& name : side->Names()) enqueue(name);
-              }
-            }};
+        .synced = enqueue_all,
+        // A copy may have been made, and taken away by somebody, without having been seen.
+        .relisted = enqueue_all};
     // Of a namespace that is drained all objects matter: each may still be held.
     mapping.source = std::make_unique<Informer>(
         loop, source_,
