@@ -201,12 +201,12 @@ TEST_F(RbacTest, EachProcessAsksForWhatItsRoleAllowsAndForNothingElse) {
            events[0].value("count", 0) > 1;
   });
 
-  ExpectSame(recorders_["tenant"]->RequestsOf("xpu-host-agent"), Allowed("host-agent.yaml"));
-  ExpectSame(recorders_["infra"]->RequestsOf("xpu-agent"), Allowed("xpu-agent.yaml"));
-  ExpectSame(recorders_["tenant"]->RequestsOf("xpu-broker"), Allowed("broker/source-rbac.yaml"));
-  ExpectSame(recorders_["infra"]->RequestsOf("xpu-broker"), Allowed("broker/target-rbac.yaml"));
-  std::set<ApiRequest> both = Allowed("broker/source-rbac.yaml");
-  both.merge(Allowed("broker/target-rbac.yaml"));
+  ExpectSame(recorders_["tenant"]->RequestsOf("xpu-host-agent"), Allowed("host/host-agent.yaml"));
+  ExpectSame(recorders_["infra"]->RequestsOf("xpu-agent"), Allowed("dpu/xpu-agent.yaml"));
+  ExpectSame(recorders_["tenant"]->RequestsOf("xpu-broker"), Allowed("broker/source/rbac.yaml"));
+  ExpectSame(recorders_["infra"]->RequestsOf("xpu-broker"), Allowed("broker/target/rbac.yaml"));
+  std::set<ApiRequest> both = Allowed("broker/source/rbac.yaml");
+  both.merge(Allowed("broker/target/rbac.yaml"));
   EXPECT_THAT(Without(recorders_["broker"]->RequestsOf("xpu-broker"), both), ::testing::IsEmpty());
   // Each knows its own side alone.
   for (const char* cluster : {"broker", "infra"}) {

@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/base/event_loop.h"
+#include "common/base/test_seed.h"
 #include "common/kube/change_signal.h"
 #include "common/kube/informer.h"
 #include "common/kube/kube_client.h"
@@ -86,7 +88,7 @@ class ThreeClustersTest : public ::testing::Test {
 
   // A broker process that copies Networks, with the Lease in its target if `lease` is not empty.
   Process Start(const std::string& origin, Cluster& source, const std::string& source_ns, Cluster& target,
-                const std::string& target_ns, const std::string& lease = "") {
+                const std::string& target_ns, const std::string& lease = "", const std::string& health = "") {
     const std::string file = absl::StrCat(folder_, "/", origin, ".yaml");
     std::ofstream(file) << "origin: " << origin << "\nsource: {server: \"" << source.server.endpoint()
                         << "\"}\ntarget: {server: \"" << target.server.endpoint() << "\"}\n"
@@ -95,8 +97,10 @@ class ThreeClustersTest : public ::testing::Test {
                                                          ", name: ", lease, ", durationSeconds: 1}\n"))
                         << "policies: [{kinds: [Network], namespaces: [{source: " << source_ns
                         << ", target: " << target_ns << "}]}]\n";
-    absl::StatusOr<Process> process = Process::Spawn(
-        {.argv = {XPU_BROKER, "--config", file}, .log_file = absl::StrCat(folder_, "/", origin, ".log")});
+    std::vector<std::string> argv = {XPU_BROKER, "--config", file};
+    if (!health.empty()) argv.insert(argv.end(), {"--health", health});
+    absl::StatusOr<Process> process =
+        Process::Spawn({.argv = argv, .log_file = absl::StrCat(folder_, "/", origin, ".log")});
     EXPECT_TRUE(process.ok()) << process.status();
     return *std::move(process);
   }
@@ -159,9 +163,9 @@ TEST_F(ThreeClustersTest, ANetworkGoesThroughTheMiddleAndItsStatusComesBack) {
 }
 
 TEST_F(ThreeClustersTest, BrokersAndServersThatDieLoseNothingAndLeaveNothing) {
-  const uint32_t seed = std::random_device()();
-  SCOPED_TRACE(absl::StrCat("seed ", seed));
-  std::mt19937 random(seed);
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(absl::StrCat("XPU_TEST_SEED=", seed));
+  std::mt19937 random(static_cast<uint32_t>(seed));
   const auto below = [&](uint32_t n) { return static_cast<int>(random() % n); };
   const auto start_in = [&] { return Start("tenant", tenant_, "default", middle_, "tenant-a"); };
   const auto start_out = [&] { return Start("site", middle_, "tenant-a", infra_, "tenant-a"); };
@@ -220,6 +224,24 @@ TEST_F(ThreeClustersTest, ABrokerTakesOverFromOneThatWasKilled) {
   Put("red", 1400);
   ASSERT_TRUE(WaitUntil([&] { return IsSame() && tenant_.Networks("default").size() == 2; }));
   EXPECT_NE(holder(), was);
+}
+
+TEST_F(ThreeClustersTest, AProbeIsToldThatABrokerCopies) {
+  const std::string health = absl::StrCat("unix:", folder_, "/health");
+  const auto probe = [&] {
+    const auto end = RunToEnd({.argv = {XPU_BROKER, "--health", health, "--probe"}},
+                              absl::Now() + absl::Seconds(30), size_t{1} << 16);
+    EXPECT_TRUE(end.ok()) << end.status();
+    return end.ok() ? *end : ProgramEnd();
+  };
+  EXPECT_EQ(probe().status.code, 1) << "there is nobody";
+  const Process in = Start("tenant", tenant_, "default", middle_, "tenant-a", "xpu-broker", health);
+  const Process out = Start("site", middle_, "tenant-a", infra_, "tenant-a");
+  Put("blue", 1400);
+  ASSERT_TRUE(WaitUntil([&] { return IsSame(); }));
+  const ProgramEnd end = probe();
+  EXPECT_EQ(end.status.code, 0) << end.errors;
+  EXPECT_EQ(end.output, "copies\n");
 }
 
 }  // namespace

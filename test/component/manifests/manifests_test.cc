@@ -45,6 +45,7 @@ std::vector<Manifest> All() {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(XPU_MANIFESTS)) {
     const std::string path = entry.path();
     if (!absl::EndsWith(path, ".yaml") || absl::StrContains(path, "/crds/")) continue;
+    if (entry.path().filename() == "kustomization.yaml") continue;
     const auto documents = api::YamlToJson(ReadFile(path).value(), path);
     EXPECT_TRUE(documents.ok()) << documents.status();
     for (const api::YamlDocument& document : *documents)
@@ -215,6 +216,85 @@ TEST(ManifestsTest, TheWebhookIsAskedAboutEveryKindOfOurs) {
   const json& service = webhook["clientConfig"]["service"];
   EXPECT_EQ(OfKind("Service")[0].name(), service["name"]);
   EXPECT_EQ(OfKind("Service")[0].ns(), service["namespace"]);
+}
+
+// `kubectl apply -k` of any folder takes all that is in it, and what is named is there.
+TEST(ManifestsTest, KustomizationsNameAllThatIsBesideThem) {
+  int folders = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(XPU_MANIFESTS)) {
+    if (entry.path().filename() != "kustomization.yaml") continue;
+    ++folders;
+    const std::filesystem::path folder = entry.path().parent_path();
+    const auto documents = api::YamlToJson(ReadFile(entry.path()).value(), entry.path().string());
+    ASSERT_TRUE(documents.ok()) << documents.status();
+    ASSERT_EQ(documents->size(), 1u);
+    std::set<std::string> named, there;
+    for (const std::string resource : documents->at(0).value["resources"]) {
+      named.insert(resource);
+    }
+    // That of one cluster is made of three others; what is beside them in its folder are examples.
+    const bool is_whole = folder == XPU_MANIFESTS;
+    for (const char* below : {"crds", "dpu", "host"}) {
+      for (const auto& file : std::filesystem::directory_iterator(is_whole ? folder / below : folder)) {
+        const std::string name = file.path().filename();
+        if (!absl::EndsWith(name, ".yaml") || name == "kustomization.yaml") continue;
+        there.insert(is_whole ? absl::StrCat(below, "/", name) : name);
+      }
+    }
+    EXPECT_EQ(named, there) << folder;
+  }
+  EXPECT_EQ(folders, 6);
+}
+
+TEST(ManifestsTest, ImagesComeFromWhereverTheClusterSays) {
+  for (const Manifest& workload : Workloads()) {
+    for (const json& container : PodOf(workload)["containers"]) {
+      EXPECT_EQ(container["image"], container["name"]) << workload.ToString();
+    }
+  }
+}
+
+// What is there once for the whole cluster outlives a machine, and has no rights on the one that it runs on.
+TEST(ManifestsTest, ProcessesOfTheWholeClusterFailOverAndAreConfined) {
+  const std::vector<Manifest> budgets = OfKind("PodDisruptionBudget");
+  const std::vector<Manifest> deployments = OfKind("Deployment");
+  EXPECT_EQ(budgets.size(), deployments.size());
+  for (const Manifest& deployment : deployments) {
+    const json& spec = deployment.object["spec"];
+    const json& pod = PodOf(deployment);
+    EXPECT_GE(spec["replicas"], 2) << deployment.ToString();
+    EXPECT_TRUE(pod["affinity"].contains("podAntiAffinity")) << deployment.ToString();
+    EXPECT_EQ(pod["securityContext"]["runAsNonRoot"], true) << deployment.ToString();
+    EXPECT_EQ(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault") << deployment.ToString();
+    const json& container = pod["containers"][0];
+    EXPECT_TRUE(container.contains("readinessProbe") && container.contains("livenessProbe"))
+        << deployment.ToString();
+    EXPECT_TRUE(container["resources"]["limits"].contains("memory")) << deployment.ToString();
+    const json confined = {{"readOnlyRootFilesystem", true},
+                           {"allowPrivilegeEscalation", false},
+                           {"capabilities", {{"drop", {"ALL"}}}}};
+    EXPECT_EQ(container["securityContext"], confined) << deployment.ToString();
+    for (const json& volume : pod["volumes"])
+      EXPECT_FALSE(volume.contains("hostPath")) << deployment.ToString();
+    EXPECT_TRUE(std::any_of(budgets.begin(), budgets.end(), [&](const Manifest& budget) {
+      return budget.ns() == deployment.ns() && budget.object["spec"]["selector"] == spec["selector"] &&
+             budget.object["spec"]["minAvailable"] < spec["replicas"];
+    })) << deployment.ToString();
+  }
+}
+
+// A probe runs the program with the very flag that says where the process is asked.
+TEST(ManifestsTest, TheBrokersProbesAskWhereItAnswers) {
+  for (const Manifest& deployment : OfKind("Deployment")) {
+    const json& container = PodOf(deployment)["containers"][0];
+    for (const char* probe : {"readinessProbe", "livenessProbe"}) {
+      if (!container[probe].contains("exec")) continue;
+      const std::vector<std::string> command = container[probe]["exec"]["command"];
+      EXPECT_EQ(command.front(), deployment.name());
+      EXPECT_EQ(command.back(), "--probe");
+      EXPECT_THAT(container["args"].get<std::vector<std::string>>(), ::testing::Contains(command[1]));
+    }
+  }
 }
 
 }  // namespace
