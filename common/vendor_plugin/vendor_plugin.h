@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,10 +9,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/base/mac_address.h"
-
-namespace grpc {
-class Service;
-}  // namespace grpc
 
 namespace xpu {
 
@@ -56,10 +51,5 @@ class VendorPlugin {
   // Whether functions can be used.
   virtual void IsHealthy(std::function<void(bool)> done) = 0;
 };
-
-// The gRPC services of a plugin, each under all three names that clients know it by. `plugin` is not owned
-// and outlives them. `responder`: as which the plugin answers a Ping.
-std::vector<std::unique_ptr<grpc::Service>> MakeVendorPluginServices(VendorPlugin& plugin,
-                                                                     const std::string& responder);
 
 }  // namespace xpu

@@ -13,10 +13,9 @@
 #include "common/base/status_macros.h"
 #include "common/loop_rpc/loop_rpc_server.h"
 #include "common/opi/opi_client.h"
-#include "common/rpc/rpc.h"
 #include "common/sys/files.h"
+#include "common/vendor_plugin/loop_methods.h"
 #include "common/vendor_plugin/vendor_plugin.h"
-#include "grpcpp/impl/service_type.h"
 #include "host-agent/alloc/allocator.h"
 #include "host-agent/attach/attacher.h"
 #include "host-agent/attach/workers.h"
@@ -190,7 +189,6 @@ class HostAgent {
     return deps_.journal_complete();
   }
 
-  // By gRPC's own library, which only who asks for this pays for.
   absl::Status ServeVendorPlugin() {
     HostPlugin::Parts parts{
         .functions = [this] { return inventory_.List(); },
@@ -204,12 +202,10 @@ class HostAgent {
       XPU_ASSIGN_OR_RETURN(parts.endpoint, PluginEndpoint::Parse(options_.dpu_operator_endpoint));
     }
     plugin_ = std::make_unique<HostPlugin>(std::move(parts));
-    plugin_services_ = MakeVendorPluginServices(*plugin_, options_.node);
-    std::vector<grpc::Service*> services;
-    for (const auto& service : plugin_services_) services.push_back(service.get());
     XPU_RETURN_IF_ERROR(MakeDirectories(std::filesystem::path(options_.vendor_plugin_socket).parent_path()));
     XPU_ASSIGN_OR_RETURN(plugin_server_,
-                         RpcServer::Start({"unix:" + options_.vendor_plugin_socket}, services, TlsFiles()));
+                         LoopRpcServer::Start(deps_.loop, options_.vendor_plugin_socket,
+                                              VendorPluginMethods(*plugin_, options_.node, inbox_.post())));
     return absl::OkStatus();
   }
 
@@ -366,8 +362,7 @@ class HostAgent {
   std::unique_ptr<KeyedExecutor> executor_;
   std::unique_ptr<Provisioner> provisioner_;
   std::unique_ptr<HostPlugin> plugin_;
-  std::vector<std::unique_ptr<grpc::Service>> plugin_services_;
-  std::unique_ptr<RpcServer> plugin_server_;
+  std::unique_ptr<LoopRpcServer> plugin_server_;
   // Outlives the executor, whose work asks it. Null without a kubelet to ask.
   std::unique_ptr<PodWatch> pods_;
   std::unique_ptr<FolderWatch> checkpoint_;

@@ -11,6 +11,7 @@
 #include "common/base/status_macros.h"
 #include "common/rpc/failed_handshakes.h"
 #include "common/sys/files.h"
+#include "common/vendor_plugin/grpc_services.h"
 #include "grpcpp/impl/service_type.h"
 #include "xpu-agent/access/access_policy.h"
 #include "xpu-agent/core/model_owner.h"
