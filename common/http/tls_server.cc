@@ -2,28 +2,14 @@
 
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
 
-#include "absl/cleanup/cleanup.h"
-#include "absl/strings/str_cat.h"
+#include <vector>
+
+#include "common/base/status_macros.h"
+#include "common/tls/openssl.h"
 
 namespace xpu {
 namespace {
-
-struct Free {
-  void operator()(BIO* bio) const { BIO_free(bio); }
-  void operator()(X509* certificate) const { X509_free(certificate); }
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-};
-template <typename T>
-using Ptr = std::unique_ptr<T, Free>;
-
-Ptr<BIO> Open(const std::string& pem) {
-  return Ptr<BIO>(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-}
 
 // Where a connection keeps whether its client's certificate is good.
 int VerdictIndex() {
@@ -35,8 +21,8 @@ int VerdictIndex() {
 int Verify(X509_STORE_CTX* store, void*) {
   static const char good = 0;
   auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  const OpenSslErrors errors;
   if (X509_verify_cert(store) == 1) SSL_set_ex_data(ssl, VerdictIndex(), const_cast<char*>(&good));
-  ERR_clear_error();
   return 1;
 }
 
@@ -53,53 +39,20 @@ std::vector<std::string> Names(X509* certificate, int nid) {
   return names;
 }
 
-absl::Status UseChain(SSL_CTX* context, const std::string& pem) {
-  const Ptr<BIO> bio = Open(pem);
-  const Ptr<X509> leaf(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
-  if (leaf == nullptr || SSL_CTX_use_certificate(context, leaf.get()) != 1) {
-    return absl::InvalidArgumentError("the server's certificate is none in PEM");
-  }
-  while (X509* next = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
-    // Takes it over.
-    SSL_CTX_add0_chain_cert(context, next);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status TrustClients(SSL_CTX* context, const std::string& pem) {
-  const Ptr<BIO> bio = Open(pem);
-  int count = 0;
-  while (X509* next = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
-    const Ptr<X509> ca(next);
-    X509_STORE_add_cert(SSL_CTX_get_cert_store(context), ca.get());
-    SSL_CTX_add_client_CA(context, ca.get());
-    ++count;
-  }
-  if (count == 0) return absl::InvalidArgumentError("the CA of the clients is no certificate in PEM");
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TlsServer>> TlsServer::Make(const HttpTls& tls) {
-  const absl::Cleanup forget_errors = [] { ERR_clear_error(); };
-  std::unique_ptr<TlsServer> server(new TlsServer(SSL_CTX_new(TLS_server_method())));
-  SSL_CTX* context = server->context_;
-  SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-  // A resumed session would not be verified again.
-  SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
-  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-  if (absl::Status used = UseChain(context, tls.certificate); !used.ok()) return used;
-  const Ptr<EVP_PKEY> key(PEM_read_bio_PrivateKey(Open(tls.key).get(), nullptr, nullptr, nullptr));
-  if (key == nullptr || SSL_CTX_use_PrivateKey(context, key.get()) != 1 ||
-      SSL_CTX_check_private_key(context) != 1) {
-    return absl::InvalidArgumentError("the server's key is not that of its certificate");
+  const OpenSslErrors errors;
+  OpenSslPtr<SSL_CTX> context = NewTlsContext(TLS_server_method());
+  XPU_RETURN_IF_ERROR(Annotate(UseCertificate(context.get(), tls.certificate, tls.key), "the server's TLS"));
+  if (!tls.client_ca.empty()) {
+    const std::vector<OpenSslPtr<X509>> cas = CertificatesOf(tls.client_ca);
+    XPU_RETURN_IF_ERROR(Annotate(TrustCertificates(context.get(), cas), "the clients' TLS"));
+    for (const OpenSslPtr<X509>& ca : cas) SSL_CTX_add_client_CA(context.get(), ca.get());
+    SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_cert_verify_callback(context.get(), &Verify, nullptr);
   }
-  if (tls.client_ca.empty()) return server;
-  if (absl::Status trusted = TrustClients(context, tls.client_ca); !trusted.ok()) return trusted;
-  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
-  SSL_CTX_set_cert_verify_callback(context, &Verify, nullptr);
-  return server;
+  return std::unique_ptr<TlsServer>(new TlsServer(context.release()));
 }
 
 TlsServer::~TlsServer() { SSL_CTX_free(context_); }
