@@ -136,7 +136,7 @@ TEST(AgentConfirm, APortThatTheSwitchCannotOpenIsDownAndSaysWhy) {
 }
 
 TEST(AgentConfirm, WithoutASwitchABindIsTakenBackButADeleteStays) {
-  AgentOnFakes agent({.confirm_deadline = absl::Milliseconds(200)});
+  AgentOnFakes agent({.confirm_deadline = absl::Seconds(2)});
   MakeNetwork(agent.client(), "blue", 10);
   const FlowTable empty = agent.the_switch().all_flows();
   ASSERT_TRUE(agent.client().BindPort(BindOf("host0-1", "blue", 2, 1)).ok());
@@ -156,7 +156,7 @@ TEST(AgentConfirm, WithoutASwitchABindIsTakenBackButADeleteStays) {
 }
 
 TEST(AgentConfirm, AReleaseMayBeAnsweredOnceItIsStoredAndTheNextClaimWaitsForTheSwitch) {
-  AgentOnFakes agent({.confirm_deadline = absl::Milliseconds(200)});
+  AgentOnFakes agent({.confirm_deadline = absl::Seconds(2)});
   MakeNetwork(agent.client(), "blue", 10);
   const FlowTable empty = agent.the_switch().all_flows();
   ASSERT_TRUE(agent.client().BindPort(BindOf("host0-0", "blue", 1, 1)).ok());
@@ -174,7 +174,7 @@ TEST(AgentConfirm, AReleaseMayBeAnsweredOnceItIsStoredAndTheNextClaimWaitsForThe
 }
 
 TEST(AgentConfirm, ABindingInUseIsNotTakenBackByARepeatedBindWithoutASwitch) {
-  AgentOnFakes agent({.confirm_deadline = absl::Milliseconds(200)});
+  AgentOnFakes agent({.confirm_deadline = absl::Seconds(2)});
   MakeNetwork(agent.client(), "blue", 10);
   ASSERT_TRUE(agent.client().BindPort(BindOf("host0-0", "blue", 1, 1)).ok());
   agent.the_switch().Disconnect();

@@ -64,7 +64,7 @@ TEST(AgentRestart, VrfKeysAreNotUsedAgain) {
 }
 
 TEST(AgentRestart, RealisesWhatWasWrittenButNotDone) {
-  AgentOnFakes agent({.confirm_deadline = absl::Milliseconds(100)});
+  AgentOnFakes agent({.confirm_deadline = absl::Seconds(2)});
   MakeNetwork(agent.client(), "blue", 10);
   const FlowTable empty = agent.the_switch().all_flows();
   ASSERT_TRUE(agent.client().BindPort(BindOf("host0-0", "blue", 1, 1)).ok());

@@ -89,8 +89,9 @@ class KubeletTest : public ::testing::Test {
     fs::remove_all(folder_);
   }
 
-  void Start() {
-    auto kubelet = Kubelet::Start({.plugin_dir = folder_, .dial_timeout = absl::Milliseconds(50)});
+  void Start(absl::Duration dial_timeout = absl::Seconds(60)) {
+    kubelet_ = nullptr;
+    auto kubelet = Kubelet::Start({.plugin_dir = folder_, .dial_timeout = dial_timeout});
     ASSERT_TRUE(kubelet.ok()) << kubelet.status();
     kubelet_ = *std::move(kubelet);
   }
@@ -140,6 +141,8 @@ TEST_F(KubeletTest, ARegistrationIsCheckedBeforeThePluginIsCalled) {
   EXPECT_EQ(Register("v1beta1", "../" + std::string(kEndpoint), kVf).error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(Register("v1beta1", "", kVf).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(kubelet_->Look(kVf).registrations, 0);
+  Start(absl::Milliseconds(50));
   EXPECT_EQ(Register("v1beta1", "nobody.sock", kVf).error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(kubelet_->Look(kVf).registrations, 0);
 }
