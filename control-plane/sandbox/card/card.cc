@@ -141,12 +141,27 @@ absl::StatusOr<CardView> Card::View() {
   return view;
 }
 
+bool Card::HasReturned(Port& port) {
+  // In the other namespace it may have got another ifindex, and kept that one.
+  const Link* link = dpu_links_.VethByMac(port.model.representor_mac);
+  if (link == nullptr) return false;
+  port.representor_ifindex = link->ifindex;
+  spdlog::info("{}: its representor is back as {}", port.model.pci.ToString(), link->name);
+  return true;
+}
+
 absl::Status Card::Heal() {
   bool healed = false;
   for (Port& port : ports_) {
     if (dpu_links_.links().contains(port.representor_ifindex)) continue;
     // The table may be behind: a pair that was made a moment ago is news that has not been read yet.
     if (port.representor_ifindex != 0 && dpu_->GetLinkByIndex(port.representor_ifindex).ok()) continue;
+    if (dpu_links_.HasMovedAway(port.representor_ifindex)) {
+      if (!HasReturned(port)) continue;
+      XPU_RETURN_IF_ERROR(host_links_.ReadAll());
+      healed = true;
+      continue;
+    }
     const bool first_try = port.representor_ifindex != 0;
     port.representor_ifindex = 0;
     const absl::Status made = MakePair(port);
@@ -159,7 +174,9 @@ absl::Status Card::Heal() {
       spdlog::error("{} cannot come back: {}", port.model.pci.ToString(), made.ToString());
     }
   }
-  return healed ? ReadNews() : absl::OkStatus();
+  if (!healed) return absl::OkStatus();
+  ++generation_;
+  return ReadNews();
 }
 
 }  // namespace xpu

@@ -18,7 +18,8 @@ namespace xpu {
 // other ends in the DPU's. Belongs to the loop's thread.
 //
 // A function that vanishes because the namespace it was in died comes back to the host's namespace, as
-// hardware does; a pair of veth cannot, so it is made anew, with the same names and MACs.
+// hardware does; a pair of veth cannot, so it is made anew, with the same names and MACs. A representor that
+// somebody takes to another namespace and back is the function's again.
 class Card {
  public:
   struct Options {
@@ -53,8 +54,10 @@ class Card {
   absl::Status MakePair(Port& port);
   absl::Status RemoveLastVf();
   absl::Status ReadNews();
-  // Makes pairs again that are gone.
+  // Makes pairs again that are gone, and finds representors again that have been away.
   absl::Status Heal();
+  // Whether the representor of `port` is back in the DPU's namespace, from another.
+  bool HasReturned(Port& port);
 
   const Options options_;
   LinkTable host_links_;

@@ -169,6 +169,41 @@ TEST_F(CardTest, AFunctionWhoseNameIsTakenComesBackOnceItIsFree) {
   EXPECT_EQ(View().ports[1].netdev->name, "p0v0");
 }
 
+TEST_F(CardTest, ARepresentorThatWasInAnotherNamespaceIsItsFunctionsAgain) {
+  ASSERT_EQ(card_->WriteNumVfs("2"), 0);
+  const auto elsewhere = *NewNetNamespace();
+  const auto elsewhere_netlink = *NetlinkFactoryReal().Open(elsewhere);
+  const int ifindex = dpu_netlink_->GetLink("pf0vf1")->ifindex;
+  const MacAddress mac({2, 0, 0, 0, 0, 9});
+  // The second time its ifindex is somebody else's there, and it gets another.
+  for (const bool taken : {false, true}) {
+    while (taken && !elsewhere_netlink->GetLinkByIndex(ifindex).ok()) {
+      ASSERT_TRUE(elsewhere_netlink->CreateVeth("a", mac, "b", mac, nullptr).ok());
+      if (elsewhere_netlink->GetLinkByIndex(ifindex).ok()) break;
+      ASSERT_TRUE(elsewhere_netlink->DeleteLink(elsewhere_netlink->GetLink("a")->ifindex).ok());
+    }
+    LinkChange move;
+    move.net_namespace = elsewhere;
+    ASSERT_TRUE(dpu_netlink_->ChangeLink(ifindex, move).ok());
+    EXPECT_FALSE(View().ports[2].representor.has_value());
+    EXPECT_THAT(Names(*host_netlink_), ::testing::UnorderedElementsAre("p0", "p0v0", "p0v1"))
+        << "the function has not been made again";
+    move.net_namespace = dpu_;
+    move.name = "renamed";
+    const int there = elsewhere_netlink->GetLink("pf0vf1")->ifindex;
+    EXPECT_EQ(there != ifindex, taken);
+    ASSERT_TRUE(elsewhere_netlink->ChangeLink(there, move).ok());
+    const CardView view = View();
+    ASSERT_TRUE(view.ports[2].representor.has_value());
+    EXPECT_EQ(view.ports[2].representor->name, "renamed");
+    ASSERT_TRUE(view.ports[2].netdev.has_value());
+    EXPECT_EQ(view.ports[2].netdev->name, "p0v1");
+    LinkChange name;
+    name.name = "pf0vf1";
+    ASSERT_TRUE(dpu_netlink_->ChangeLink(there, name).ok());
+  }
+}
+
 TEST_F(CardTest, TheNumberOfARefreshChangesOnlyWithTheCard) {
   ASSERT_EQ(card_->WriteNumVfs("1"), 0);
   const uint64_t before = *card_->Refresh();

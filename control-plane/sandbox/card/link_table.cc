@@ -1,5 +1,6 @@
 #include "control-plane/sandbox/card/link_table.h"
 
+#include <linux/if_link.h>
 #include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 
@@ -29,7 +30,11 @@ absl::StatusOr<bool> LinkTable::Refresh() {
     changed = true;
     if (message->nlmsg_type == RTM_DELLINK) {
       links_.erase(link.ifindex);
+      // Which the kernel adds in dev_change_net_namespace(), and nowhere else.
+      const NetlinkAttributes<IFLA_MAX> attributes(message, sizeof(ifinfomsg));
+      if (attributes.Has(IFLA_NEW_NETNSID)) moved_away_.insert(link.ifindex);
     } else {
+      moved_away_.erase(link.ifindex);
       links_[link.ifindex] = std::move(link);
     }
   });
@@ -49,6 +54,13 @@ absl::Status LinkTable::ReadAll() {
 const Link* LinkTable::ByName(const std::string& name) const {
   for (const auto& [ifindex, link] : links_) {
     if (link.name == name) return &link;
+  }
+  return nullptr;
+}
+
+const Link* LinkTable::VethByMac(const MacAddress& mac) const {
+  for (const auto& [ifindex, link] : links_) {
+    if (link.kind == "veth" && link.mac == mac) return &link;
   }
   return nullptr;
 }

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
@@ -25,6 +26,13 @@ class LinkTable {
   const std::map<int, Link>& links() const { return links_; }
   // Null if there is none.
   const Link* ByName(const std::string& name) const;
+  // The end of a veth that has this MAC; null if there is none.
+  const Link* VethByMac(const MacAddress& mac) const;
+  // Whether the interface that had this ifindex has gone to another namespace, and is not just gone. Not
+  // known of those that went while more news came than the socket holds.
+  bool HasMovedAway(int ifindex) const { return moved_away_.contains(ifindex); }
+  // Reads the interfaces anew: the kernel has no news when the other end of a veth moves.
+  absl::Status ReadAll();
   // Readable when there is news.
   int fd() const { return news_.fd(); }
   // The number by which this namespace knows `other` (Link::lower_nsid); -1 as long as it has none.
@@ -33,11 +41,11 @@ class LinkTable {
  private:
   LinkTable(NetlinkSocket news, NetlinkSocket queries)
       : news_(std::move(news)), queries_(std::move(queries)) {}
-  absl::Status ReadAll();
 
   NetlinkSocket news_;
   NetlinkSocket queries_;
   std::map<int, Link> links_;
+  std::set<int> moved_away_;
 };
 
 }  // namespace xpu
