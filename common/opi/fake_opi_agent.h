@@ -49,6 +49,9 @@ class FakeOpiAgent {
   absl::Status SetAddressBlocks(const agent::v1::SetAddressBlocksRequest& request);
   std::optional<std::vector<std::string>> AddressBlocks(const std::string& bridge_id) const;
   absl::Status UpdateRemotePorts(const agent::v1::UpdateRemotePortsRequest& request);
+  absl::StatusOr<agent::v1::SetChainResponse> SetChain(const agent::v1::SetChainRequest& request);
+  // What SetChain() left, by id.
+  const std::map<std::string, agent::v1::SetChainRequest>& chains() const { return chains_; }
 
   // Of the logical bridge with this id, by id.
   std::map<std::string, agent::v1::RemotePort> RemotePorts(const std::string& bridge_id) const;
@@ -107,6 +110,11 @@ class FakeOpiAgent {
   std::map<std::string, Port> ports_;
   std::map<std::string, evpn::VrfSpec> vrfs_;
   std::map<std::string, evpn::SviSpec> svis_;
+  absl::Status CheckChain(const agent::v1::SetChainRequest& request) const;
+  // Whether the port is the one that is meant.
+  bool IsThere(const agent::v1::ChainPort& wanted) const;
+
+  std::map<std::string, agent::v1::SetChainRequest> chains_;
   std::map<std::string, ClaimMark> marks_;
   std::set<std::string> missing_;
   std::set<uint32_t> forbidden_vlans_;

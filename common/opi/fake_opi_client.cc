@@ -235,6 +235,17 @@ absl::Status FakeOpiClient::UpdateRemotePorts(const agent::v1::UpdateRemotePorts
   });
 }
 
+absl::StatusOr<agent::v1::SetChainResponse> FakeOpiClient::SetChain(
+    const agent::v1::SetChainRequest& request) {
+  return Call<absl::StatusOr<agent::v1::SetChainResponse>>(
+      "SetChain", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.SetChain(request); });
+}
+
+std::map<std::string, agent::v1::SetChainRequest> FakeOpiClient::Chains() const {
+  absl::MutexLock lock(&mu_);
+  return agent_.chains();
+}
+
 std::vector<agent::v1::UpdateRemotePortsRequest> FakeOpiClient::RemotePortUpdates() const {
   absl::MutexLock lock(&mu_);
   return remote_port_updates_;

@@ -57,6 +57,8 @@ class FakeOpiClient : public OpiClient {
       absl::Duration deadline = absl::Seconds(20)) const;
   // Every UpdateRemotePorts() that had an effect.
   std::vector<agent::v1::UpdateRemotePortsRequest> RemotePortUpdates() const;
+  // What SetChain() left, by id.
+  std::map<std::string, agent::v1::SetChainRequest> Chains() const;
   // What WatchPorts() tells; empty to begin with.
   void SetPortStates(const agent::v1::PortStates& states);
   // The agent forgets everything, as if its disk had been lost.
@@ -87,6 +89,7 @@ class FakeOpiClient : public OpiClient {
   absl::StatusOr<std::vector<agent::v1::PortBinding>> ListPortBindings() override;
   absl::Status SetAddressBlocks(const agent::v1::SetAddressBlocksRequest& request) override;
   absl::Status UpdateRemotePorts(const agent::v1::UpdateRemotePortsRequest& request) override;
+  absl::StatusOr<agent::v1::SetChainResponse> SetChain(const agent::v1::SetChainRequest& request) override;
   void ObserveConnection(std::function<void(bool connected)> changed) override;
   // A silent agent is one that is not connected.
   void WatchPorts(std::function<void(const absl::StatusOr<agent::v1::PortStates>& states)> changed) override;

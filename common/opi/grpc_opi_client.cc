@@ -8,6 +8,7 @@
 #include "common/opi/connection_watch.h"
 #include "common/opi/opi_names.h"
 #include "opi/network/evpn_gw/v1alpha1/evpn_gw.grpc.pb.h"
+#include "xpu/agent/v1/chain_service.grpc.pb.h"
 #include "xpu/agent/v1/port_service.grpc.pb.h"
 
 namespace xpu {
@@ -22,7 +23,8 @@ struct GrpcOpiClient::State {
         ports(evpn::BridgePortService::NewStub(channel)),
         vrfs(evpn::VrfService::NewStub(channel)),
         svis(evpn::SviService::NewStub(channel)),
-        bindings(agent::v1::PortService::NewStub(channel)) {}
+        bindings(agent::v1::PortService::NewStub(channel)),
+        chains(agent::v1::ChainService::NewStub(channel)) {}
 
   // One call: `method` of `stub` with the deadline, and the claim as metadata.
   template <typename Stub, typename Request, typename Response>
@@ -86,6 +88,7 @@ struct GrpcOpiClient::State {
   std::unique_ptr<evpn::VrfService::Stub> vrfs;
   std::unique_ptr<evpn::SviService::Stub> svis;
   std::unique_ptr<agent::v1::PortService::Stub> bindings;
+  std::unique_ptr<agent::v1::ChainService::Stub> chains;
 };
 
 std::shared_ptr<GrpcOpiClient::State> GrpcOpiClient::Current::operator->() const {
@@ -273,6 +276,11 @@ absl::Status GrpcOpiClient::UpdateRemotePorts(const agent::v1::UpdateRemotePorts
       ->Call(*state_->bindings, "UpdateRemotePorts", &agent::v1::PortService::Stub::UpdateRemotePorts,
              request)
       .status();
+}
+
+absl::StatusOr<agent::v1::SetChainResponse> GrpcOpiClient::SetChain(
+    const agent::v1::SetChainRequest& request) {
+  return state_->Call(*state_->chains, "SetChain", &agent::v1::ChainService::Stub::SetChain, request);
 }
 
 void GrpcOpiClient::ObserveConnection(std::function<void(bool connected)> changed) {

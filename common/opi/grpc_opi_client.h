@@ -61,6 +61,7 @@ class GrpcOpiClient : public OpiClient {
   absl::StatusOr<std::vector<agent::v1::PortBinding>> ListPortBindings() override;
   absl::Status SetAddressBlocks(const agent::v1::SetAddressBlocksRequest& request) override;
   absl::Status UpdateRemotePorts(const agent::v1::UpdateRemotePortsRequest& request) override;
+  absl::StatusOr<agent::v1::SetChainResponse> SetChain(const agent::v1::SetChainRequest& request) override;
   void ObserveConnection(std::function<void(bool connected)> changed) override;
   void WatchPorts(std::function<void(const absl::StatusOr<agent::v1::PortStates>& states)> changed) override;
 

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "opi/network/evpn_gw/v1alpha1/evpn_gw.pb.h"
+#include "xpu/agent/v1/chain_service.pb.h"
 #include "xpu/agent/v1/port_service.pb.h"
 
 namespace xpu {
@@ -19,7 +20,7 @@ namespace evpn = ::opi_api::network::evpn_gw::v1alpha1;
 // One xPU agent, or another vendor's OPI bridge, as its clients see it. Safe from any thread. Each call
 // blocks until the answer, bounded by the implementation's deadline (DeadlineExceeded); Unavailable when
 // there is no connection. Other errors are the services' own (proto/opi,
-// proto/xpu/agent/v1/port_service.proto).
+// proto/xpu/agent/v1/port_service.proto and chain_service.proto).
 //
 // `claim` goes along as metadata "xpu-claim" (see port_service.proto); 0 leaves it out.
 class OpiClient {
@@ -65,6 +66,8 @@ class OpiClient {
   virtual absl::StatusOr<std::vector<agent::v1::PortBinding>> ListPortBindings() = 0;
   virtual absl::Status SetAddressBlocks(const agent::v1::SetAddressBlocksRequest& request) = 0;
   virtual absl::Status UpdateRemotePorts(const agent::v1::UpdateRemotePortsRequest& request) = 0;
+  // Makes the network functions of a chain exactly these (chain_service.proto).
+  virtual absl::StatusOr<agent::v1::SetChainResponse> SetChain(const agent::v1::SetChainRequest& request) = 0;
 
   // Calls `changed` with true when the agent can be reached, with false when it no longer can; the first time
   // soon after the call, on a thread of the client's. At most one observer; null removes it, and when that

@@ -5,6 +5,7 @@
 //   INSTANTIATE_TEST_SUITE_P(Fake, OpiClientRoutingContract, ::testing::Values(&MakeHarness));
 
 #include "common/opi/opi_client_contract_bindings.h"
+#include "common/opi/opi_client_contract_chains.h"
 #include "common/opi/opi_client_contract_connection.h"
 #include "common/opi/opi_client_contract_fixture.h"
 #include "common/opi/opi_client_contract_objects.h"

@@ -63,6 +63,9 @@ class UnimplementedOpiClient : public OpiClient {
   absl::Status UpdateRemotePorts(const agent::v1::UpdateRemotePortsRequest&) override {
     return No("UpdateRemotePorts");
   }
+  absl::StatusOr<agent::v1::SetChainResponse> SetChain(const agent::v1::SetChainRequest&) override {
+    return No("SetChain");
+  }
   void ObserveConnection(std::function<void(bool connected)>) override {}
   void WatchPorts(std::function<void(const absl::StatusOr<agent::v1::PortStates>& states)>) override {}
 

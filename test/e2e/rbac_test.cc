@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
 #include "common/api/api.h"
 #include "common/kube/change_signal.h"
 #include "common/kube/metadata.h"
@@ -26,6 +27,7 @@ namespace xpu::testing {
 namespace {
 
 const ResourceKind kNetworks = {"xpu.opiproject.org", "v1alpha1", "Network", "networks"};
+const ResourceKind kChains = {"xpu.opiproject.org", "v1alpha1", "ServiceChain", "servicechains"};
 const ResourceKind kNetdevs = {"xpu.opiproject.org", "v1alpha1", "Netdev", "netdevs"};
 const ResourceKind kCards = {"xpu.opiproject.org", "v1alpha1", "Card", "cards"};
 const ResourceKind kBlocks = {"xpu.opiproject.org", "v1alpha1", "AddressBlock", "addressblocks"};
@@ -155,6 +157,32 @@ class RbacTest : public ::testing::Test {
     AwaitNone("tenant", kind);
   }
 
+  bool AgentHasAsked(const std::string& request) {
+    for (const ApiRequest& asked : recorders_["infra"]->RequestsOf("xpu-agent")) {
+      if (asked.ToString() == request) return true;
+    }
+    return false;
+  }
+  // A chain on the cards' side, which somebody else changes until the agent has met that and reads it again.
+  void ChainComesAndGoes() {
+    Resource chain = MakeResource(kChains, {"default", "inspect"});
+    chain["spec"] = {{"network", "blue"},
+                     {"functions", Resource::array({{{"name", "fw"}, {"input", "in"}, {"output", "out"}}})}};
+    ASSERT_TRUE(store("infra").Create(kChains, chain).ok());
+    const absl::Time deadline = absl::Now() + absl::Minutes(2);
+    while (!AgentHasAsked("get servicechains.xpu.opiproject.org")) {
+      ASSERT_LT(absl::Now(), deadline);
+      for (const char* input : {"in", "inside"}) {
+        chain["spec"]["functions"][0]["input"] = input;
+        ASSERT_TRUE(store("infra")
+                        .Patch(kChains, NameOf(chain), PatchType::kMerge, {{"spec", chain["spec"]}})
+                        .ok());
+      }
+    }
+    ASSERT_TRUE(store("infra").Delete(kChains, NameOf(chain)).ok());
+    AwaitNone("infra", kChains);
+  }
+
   const TemporaryDirectory folder_ = *TemporaryDirectory::Make();
   const std::string dir_ = folder_.path() + "/s";
   std::unique_ptr<Sandbox> sandbox_;
@@ -170,6 +198,8 @@ TEST_F(RbacTest, EachProcessAsksForWhatItsRoleAllowsAndForNothingElse) {
   }
   for (const ResourceKind& kind : {kNetworks, kNetdevs}) AwaitNone("tenant", kind);
   AwaitNone("infra", kBlocks);
+
+  ChainComesAndGoes();
 
   Resource service = MakeResource(kServices, {"default", "web"});
   service["spec"] = {{"ports", {{{"port", 80}}}}};

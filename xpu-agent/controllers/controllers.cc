@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -19,10 +20,12 @@
 #include "xpu-agent/controllers/netdev_controller.h"
 #include "xpu-agent/controllers/network_controller.h"
 #include "xpu-agent/controllers/peer_ports.h"
+#include "xpu-agent/controllers/service_chain_controller.h"
 #include "xpu/api/v1alpha1/address_block.pb.h"
 #include "xpu/api/v1alpha1/card.pb.h"
 #include "xpu/api/v1alpha1/netdev.pb.h"
 #include "xpu/api/v1alpha1/network.pb.h"
+#include "xpu/api/v1alpha1/service_chain.pb.h"
 
 namespace xpu {
 namespace {
@@ -58,6 +61,7 @@ struct Controllers::State {
         cards(opts.card, opts.vtep.value_or(IpAddress()), CardDeps()),
         peers(PeerDeps()),
         blocks(BlockDeps()),
+        chains(opts.card, ChainDeps()),
         network_queue(QueueOptions("Network", 1, 1),
                       [this](const ResourceName& name) { return networks.Reconcile(name); }),
         netdev_queue(QueueOptions("Netdev", kNetdevWorkers, 2),
@@ -68,6 +72,8 @@ struct Controllers::State {
                    [this](const ResourceName& name) { return peers.Reconcile(name); }),
         block_queue(QueueOptions("AddressBlock", 1, 5),
                     [this](const ResourceName& name) { return blocks.Reconcile(name); }),
+        chain_queue(QueueOptions("ServiceChain", 1, 6),
+                    [this](const ResourceName& name) { return chains.Reconcile(name); }),
         network_informer(std::make_unique<Informer>(loop, store, InformerOptions<api::v1alpha1::Network>(""),
                                                     NetworkHandler())),
         netdev_informer(std::make_unique<Informer>(
@@ -82,6 +88,8 @@ struct Controllers::State {
                                  InformerOptions<api::v1alpha1::AddressBlock>("spec.card=" + opts.card),
                                  BlockHandler())
                            : nullptr),
+        chain_informer(std::make_unique<Informer>(
+            loop, store, InformerOptions<api::v1alpha1::ServiceChain>(""), ChainHandler())),
         thread([this] { loop.Run(); }) {
     opi.ObserveConnection([this](bool connected) {
       if (connected) loop.Post([this] { Reconnected(); });
@@ -96,8 +104,10 @@ struct Controllers::State {
     card_queue.Stop();
     peer_queue.Stop();
     block_queue.Stop();
+    chain_queue.Stop();
     blocks.Stop();
     loop.PostAndWait([this] {
+      chain_informer.reset();
       block_informer.reset();
       card_informer.reset();
       peers.Stop();
@@ -202,6 +212,54 @@ struct Controllers::State {
     handler.synced = [this] { Synced(); };
     return handler;
   }
+  ServiceChainController::Deps ChainDeps() {
+    ServiceChainController::Deps deps;
+    deps.store = &store;
+    deps.opi = &opi;
+    deps.clock = options.clock;
+    deps.get = [this](const ResourceName& name) { return chain_informer->Get(name); };
+    deps.netdevs = [this] { return netdev_informer->All(); };
+    return deps;
+  }
+  Informer::Handler ChainHandler() {
+    Informer::Handler handler;
+    handler.added = [this](const ResourceName& name, const Resource& chain) {
+      networks_of_chain[name] = ServiceChainController::NetworksOf(chain);
+      EnqueueChain(name);
+    };
+    handler.updated = [this](const ResourceName& name, const Resource& before, const Resource& now) {
+      networks_of_chain[name] = ServiceChainController::NetworksOf(now);
+      if (chains.IsNews(before, now)) EnqueueChain(name);
+    };
+    handler.deleted = [this](const ResourceName& name, const Resource&) {
+      networks_of_chain.erase(name);
+      chains.Vanished(name);
+      EnqueueChain(name);
+    };
+    handler.synced = [this] { EnqueueAllChains(); };
+    return handler;
+  }
+  // On the loop. A cluster need not have the kind, so nothing else waits for its list.
+  void EnqueueChain(const ResourceName& name) {
+    if (both_synced() && chain_informer->synced()) chain_queue.Enqueue(name);
+  }
+  void EnqueueAllChains() {
+    for (const auto& [name, networks] : networks_of_chain) EnqueueChain(name);
+  }
+  void EnqueueChainsOf(const ResourceName& network) {
+    for (const auto& [name, networks] : networks_of_chain) {
+      if (name.ns == network.ns && networks.contains(network.name)) EnqueueChain(name);
+    }
+  }
+  // A chain's functions are found by the Networks that their Netdevs are in.
+  void EnqueueChainsOfNetdev(const ResourceName& name, const Resource* before, const Resource* now) {
+    if (networks_of_chain.empty()) return;
+    const std::string was = before == nullptr ? "" : NetworkNameOf(*before);
+    const std::string is = now == nullptr ? "" : NetworkNameOf(*now);
+    if (!was.empty()) EnqueueChainsOf({name.ns, was});
+    if (!is.empty() && is != was) EnqueueChainsOf({name.ns, is});
+  }
+
   PeerPorts::Deps PeerDeps() {
     PeerPorts::Deps deps;
     deps.loop = &loop;
@@ -244,7 +302,10 @@ struct Controllers::State {
       // Its Netdevs say why they wait for it.
       const ConditionValue was = GetCondition(before, "Ready");
       const ConditionValue is = GetCondition(now, "Ready");
-      if (was.status != is.status || was.message != is.message) EnqueueNetdevsOf(name);
+      if (was.status != is.status || was.message != is.message) {
+        EnqueueNetdevsOf(name);
+        EnqueueChainsOf(name);
+      }
     };
     handler.deleted = [this](const ResourceName& name, const Resource&) {
       if (has_tunnels()) peers.SetDomain(name, std::nullopt);
@@ -260,12 +321,17 @@ struct Controllers::State {
     handler.added = [this](const ResourceName& name, const Resource& netdev) {
       Enqueue(netdev_queue, name);
       OwnNetdevIs(name, &netdev);
+      EnqueueChainsOfNetdev(name, nullptr, &netdev);
     };
     handler.updated = [this](const ResourceName& name, const Resource& before, const Resource& netdev) {
       if (NetdevController::IsNews(before, netdev)) Enqueue(netdev_queue, name);
       OwnNetdevIs(name, &netdev);
+      EnqueueChainsOfNetdev(name, &before, &netdev);
     };
-    handler.deleted = [this](const ResourceName& name, const Resource&) { OwnNetdevIs(name, nullptr); };
+    handler.deleted = [this](const ResourceName& name, const Resource& last) {
+      OwnNetdevIs(name, nullptr);
+      EnqueueChainsOfNetdev(name, &last, nullptr);
+    };
     handler.synced = [this] { Synced(); };
     return handler;
   }
@@ -323,6 +389,7 @@ struct Controllers::State {
       if (has_tunnels()) block_queue.Enqueue(name);
     }
     for (const ResourceName& name : netdev_informer->Names()) netdev_queue.Enqueue(name);
+    EnqueueAllChains();
   }
 
   void EnqueueNetdevsOf(const ResourceName& network) {
@@ -341,6 +408,9 @@ struct Controllers::State {
   CardController cards;
   PeerPorts peers;
   BlockController blocks;
+  ServiceChainController chains;
+  // On the loop.
+  std::map<ResourceName, std::set<std::string>> networks_of_chain;
   // Of the Netdevs of this card, and how many are in each. On the loop.
   std::map<ResourceName, ResourceName> own_networks;
   std::map<ResourceName, int> uses_of_network;
@@ -356,11 +426,13 @@ struct Controllers::State {
   Controller card_queue;
   Controller peer_queue;
   Controller block_queue;
+  Controller chain_queue;
   std::unique_ptr<Informer> network_informer;
   std::unique_ptr<Informer> netdev_informer;
   // Only with tunnels.
   std::unique_ptr<Informer> card_informer;
   std::unique_ptr<Informer> block_informer;
+  std::unique_ptr<Informer> chain_informer;
   std::thread thread;
 };
 

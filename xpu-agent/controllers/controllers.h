@@ -34,13 +34,16 @@ struct ControllerOptions {
   Clock* clock = nullptr;
 };
 
-// The xPU agent's controllers: turn the Network and Netdev resources of a card into OPI calls and write what
+// The xPU agent's controllers: turn the Network, Netdev and ServiceChain resources of a card into OPI calls and write what
 // came of it into their status. They use an OPI agent like any other client would, so it may be this
 // process's own or another vendor's bridge.
 //
 // Network → LogicalBridge "<namespace>.<name>" with its subnets; the finalizer
 // "xpu.opiproject.org/<card>-network" keeps a Network until its bridge is gone. Netdev of this card → bridge
 // port, isolated or bound; the finalizer "xpu.opiproject.org/port" keeps it until the port is released.
+//
+// ServiceChain → the network functions of the chain "<namespace>.<name>"; the finalizer
+// "xpu.opiproject.org/<card>-chain" keeps it until they are gone.
 //
 // A card with tunnels has a Card resource, and the ports of other cards that are in its networks, as their
 // Netdevs and Cards say, become remote ports of the OPI agent. A card with tunnels gives only addresses of

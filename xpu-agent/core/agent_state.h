@@ -23,6 +23,8 @@ struct AgentState {
   uint32_t last_vrf_key = 0;
   // By id of the bridge: where the last addresses came from. Forgotten by a restart.
   SharedMap<AllocationCursor> cursors;
+  // Whom the card's vendor plugin works for, as dpu-operator's daemon has said (PluginRole).
+  std::optional<std::string> plugin_identifier = {};
   friend bool operator==(const AgentState&, const AgentState&) = default;
 };
 
@@ -33,6 +35,7 @@ struct StateChange {
   std::map<std::string, ClaimMark> claims;
   std::optional<uint32_t> last_network_key;
   std::optional<uint32_t> last_vrf_key;
+  std::optional<std::string> plugin_identifier;
 
   bool empty() const;
   friend bool operator==(const StateChange&, const StateChange&) = default;

@@ -44,6 +44,7 @@ absl::Status MemoryModelStore::Write(const StateChange& change) {
   for (const auto& [port, mark] : change.claims) state_.claims[port] = mark;
   if (change.last_network_key.has_value()) state_.last_network_key = *change.last_network_key;
   if (change.last_vrf_key.has_value()) state_.last_vrf_key = *change.last_vrf_key;
+  if (change.plugin_identifier.has_value()) state_.plugin_identifier = change.plugin_identifier;
   return absl::OkStatus();
 }
 

@@ -103,6 +103,7 @@ class ModelStoreContract : public ::testing::TestWithParam<std::unique_ptr<Model
     state.claims = {{"host0-1", {int64_t{1} << 60, false}}, {"host0-7", {5, true}}};
     state.last_network_key = 16777215;
     state.last_vrf_key = 16777214;
+    state.plugin_identifier = "dpu-1";
     return state;
   }
 
@@ -129,6 +130,8 @@ TEST_P(ModelStoreContract, ChangesAndRemovesObjects) {
   next.model.ports.erase("host0-2");
   next.model.network_functions.erase("nat");
   next.model.network_functions["fw"].vlan = 7;
+  next.model.network_functions["fw"].chain = "c";
+  next.plugin_identifier = "dpu-2";
   next.model.bridges.erase("default.blue");
   next.model.bridges["red"].prefixes.pop_back();
   next.model.bridges["red"].vni.reset();

@@ -99,6 +99,13 @@ CREATE TABLE network_functions (
   position     INTEGER NOT NULL
 ) STRICT;
 )sql";
+const char kChains[] = "ALTER TABLE network_functions ADD COLUMN chain TEXT NOT NULL DEFAULT '';";
+const char kPlugin[] = R"sql(
+CREATE TABLE plugin (
+  only_one   INTEGER PRIMARY KEY CHECK (only_one = 1),
+  identifier TEXT NOT NULL
+) STRICT;
+)sql";
 const char kBlocks[] = "ALTER TABLE bridges ADD COLUMN blocks TEXT;  -- NULL: all of the prefixes";
 
 template <typename T>
@@ -138,7 +145,7 @@ absl::StatusOr<std::optional<InterfaceAddress>> ReadAddress(const Statement& row
 }  // namespace
 
 const std::vector<std::string>& ModelMigrations() {
-  static const auto* const kAll = new std::vector<std::string>{kSchema, kNoOfport, kVlan, kRouting, kDns, kBlocks, kBandwidth, kNetworkFunctions};
+  static const auto* const kAll = new std::vector<std::string>{kSchema, kNoOfport, kVlan, kRouting, kDns, kBlocks, kBandwidth, kNetworkFunctions, kChains, kPlugin};
   return *kAll;
 }
 
@@ -269,6 +276,7 @@ absl::StatusOr<NetworkFunction> Table<NetworkFunction>::Read(const Statement& ro
   function.logical_bridge = row.Text(7);
   if (!row.IsNull(8)) function.vlan = static_cast<uint16_t>(row.Int(8));
   function.position = static_cast<uint32_t>(row.Int(9));
+  function.chain = row.Text(10);
   return function;
 }
 
@@ -283,6 +291,7 @@ void Table<NetworkFunction>::Bind(const NetworkFunction& function, Statement* pu
   put->Bind(8, function.logical_bridge);
   BindNumber(9, function.vlan, put);
   put->Bind(10, static_cast<int64_t>(function.position));
+  put->Bind(11, function.chain);
 }
 
 }  // namespace xpu

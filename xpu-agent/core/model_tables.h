@@ -68,7 +68,8 @@ template <>
 struct Table<NetworkFunction> {
   static constexpr absl::string_view kName = "network_functions";
   static constexpr absl::string_view kColumns =
-      "id, input, input_mac, input_claim, output, output_mac, output_claim, bridge, vlan, position";
+      "id, input, input_mac, input_claim, output, output_mac, output_claim, bridge, vlan, position, "
+      "chain";
   static absl::StatusOr<NetworkFunction> Read(const Statement& row);
   static void Bind(const NetworkFunction& function, Statement* put);
 };

@@ -1,9 +1,12 @@
 #include "xpu-agent/core/network_function_changes.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/opi/opi_names.h"
@@ -87,6 +90,8 @@ uint32_t NextPosition(const Model& model) {
 }
 
 absl::Status CheckPort(const Model& model, const std::string& side, const NetworkFunctionPort& wanted) {
+  if (wanted.port.empty())
+    return absl::NotFoundError(absl::StrCat("there is no port for its ", side, " yet; nothing passes"));
   const auto port = model.ports.find(wanted.port);
   const std::string name = BridgePortName(wanted.port);
   if (port == model.ports.end()) {
@@ -104,6 +109,51 @@ absl::Status CheckPort(const Model& model, const std::string& side, const Networ
   if (!model.representors.contains(wanted.port)) {
     return absl::NotFoundError(
         absl::StrCat("no interface of the DPU stands for its ", side, ", ", name, ", now; nothing passes"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckChainFunctionId(const std::string& id, const std::string& whole) {
+  XPU_RETURN_IF_ERROR(CheckOpiId(id));
+  if (absl::StrContains(id, '.'))
+    return absl::InvalidArgumentError(absl::StrCat("\"", id, "\" has a dot; leave it out"));
+  return CheckOpiId(whole);
+}
+
+absl::Status CheckPortsOnce(const std::vector<ChainFunctionSpec>& functions) {
+  std::set<std::string> ports;
+  for (size_t i = 0; i < functions.size(); ++i) {
+    const ChainFunctionSpec& function = functions[i];
+    for (const NetworkFunctionPort* port : {&function.input, &function.output}) {
+      if (port->port.empty() || ports.insert(port->port).second) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat("functions[", i, "].", port == &function.input ? "input" : "output", ": ",
+                       BridgePortName(port->port), " is named twice; a port has one place in a chain"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Whether the chain's functions can be beside this one, which is not of it.
+absl::Status CheckBeside(const NetworkFunction& other, const std::map<std::string, NetworkFunction>& wanted,
+                         const std::string& logical_bridge) {
+  if (wanted.empty()) return absl::OkStatus();
+  if (!other.chain.empty() && other.logical_bridge == logical_bridge) {
+    return absl::AlreadyExistsError(absl::StrCat("logical_bridge: ", LogicalBridgeName(logical_bridge),
+                                                 " has the chain ", other.chain,
+                                                 "; a network has one, so add the functions to that"));
+  }
+  if (wanted.contains(other.id)) {
+    return absl::AlreadyExistsError(
+        absl::StrCat(NetworkFunctionName(other.id), " is there and not of this chain; delete it first"));
+  }
+  for (const auto& [id, function] : wanted) {
+    for (const NetworkFunctionPort* port : {&function.input, &function.output}) {
+      if (port->port.empty() || (port->port != other.input.port && port->port != other.output.port)) continue;
+      return absl::AlreadyExistsError(absl::StrCat(
+          "functions[", function.position - 1, "].", port == &function.input ? "input" : "output", ": ",
+          BridgePortName(port->port), " is that of ", NetworkFunctionName(other.id), "; delete that first"));
+    }
   }
   return absl::OkStatus();
 }
@@ -167,8 +217,62 @@ absl::Status CreateNetworkFunction(AgentState& state, const std::string& id,
 }
 
 absl::Status DeleteNetworkFunction(AgentState& state, const std::string& id) {
-  if (state.model.network_functions.erase(id) == 0)
+  const auto present = state.model.network_functions.find(id);
+  if (present == state.model.network_functions.end())
     return absl::NotFoundError(absl::StrCat("there is no ", NetworkFunctionName(id)));
+  if (!present->second.chain.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(NetworkFunctionName(id), " is of the chain ",
+                                                      present->second.chain,
+                                                      "; change that (SetChain, or its ServiceChain)"));
+  }
+  state.model.network_functions.erase(id);
+  return absl::OkStatus();
+}
+
+std::string ChainFunctionId(const std::string& chain, const std::string& id) {
+  return absl::StrCat(chain, ".", id);
+}
+
+absl::Status SetChain(AgentState& state, const std::string& chain, const std::string& logical_bridge,
+                      const std::vector<ChainFunctionSpec>& functions) {
+  XPU_RETURN_IF_ERROR(Annotate(CheckOpiId(chain), "chain_id"));
+  std::map<std::string, NetworkFunction> wanted;
+  for (const ChainFunctionSpec& spec : functions) {
+    const auto field = [&](absl::string_view name) {
+      return absl::StrCat("functions[", wanted.size(), "].", name);
+    };
+    const std::string id = ChainFunctionId(chain, spec.id);
+    XPU_RETURN_IF_ERROR(Annotate(CheckChainFunctionId(spec.id, id), field("id")));
+    NetworkFunction function{.id = id,
+                             .input = spec.input,
+                             .output = spec.output,
+                             .logical_bridge = logical_bridge,
+                             .vlan = {},
+                             .position = static_cast<uint32_t>(wanted.size() + 1),
+                             .chain = chain};
+    if (wanted.contains(id)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(field("id"), ": \"", spec.id, "\" is there twice; give each function its own"));
+    }
+    wanted.emplace(id, std::move(function));
+  }
+  if (!wanted.empty()) {
+    XPU_RETURN_IF_ERROR(Annotate(CheckOpiId(logical_bridge), "logical_bridge"));
+    XPU_RETURN_IF_ERROR(CheckPortsOnce(functions));
+  }
+  for (const auto& [id, other] : state.model.network_functions) {
+    if (other.chain != chain) XPU_RETURN_IF_ERROR(CheckBeside(other, wanted, logical_bridge));
+  }
+  std::vector<std::string> gone;
+  for (const auto& [id, function] : state.model.network_functions) {
+    if (function.chain == chain && !wanted.contains(id)) gone.push_back(id);
+  }
+  for (const std::string& id : gone) state.model.network_functions.erase(id);
+  for (auto& [id, function] : wanted) {
+    const auto present = state.model.network_functions.find(id);
+    if (present != state.model.network_functions.end() && present->second == function) continue;
+    state.model.network_functions.insert_or_assign(id, std::move(function));
+  }
   return absl::OkStatus();
 }
 

@@ -104,5 +104,74 @@ TEST_F(NetworkFunctionChangesTest, FindsAPortByItsMacIfThereIsOne) {
               HasSubstr("both have"));
 }
 
+class ChainChangesTest : public NetworkFunctionChangesTest {
+ protected:
+  static NetworkFunctionPort Port(int n, int64_t claim = 7) {
+    return {.port = "host0-" + std::to_string(n), .mac = Mac(n), .claim = claim};
+  }
+  absl::Status Set(const std::string& chain, const std::string& bridge,
+                   const std::vector<ChainFunctionSpec>& functions) {
+    const AgentState before = state_;
+    const absl::Status status = SetChain(state_, chain, bridge, functions);
+    if (!status.ok()) {
+      EXPECT_EQ(state_, before) << status;
+    }
+    return status;
+  }
+  absl::Status Check(const std::string& id) { return CheckNetworkFunction(state_.model, Function(id)); }
+};
+
+TEST_F(ChainChangesTest, FunctionsAreExactlyThoseSaidLast) {
+  ASSERT_EQ(Set("c", "red", {{"fw", Port(1), Port(2)}, {"ids", Port(3), Port(4)}}), absl::OkStatus());
+  EXPECT_EQ(Function("c.fw"), (NetworkFunction{.id = "c.fw",
+                                               .input = Port(1),
+                                               .output = Port(2),
+                                               .logical_bridge = "red",
+                                               .vlan = {},
+                                               .position = 1,
+                                               .chain = "c"}));
+  EXPECT_EQ(Function("c.ids").position, 2u);
+  const AgentState once = state_;
+  ASSERT_EQ(Set("c", "red", {{"fw", Port(1), Port(2)}, {"ids", Port(3), Port(4)}}), absl::OkStatus());
+  EXPECT_EQ(state_, once);
+  ASSERT_EQ(Set("c", "red", {{"ids", Port(3), Port(4)}, {"nat", Port(5), Port(6)}}), absl::OkStatus());
+  EXPECT_FALSE(state_.model.network_functions.contains("c.fw"));
+  EXPECT_EQ(Function("c.ids").position, 1u);
+  EXPECT_EQ(Function("c.nat").position, 2u);
+  ASSERT_EQ(Set("c", "", {}), absl::OkStatus());
+  EXPECT_TRUE(state_.model.network_functions.empty());
+}
+
+TEST_F(ChainChangesTest, BridgeAndPortsMayBeYetToCome) {
+  ASSERT_EQ(Set("c", "blue", {{"fw", {}, Port(9)}}), absl::OkStatus());
+  EXPECT_THAT(std::string(Check("c.fw").message()), HasSubstr("no port for its input yet"));
+  ASSERT_EQ(Set("c", "blue", {{"fw", Port(1, 8), Port(2)}}), absl::OkStatus());
+  EXPECT_THAT(std::string(Check("c.fw").message()),
+              HasSubstr("input, bridgePorts/host0-1, is somebody else's"));
+  state_.model.ports["host0-1"].claim = 8;
+  EXPECT_THAT(std::string(Check("c.fw").message()), HasSubstr("logicalBridges/blue"));
+  state_.model.bridges["blue"] = {.id = "blue", .network_key = 2};
+  EXPECT_EQ(Check("c.fw"), absl::OkStatus());
+}
+
+TEST_F(ChainChangesTest, RefusesWhatCannotBe) {
+  ASSERT_EQ(Set("c", "red", {{"fw", Port(1), Port(2)}}), absl::OkStatus());
+  ASSERT_EQ(Create("alone", {.input = "host0-3", .output = "host0-4"}), Code::kOk);
+  ASSERT_EQ(Create("d.fw", {.input = "host0-5", .output = "host0-6", .logical_bridge = "red"}), Code::kOk);
+  EXPECT_EQ(Set("", "red", {}).code(), Code::kInvalidArgument);
+  EXPECT_EQ(Set("d", "", {{"x", {}, {}}}).code(), Code::kInvalidArgument);
+  EXPECT_EQ(Set("d", "blue", {{"", {}, {}}}).code(), Code::kInvalidArgument);
+  EXPECT_EQ(Set("d", "blue", {{"x.y", {}, {}}}).code(), Code::kInvalidArgument);
+  EXPECT_EQ(Set("d", "blue", {{"x", {}, {}}, {"x", {}, {}}}).code(), Code::kInvalidArgument);
+  EXPECT_EQ(Set("d", "blue", {{"x", Port(8), Port(8)}}).code(), Code::kInvalidArgument);
+  EXPECT_EQ(Set("d", "red", {{"x", {}, {}}}).code(), Code::kAlreadyExists) << "another chain's network";
+  EXPECT_EQ(Set("d", "blue", {{"x", Port(3), {}}}).code(), Code::kAlreadyExists);
+  EXPECT_EQ(Set("d", "blue", {{"x", {}, Port(1)}}).code(), Code::kAlreadyExists);
+  EXPECT_EQ(Set("d", "blue", {{"fw", {}, {}}}).code(), Code::kAlreadyExists) << "another's id";
+  EXPECT_EQ(DeleteNetworkFunction(state_, "c.fw").code(), Code::kFailedPrecondition);
+  EXPECT_EQ(Create("c.fw", {.input = "host0-1", .output = "host0-2", .logical_bridge = "red"}),
+            Code::kAlreadyExists);
+}
+
 }  // namespace
 }  // namespace xpu

@@ -93,6 +93,9 @@ absl::StatusOr<AgentState> SqliteModelStore::Load() {
   XPU_RETURN_IF_ERROR(LoadClaims(&state));
   XPU_ASSIGN_OR_RETURN(state.last_network_key, LoadLastKey(kNetworkKey));
   XPU_ASSIGN_OR_RETURN(state.last_vrf_key, LoadLastKey(kVrfKey));
+  XPU_ASSIGN_OR_RETURN(Statement identifier, database_->Prepare("SELECT identifier FROM plugin"));
+  XPU_ASSIGN_OR_RETURN(const bool is_known, identifier.Step());
+  if (is_known) state.plugin_identifier = identifier.Text(0);
   return state;
 }
 
@@ -137,7 +140,10 @@ absl::Status SqliteModelStore::Write(const StateChange& change) {
           put.Bind(1, port).Bind(2, mark.highest).Bind(3, static_cast<int64_t>(mark.released)).Run());
     }
     XPU_RETURN_IF_ERROR(WriteLastKey(kNetworkKey, change.last_network_key));
-    return WriteLastKey(kVrfKey, change.last_vrf_key);
+    XPU_RETURN_IF_ERROR(WriteLastKey(kVrfKey, change.last_vrf_key));
+    if (!change.plugin_identifier.has_value()) return absl::OkStatus();
+    XPU_ASSIGN_OR_RETURN(Statement put, database_->Prepare("INSERT OR REPLACE INTO plugin VALUES (1, ?)"));
+    return put.Bind(1, *change.plugin_identifier).Run();
   });
 }
 

@@ -142,6 +142,9 @@ struct NetworkFunction {
   std::optional<uint16_t> vlan;
   // Of several of a network the smallest is next to the card's ports; of two with the same the smaller id.
   uint32_t position = 0;
+  // Id of the chain that was made as a whole and that it is of; empty if it was made by itself. Its bridge and
+  // its ports may then be yet to come, and a port's id may be empty.
+  std::string chain = {};
   friend bool operator==(const NetworkFunction&, const NetworkFunction&) = default;
 };
 

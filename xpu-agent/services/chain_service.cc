@@ -43,14 +43,40 @@ absl::StatusOr<NetworkFunctionSpec> Parse(const agent::v1::NetworkFunction& mess
   return spec;
 }
 
+absl::StatusOr<NetworkFunctionPort> ParsePort(const agent::v1::ChainPort& message) {
+  NetworkFunctionPort port;
+  if (message.bridge_port().empty()) return port;
+  absl::StatusOr<std::string> id = BridgePortId(message.bridge_port());
+  XPU_RETURN_IF_ERROR(Annotate(id.status(), "bridge_port"));
+  absl::StatusOr<MacAddress> mac = MacAddress::FromBytes(message.mac_address());
+  XPU_RETURN_IF_ERROR(Annotate(mac.status(), "mac_address"));
+  return NetworkFunctionPort{.port = *std::move(id), .mac = *mac, .claim = message.claim()};
+}
+
+absl::StatusOr<std::vector<ChainFunctionSpec>> ParseFunctions(const agent::v1::SetChainRequest& request) {
+  std::vector<ChainFunctionSpec> functions;
+  for (const agent::v1::ChainFunction& message : request.functions()) {
+    const auto field = [&](const char* name) {
+      return absl::StrCat("functions[", functions.size(), "].", name);
+    };
+    absl::StatusOr<NetworkFunctionPort> input = ParsePort(message.input());
+    XPU_RETURN_IF_ERROR(Annotate(input.status(), field("input")));
+    absl::StatusOr<NetworkFunctionPort> output = ParsePort(message.output());
+    XPU_RETURN_IF_ERROR(Annotate(output.status(), field("output")));
+    functions.push_back({.id = message.id(), .input = *std::move(input), .output = *std::move(output)});
+  }
+  return functions;
+}
+
 void Show(const NetworkFunction& function, const ModelView& view, agent::v1::NetworkFunction* shown) {
   const std::string name = NetworkFunctionName(function.id);
   shown->set_name(name);
-  shown->set_input(BridgePortName(function.input.port));
-  shown->set_output(BridgePortName(function.output.port));
+  if (!function.input.port.empty()) shown->set_input(BridgePortName(function.input.port));
+  if (!function.output.port.empty()) shown->set_output(BridgePortName(function.output.port));
   if (!function.logical_bridge.empty()) shown->set_logical_bridge(LogicalBridgeName(function.logical_bridge));
   if (function.vlan.has_value()) shown->set_vlan(*function.vlan);
   shown->set_position(function.position);
+  shown->set_chain(function.chain);
   const ObjectState state = view.StateOf(name);
   shown->set_up(state.kind == ObjectState::kConfirmed);
   if (!shown->up()) shown->set_reason(std::string(state.why.message()));
@@ -98,6 +124,47 @@ class ChainServiceImpl final : public agent::v1::ChainService::CallbackService {
          .patience = PatienceOf(*context),
          .done = [reactor](const absl::Status& status,
                            const ModelView&) { reactor->Finish(ToGrpc(status)); }});
+    return reactor;
+  }
+
+  ServerUnaryReactor* SetChain(CallbackServerContext* context, const agent::v1::SetChainRequest* request,
+                               agent::v1::SetChainResponse* answer) override {
+    std::string bridge;
+    if (!request->logical_bridge().empty()) {
+      absl::StatusOr<std::string> id = LogicalBridgeId(request->logical_bridge());
+      if (!id.ok()) return Refuse(context, Annotate(id.status(), "logical_bridge"));
+      bridge = *std::move(id);
+    }
+    absl::StatusOr<std::vector<ChainFunctionSpec>> functions = ParseFunctions(*request);
+    if (!functions.ok()) return Refuse(context, functions.status());
+    const std::string chain = request->chain_id();
+    std::vector<std::string> ids;
+    for (const ChainFunctionSpec& function : *functions) ids.push_back(ChainFunctionId(chain, function.id));
+    ServerUnaryReactor* reactor = context->DefaultReactor();
+    // Those that go are waited for as well as those that come.
+    owner_.Read([this, context, reactor, answer, chain, bridge, ids,
+                 functions = *std::move(functions)](const ModelView& now) {
+      std::vector<std::string> objects;
+      for (const std::string& id : ids) objects.push_back(NetworkFunctionName(id));
+      for (const auto& [id, function] : now.state().model.network_functions) {
+        if (function.chain == chain) objects.push_back(NetworkFunctionName(id));
+      }
+      owner_.Submit({.change =
+                         [chain, bridge, functions](AgentState& draft, const RepresentorLookup&) {
+                           return xpu::SetChain(draft, chain, bridge, functions);
+                         },
+                     .objects = std::move(objects),
+                     .patience = PatienceOf(*context),
+                     .done =
+                         [reactor, ids, answer](const absl::Status& status, const ModelView& view) {
+                           const auto& all = view.state().model.network_functions;
+                           for (const std::string& id : ids) {
+                             if (const auto it = all.find(id); status.ok() && it != all.end())
+                               Show(it->second, view, answer->add_network_functions());
+                           }
+                           reactor->Finish(ToGrpc(status));
+                         }});
+    });
     return reactor;
   }
 
