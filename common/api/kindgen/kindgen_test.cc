@@ -4,10 +4,15 @@
 
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <set>
 
+#include "absl/strings/str_replace.h"
+#include "common/api/api.h"
 #include "common/api/kindgen/crd.h"
 #include "common/api/kindgen/declaration.h"
 #include "common/api/kindgen/page.h"
+#include "common/api/structural_schema.h"
 #include "common/api/yaml.h"
 
 namespace xpu::api {
@@ -102,6 +107,81 @@ TEST(DeclarationsTest, WhatIsNoDescriptorSetIsRefused) {
   alone.add_file()->set_name("car.proto");
   alone.mutable_file(0)->add_dependency("nowhere.proto");
   EXPECT_FALSE(Declarations::Read(alone.SerializeAsString()).ok());
+}
+
+// What CRDs say in CEL: by the path of the value that a rule is about.
+void CollectRules(const json& schema, const std::string& path, std::map<std::string, std::string>* rules) {
+  for (const json& rule : schema.value("x-kubernetes-validations", json::array())) {
+    EXPECT_TRUE(rules->emplace(path, rule["rule"].get<std::string>()).second) << path << " has two rules";
+  }
+  const json properties = schema.value("properties", json::object());
+  for (const auto& [name, inner] : properties.items()) {
+    CollectRules(inner, path + "/" + name, rules);
+  }
+  if (schema.contains("items")) CollectRules(schema["items"], path + "/0", rules);
+}
+
+// A rule that a kube-apiserver evaluates is kept by the one validation of C++ too, which the webhook and
+// xpu-apiserver run, and by the schema's own, which xpu-apiserver runs for kinds that are declared at run
+// time.
+TEST(RulesTest, WhateverCrdsSayInCelIsValidatedHereToo) {
+  // A valid object of each kind that has rules, and another valid value for each path that one is about.
+  const std::map<std::string, json> objects = {
+      {"Network", {{"vni", 100}, {"prefixes", {"10.0.0.0/24"}}, {"mtu", 1500}}},
+      {"Netdev",
+       {{"host", "node-1"},
+        {"function", "0000:03:00.2"},
+        {"card", "card0"},
+        {"port", "host0-0"},
+        {"claim", 1}}},
+      {"AddressBlock", {{"network", "blue"}, {"prefix", "10.0.0.0/28"}, {"card", "card0"}}}};
+  const std::map<std::string, json> others = {{"Network/spec/vni", 101},
+                                              {"Netdev/spec/host", "node-2"},
+                                              {"Netdev/spec/function", "0000:03:00.3"},
+                                              {"Netdev/spec/card", "card1"},
+                                              {"Netdev/spec/port", "host0-1"},
+                                              {"AddressBlock/spec/network", "red"},
+                                              {"AddressBlock/spec/card", "card1"},
+                                              {"AddressBlock/spec/prefix", "10.0.0.16/28"}};
+  std::set<std::string> seen;
+  for (const KindInfo& kind : AllKinds()) {
+    if (kind.resource.group != "xpu.opiproject.org") continue;
+    const json crd = MakeCrd(kind);
+    const json& source = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    FieldErrors errors;
+    const auto schema = StructuralSchema::Parse(source, "", &errors);
+    ASSERT_NE(schema, nullptr) << kind.resource.kind;
+    std::map<std::string, std::string> rules;
+    CollectRules(source, "", &rules);
+    for (const auto& [path, rule] : rules) {
+      const std::string where = kind.resource.kind + path;
+      SCOPED_TRACE(where);
+      EXPECT_EQ(rule, "self == oldSelf") << "this test does not know how to break it";
+      ASSERT_TRUE(objects.contains(kind.resource.kind) && others.contains(where))
+          << "give it an example here";
+      seen.insert(where);
+      const json old = {{"apiVersion", kind.resource.ApiVersion()},
+                        {"kind", kind.resource.kind},
+                        {"metadata", {{"name", "x"}, {"namespace", "default"}}},
+                        {"spec", objects.at(kind.resource.kind)}};
+      json changed = old;
+      changed[json::json_pointer(path)] = others.at(where);
+      const std::string field = absl::StrReplaceAll(path.substr(1), {{"/", "."}});
+      EXPECT_TRUE(Validate(kind, old, nullptr).empty() && Validate(kind, changed, nullptr).empty());
+      EXPECT_TRUE(Validate(kind, old, &old).empty());
+      EXPECT_THAT(schema->Validate(old, &old), ::testing::IsEmpty());
+      for (const FieldErrors& found : {Validate(kind, changed, &old), schema->Validate(changed, &old)}) {
+        ASSERT_EQ(found.size(), 1u);
+        EXPECT_EQ(found[0].field, field);
+      }
+      // In CEL a rule about two values is not asked when one is taken away, so that must not be possible.
+      json without = old;
+      without["spec"].erase(path.substr(path.rfind('/') + 1));
+      EXPECT_FALSE(Validate(kind, without, &old).empty());
+      EXPECT_FALSE(schema->Validate(without, &old).empty());
+    }
+  }
+  EXPECT_EQ(seen.size(), others.size()) << "there is an example without a rule";
 }
 
 }  // namespace
