@@ -3,6 +3,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 
@@ -12,7 +13,9 @@ namespace xpu {
 // else is refused as long as something is in use, since that is another's. A value, not thread-safe.
 class PluginRole {
  public:
-  explicit PluginRole(bool on_card) : on_card_(on_card) {}
+  // `identifier`: whose role it was before the process was started anew, if that is known.
+  explicit PluginRole(bool on_card, std::optional<std::string> identifier = std::nullopt)
+      : on_card_(on_card), identifier_(std::move(identifier)) {}
 
   // `in_use`: what is, by name. FailedPrecondition: the other side is asked for, or another identifier than
   // before while something is in use.

@@ -19,6 +19,12 @@ TEST(PluginRoleTest, AnotherRoleIsRefusedWhileSomethingIsInUse) {
   EXPECT_EQ(role.Take(true, "dpu-2", {}), absl::OkStatus());
 }
 
+TEST(PluginRoleTest, KnowsWhoseItWasBefore) {
+  PluginRole role(true, "dpu-1");
+  EXPECT_EQ(role.Take(true, "dpu-2", {"host0-1"}).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(role.Take(true, "dpu-1", {"host0-1"}), absl::OkStatus());
+}
+
 TEST(PluginRoleTest, TheOtherSideIsAnothersToPlay) {
   EXPECT_EQ(PluginRole(true).Take(false, "dpu-1", {}).code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(PluginRole(false).Take(true, "dpu-1", {}).code(), absl::StatusCode::kFailedPrecondition);

@@ -12,8 +12,8 @@
 
 namespace xpu {
 
-// All that the agent knows and must not forget when it restarts; a copy costs the same however much that is. Which representors there are is found out
-// again.
+// All that the agent knows and must not forget when it restarts; a copy costs the same however much that is.
+// Which representors there are is found out again.
 struct AgentState {
   Model model;
   // By id of the bridge port; stay when the port goes.

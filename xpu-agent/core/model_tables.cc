@@ -145,7 +145,8 @@ absl::StatusOr<std::optional<InterfaceAddress>> ReadAddress(const Statement& row
 }  // namespace
 
 const std::vector<std::string>& ModelMigrations() {
-  static const auto* const kAll = new std::vector<std::string>{kSchema, kNoOfport, kVlan, kRouting, kDns, kBlocks, kBandwidth, kNetworkFunctions, kChains, kPlugin};
+  static const auto* const kAll = new std::vector<std::string>{
+      kSchema, kNoOfport, kVlan, kRouting, kDns, kBlocks, kBandwidth, kNetworkFunctions, kChains, kPlugin};
   return *kAll;
 }
 

@@ -8,12 +8,19 @@
 #include "absl/strings/str_replace.h"
 #include "common/base/status_macros.h"
 #include "common/opi/opi_names.h"
+#include "common/vendor_plugin/plugin_role.h"
 #include "xpu-agent/core/kinds.h"
 #include "xpu-agent/core/model_owner.h"
 #include "xpu-agent/core/network_function_changes.h"
 
 namespace xpu {
 namespace {
+
+std::set<std::string> PortsOf(const Model& model) {
+  std::set<std::string> ports;
+  for (const auto& [id, port] : model.ports) ports.insert(id);
+  return ports;
+}
 
 CardUse UseOf(const ModelView& view) {
   CardUse use;
@@ -22,7 +29,7 @@ CardUse UseOf(const ModelView& view) {
     const absl::StatusOr<PortFunction> function = PortFunction::FromPortId(id);
     if (function.ok() && !function->is_subfunction) use.vfs.insert(id);
   }
-  for (const auto& [id, port] : model.ports) use.ports.insert(id);
+  use.ports = PortsOf(model);
   return use;
 }
 
@@ -41,17 +48,23 @@ CardPlugin::CardPlugin(ModelOwner& owner, Options options) : owner_(owner), opti
 
 void CardPlugin::Init(bool on_card, const std::string& identifier,
                       std::function<void(absl::StatusOr<PluginEndpoint>)> done) {
-  owner_.Read([this, on_card, identifier, done = std::move(done)](const ModelView& view) {
-    if (const absl::Status taken = role_.Take(on_card, identifier, UseOf(view).ports); !taken.ok()) {
-      return done(taken);
-    }
-    if (!options_.endpoint.has_value()) {
-      return done(absl::FailedPreconditionError(
-          "this agent does not know where dpu-operator's daemon is to listen for the host; start it with "
-          "--dpu-operator-endpoint IP:PORT"));
-    }
-    done(*options_.endpoint);
-  });
+  owner_.Submit({.change =
+                     [on_card, identifier](AgentState& draft, const RepresentorLookup&) {
+                       PluginRole role(/*on_card=*/true, draft.plugin_identifier);
+                       const absl::Status taken = role.Take(on_card, identifier, PortsOf(draft.model));
+                       if (taken.ok()) draft.plugin_identifier = identifier;
+                       return taken;
+                     },
+                 .objects = {},
+                 .done =
+                     [this, done = std::move(done)](const absl::Status& status, const ModelView&) {
+                       if (!status.ok()) return done(status);
+                       if (options_.endpoint.has_value()) return done(*options_.endpoint);
+                       done(
+                           absl::FailedPreconditionError("this agent does not know where dpu-operator's "
+                                                         "daemon is to listen for the host; start it with "
+                                                         "--dpu-operator-endpoint IP:PORT"));
+                     }});
 }
 
 void CardPlugin::GetDevices(std::function<void(absl::StatusOr<std::vector<PluginDevice>>)> done) {

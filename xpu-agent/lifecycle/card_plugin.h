@@ -6,7 +6,6 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "common/vendor_plugin/plugin_role.h"
 #include "common/vendor_plugin/vendor_plugin.h"
 
 namespace xpu {
@@ -40,6 +39,7 @@ class CardPlugin final : public VendorPlugin {
   // `owner` outlives the object and every call to it.
   CardPlugin(ModelOwner& owner, Options options);
 
+  // Whom it works for is kept with the card's objects, and answered when it is.
   void Init(bool on_card, const std::string& identifier,
             std::function<void(absl::StatusOr<PluginEndpoint>)> done) override;
   void GetDevices(std::function<void(absl::StatusOr<std::vector<PluginDevice>>)> done) override;
@@ -62,9 +62,6 @@ class CardPlugin final : public VendorPlugin {
   const Options options_;
   // Of the function between these.
   static std::string IdOf(const MacAddress& input, const MacAddress& output);
-
-  // The owner's loop's.
-  PluginRole role_{/*on_card=*/true};
 };
 
 }  // namespace xpu

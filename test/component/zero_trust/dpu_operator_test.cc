@@ -165,6 +165,7 @@ TYPED_TEST(DpuOperatorTest, InitIsAnsweredTheSameAsOftenAsItIsAsked) {
   // And after a restart, of which the daemon knows nothing.
   this->agent_.Stop();
   this->agent_.Start();
+  EXPECT_EQ(this->Init(true, "dpu-1").status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_TRUE(this->Init(true, "dpu-0").ok());
 }
 
