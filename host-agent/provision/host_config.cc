@@ -172,4 +172,27 @@ absl::StatusOr<std::map<std::string, TlsFiles>> ReadCardCredentials(absl::string
   return credentials;
 }
 
+absl::StatusOr<std::map<std::string, std::string>> ReadCardNamespaces(absl::string_view text,
+                                                                      absl::string_view source) {
+  XPU_ASSIGN_OR_RETURN(const pb::HostAgentConfiguration in, Parse(text, source));
+  std::map<std::string, std::string> namespaces;
+  std::set<std::string> targets;
+  FieldErrors errors;
+  for (int i = 0; i < in.namespaces_size(); ++i) {
+    const pb::NamespaceConfiguration& entry = in.namespaces(i);
+    const std::string path = absl::StrCat("namespaces[", i, "]");
+    if (!namespaces.emplace(entry.source(), entry.target()).second) {
+      errors.push_back(
+          {"FieldValueDuplicate", path + ".source", absl::StrCat(entry.source(), " has a target already")});
+    }
+    // Its Networks could have the same names.
+    if (!targets.insert(entry.target()).second) {
+      errors.push_back({"FieldValueDuplicate", path + ".target",
+                        absl::StrCat(entry.target(), " is another namespace's already")});
+    }
+  }
+  XPU_RETURN_IF_ERROR(api::ToStatus(errors, source));
+  return namespaces;
+}
+
 }  // namespace xpu

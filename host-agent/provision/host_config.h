@@ -23,4 +23,9 @@ absl::StatusOr<std::vector<CardConfig>> ReadHostConfig(absl::string_view text, a
 absl::StatusOr<std::map<std::string, TlsFiles>> ReadCardCredentials(absl::string_view text,
                                                                     absl::string_view source);
 
+// What the same file says of namespaces: what cards call them, by what this host's cluster does; empty: the
+// same. InvalidArgument if one is there twice, on either side.
+absl::StatusOr<std::map<std::string, std::string>> ReadCardNamespaces(absl::string_view text,
+                                                                      absl::string_view source);
+
 }  // namespace xpu

@@ -167,5 +167,23 @@ TEST(HostConfig, TheSampleIsGood) {
   EXPECT_THAT(*cards, SizeIs(::testing::Ge(1u)));
 }
 
+TEST(CardNamespacesTest, NamesEachNamespaceOfTheCardsOnce) {
+  const std::string cards =
+      "cards:\n- name: card0\n  endpoint: unix:/run/a\n  physicalFunctions: [{address: \"0000:03:00.0\"}]\n";
+  const auto read = [&](const std::string& text) {
+    return ReadCardNamespaces(cards + text, "host-agent.yaml");
+  };
+  EXPECT_EQ(read("").value(), (std::map<std::string, std::string>()));
+  EXPECT_EQ(
+      read("namespaces: [{source: default, target: a-default}, {source: web, target: a-web}]\n").value(),
+      (std::map<std::string, std::string>{{"default", "a-default"}, {"web", "a-web"}}));
+  const absl::Status twice =
+      read("namespaces: [{source: web, target: a}, {source: web, target: b}, {source: shop, target: a}]\n")
+          .status();
+  EXPECT_THAT(twice.message(), ::testing::HasSubstr("namespaces[1].source"));
+  EXPECT_THAT(twice.message(), ::testing::HasSubstr("namespaces[2].target"));
+  EXPECT_FALSE(read("namespaces: [{source: web}]\n").ok());
+}
+
 }  // namespace
 }  // namespace xpu

@@ -290,6 +290,7 @@ class HostAgent {
           CardSession::Options{
               .card = card.name,
               .backoff = options_.card_backoff,
+              .namespaces = options_.namespaces,
               .ports_changed = [this, name = card.name](const auto& ports) { PostPorts(name, ports); }},
           *client, *allocator_, [this](const FunctionId& function) {
             executor_->Run(function, [this, function] { attacher_->Settle(function); });
@@ -356,10 +357,10 @@ class HostAgent {
   Inventory inventory_;
   std::vector<std::unique_ptr<OpiClient>> clients_;
   std::map<std::string, std::unique_ptr<CardSession>> sessions_;
-  // Outlives the executor, as the pod watch does.
   std::unique_ptr<Attacher> attacher_;
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<KeyedExecutor> executor_;
+  // Outlives the executor, as the pod watch does.
   std::unique_ptr<Provisioner> provisioner_;
   std::unique_ptr<HostPlugin> plugin_;
   std::unique_ptr<LoopRpcServer> plugin_server_;

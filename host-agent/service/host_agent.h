@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,8 @@ struct HostAgentOptions {
   // Name of this host (node), as in Netdev.spec.host: a label of RFC 1123.
   std::string node;
   std::vector<CardConfig> cards;
+  // What the cards call the namespaces of this host's cluster (CardSession::Options); empty: the same.
+  std::map<std::string, std::string> namespaces;
   // Where to serve: "unix:/path".
   std::string listen;
   // Path of a socket on which openshift/dpu-operator's CNI plugin is served too; empty: it is not.

@@ -90,6 +90,7 @@ absl::Status Run(const Flags& flags) {
     const absl::StatusOr<std::string> text = xpu::ReadFile(flags.config);
     if (!text.ok()) return xpu::Annotate(text.status(), "the configuration cannot be read");
     XPU_ASSIGN_OR_RETURN(options.cards, xpu::ReadHostConfig(*text, flags.config));
+    XPU_ASSIGN_OR_RETURN(options.namespaces, xpu::ReadCardNamespaces(*text, flags.config));
     XPU_ASSIGN_OR_RETURN(tls, xpu::ReadCardCredentials(*text, flags.config));
   }
   for (const std::string& text : flags.cards) {

@@ -13,8 +13,22 @@
 namespace xpu {
 namespace {
 
-std::string LogicalBridgeOf(const Attachment& attachment) {
-  return LogicalBridgeName(absl::StrCat(attachment.network_namespace, ".", attachment.network));
+using Namespaces = std::map<std::string, std::string>;
+
+// The Network's bridge on the card. NotFound: no Network of that namespace can be there, and what has its
+// name is somebody else's.
+absl::StatusOr<std::string> LogicalBridgeOf(const Namespaces& namespaces, const Attachment& attachment) {
+  std::string ns = attachment.network_namespace;
+  if (!namespaces.empty()) {
+    const auto there = namespaces.find(ns);
+    if (there == namespaces.end()) {
+      return absl::NotFoundError(absl::StrCat("there is no Network ", ns, "/", attachment.network,
+                                              " for this host: its configuration's namespaces do not name ",
+                                              ns));
+    }
+    ns = there->second;
+  }
+  return LogicalBridgeName(absl::StrCat(ns, ".", attachment.network));
 }
 
 absl::StatusOr<Confirmation> ReadBinding(const agent::v1::PortBinding& binding) {
@@ -29,9 +43,11 @@ absl::StatusOr<Confirmation> ReadBinding(const agent::v1::PortBinding& binding) 
   return confirmation;
 }
 
-bool IsInNetworkOf(const Attachment& attachment, const agent::v1::PortBinding& binding) {
+bool IsInNetworkOf(const Namespaces& namespaces, const Attachment& attachment,
+                   const agent::v1::PortBinding& binding) {
   if (attachment.vlan) return binding.has_vlan() && binding.vlan() == *attachment.vlan;
-  return !binding.has_vlan() && binding.logical_bridge() == LogicalBridgeOf(attachment);
+  const absl::StatusOr<std::string> bridge = LogicalBridgeOf(namespaces, attachment);
+  return !binding.has_vlan() && bridge.ok() && binding.logical_bridge() == *bridge;
 }
 
 CardPorts ToCardPorts(const agent::v1::PortStates& states) {
@@ -47,9 +63,9 @@ CardPorts ToCardPorts(const agent::v1::PortStates& states) {
 }
 
 // Whether the card holds what the row says.
-bool Agrees(const ClaimRow& row, const agent::v1::PortBinding& binding) {
+bool Agrees(const Namespaces& namespaces, const ClaimRow& row, const agent::v1::PortBinding& binding) {
   if (row.state != ClaimState::kAttached || !row.confirmed || row.claim != binding.claim()) return false;
-  if (!IsInNetworkOf(*row.attachment, binding)) return false;
+  if (!IsInNetworkOf(namespaces, *row.attachment, binding)) return false;
   const absl::StatusOr<Confirmation> read = ReadBinding(binding);
   return read.ok() && read->addresses == row.addresses && binding.mac_address() == row.mac.ToBytes();
 }
@@ -112,7 +128,9 @@ absl::StatusOr<Confirmation> CardSession::Bind(const ClaimRow& row) {
   if (row.attachment->vlan) {
     request.set_vlan(*row.attachment->vlan);
   } else {
-    request.set_logical_bridge(LogicalBridgeOf(*row.attachment));
+    const absl::StatusOr<std::string> bridge = LogicalBridgeOf(options_.namespaces, *row.attachment);
+    if (!bridge.ok()) return Annotate(bridge.status(), absl::StrCat("card ", card()));
+    request.set_logical_bridge(*bridge);
   }
   request.set_mac_address(row.mac.ToBytes());
   for (const InterfaceAddress& address : row.addresses) {
@@ -145,7 +163,7 @@ absl::Status CardSession::CheckBinding(const ClaimRow& row) {
   }
   for (const agent::v1::PortBinding& binding : *bindings) {
     if (binding.bridge_port() != BridgePortName(row.port)) continue;
-    if (Agrees(row, binding)) return absl::OkStatus();
+    if (Agrees(options_.namespaces, row, binding)) return absl::OkStatus();
     return absl::FailedPreconditionError(absl::StrCat("card ", card(), ": port ", row.port,
                                                       " is bound otherwise: ", binding.ShortDebugString()));
   }
@@ -239,7 +257,7 @@ absl::Status CardSession::Compare() {
   }
   for (const auto& [port, row] : rows) {
     const auto binding = bound.find(port);
-    if (binding == bound.end() || !Agrees(row, *binding->second)) settle_(row.function);
+    if (binding == bound.end() || !Agrees(options_.namespaces, row, *binding->second)) settle_(row.function);
   }
   return absl::OkStatus();
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -34,6 +35,9 @@ class CardSession {
   struct Options {
     std::string card;
     Backoff::Options backoff = {.initial = absl::Milliseconds(200), .max = absl::Seconds(30)};
+    // What the card calls the namespaces of this host's cluster, and then Networks of no other namespace can
+    // be used; empty: it calls them the same.
+    std::map<std::string, std::string> namespaces = {};
     // Not owned; null for the system's.
     Clock* clock = nullptr;
     // Follows how the functions' representors are, and that the agent lives; null: nobody wants to know.

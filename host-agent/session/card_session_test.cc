@@ -243,5 +243,53 @@ TEST_F(CardSessionTest, TellsHowThePortsAreUntilItStops) {
   EXPECT_EQ(told.size(), count);
 }
 
+// Two tenants with the same names on one card: a broker has put each into a namespace of its own there.
+TEST_F(CardSessionTest, TenantsWithTheSameNamesAreInTheNetworksOfTheirOwnNamespaces) {
+  for (const char* bridge : {"a-default.blue", "b-default.blue"}) {
+    evpn::LogicalBridgeSpec spec;
+    spec.set_vlan_id(bridge[0] == 'a' ? 11 : 12);
+    spec.set_vni(bridge[0] == 'a' ? 11 : 12);
+    ASSERT_TRUE(opi_.CreateLogicalBridge(bridge, spec).ok());
+    agent::v1::Subnets subnets;
+    subnets.set_logical_bridge(absl::StrCat("logicalBridges/", bridge));
+    subnets.add_prefixes("10.0.0.0/24");
+    ASSERT_TRUE(opi_.SetSubnets(subnets).ok());
+  }
+  const auto session_of = [&](const std::string& tenant) {
+    return std::make_unique<CardSession>(
+        CardSession::Options{.card = "card0", .namespaces = {{"default", tenant + "-default"}}}, opi_,
+        *allocator_, [](const FunctionId&) {});
+  };
+  const auto bridge_of = [&](const ClaimRow& row) -> std::string {
+    const auto bindings = opi_.ListPortBindings();
+    for (const agent::v1::PortBinding& binding : *bindings) {
+      if (binding.bridge_port() == "bridgePorts/" + row.port) return binding.logical_bridge();
+    }
+    return "";
+  };
+  const auto a = session_of("a"), b = session_of("b");
+  ClaimRow row_a = Attached(1), row_b = Attached(2);
+  ASSERT_TRUE(a->Prepare(row_a).ok() && b->Prepare(row_b).ok());
+  const auto bound_a = a->Bind(row_a), bound_b = b->Bind(row_b);
+  ASSERT_TRUE(bound_a.ok()) << bound_a.status();
+  ASSERT_TRUE(bound_b.ok()) << bound_b.status();
+  EXPECT_EQ(bridge_of(row_a), "logicalBridges/a-default.blue");
+  EXPECT_EQ(bridge_of(row_b), "logicalBridges/b-default.blue");
+  EXPECT_EQ(bound_a->addresses, bound_b->addresses) << "each network gives its own first";
+  row_a.addresses = bound_a->addresses;
+  row_a.confirmed = true;
+  EXPECT_EQ(a->CheckBinding(row_a), absl::OkStatus());
+  EXPECT_TRUE(absl::IsFailedPrecondition(b->CheckBinding(row_a)));
+
+  // A namespace that happens to be called as another tenant's is on the card.
+  ClaimRow stray = Attached(3);
+  stray.attachment->network_namespace = "b-default";
+  ASSERT_TRUE(a->Prepare(stray).ok());
+  const absl::Status refused = a->Bind(stray).status();
+  EXPECT_TRUE(absl::IsNotFound(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("namespaces do not name b-default"));
+  EXPECT_EQ(bridge_of(stray), "");
+}
+
 }  // namespace
 }  // namespace xpu
