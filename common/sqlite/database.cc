@@ -1,22 +1,17 @@
 #include "common/sqlite/database.h"
 
-#include <fcntl.h>
 #include <sqlite3.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/sqlite/database_copy.h"
 
 namespace xpu {
-namespace {
 
 // What sqlite3_errmsg says, under the code a caller can act on.
-absl::Status ToStatus(sqlite3* db, int code, absl::string_view what) {
+absl::Status SqliteError(sqlite3* db, int code, absl::string_view what) {
   const char* path = db == nullptr ? nullptr : sqlite3_db_filename(db, "main");
   const std::string message =
       absl::StrCat(path == nullptr || *path == '\0' ? "" : absl::StrCat(path, ": "), what, ": ",
@@ -43,8 +38,6 @@ absl::Status ToStatus(sqlite3* db, int code, absl::string_view what) {
       return absl::InternalError(message);
   }
 }
-
-}  // namespace
 
 Statement::~Statement() { sqlite3_finalize(statement_); }
 
@@ -77,7 +70,7 @@ absl::StatusOr<bool> Statement::Step() {
   const int code = sqlite3_step(statement_);
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
-  return ToStatus(db_, code, sqlite3_sql(statement_));
+  return SqliteError(db_, code, sqlite3_sql(statement_));
 }
 
 absl::Status Statement::Run() {
@@ -120,8 +113,10 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
   // Owned at once: SQLite hands out a connection even when it could not open the file.
   std::unique_ptr<Database> db(new Database(raw, path));
-  if (code != SQLITE_OK) return ToStatus(raw, code, absl::StrCat("cannot open ", path));
+  if (code != SQLITE_OK) return SqliteError(raw, code, absl::StrCat("cannot open ", path));
 
+  // Before the log is looked at: then it needs no shared memory.
+  if (options.exclusive) XPU_RETURN_IF_ERROR(db->Execute("PRAGMA locking_mode=EXCLUSIVE"));
   int64_t version = 0;
   {
     XPU_ASSIGN_OR_RETURN(Statement read, db->Prepare("PRAGMA user_version"));
@@ -146,19 +141,31 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   return db;
 }
 
-Database::~Database() { sqlite3_close_v2(db_); }
+Database::~Database() {
+  for (std::optional<Statement>* kept : {&begin_, &commit_, &begin_part_, &keep_part_, &drop_part_})
+    kept->reset();
+  sqlite3_close_v2(db_);
+}
+
+absl::Status Database::RunKept(absl::string_view sql, std::optional<Statement>* kept) {
+  if (!kept->has_value()) {
+    XPU_ASSIGN_OR_RETURN(Statement prepared, Prepare(sql));
+    kept->emplace(std::move(prepared));
+  }
+  return (*kept)->Run();
+}
 
 absl::StatusOr<Statement> Database::Prepare(absl::string_view sql) {
   sqlite3_stmt* statement = nullptr;
   const int code = sqlite3_prepare_v3(db_, sql.data(), static_cast<int>(sql.size()),
                                       SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
-  if (code != SQLITE_OK) return ToStatus(db_, code, sql);
+  if (code != SQLITE_OK) return SqliteError(db_, code, sql);
   return Statement(db_, statement);
 }
 
 absl::Status Database::Execute(const std::string& sql) {
   const int code = sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr);
-  return code == SQLITE_OK ? absl::OkStatus() : ToStatus(db_, code, sql);
+  return code == SQLITE_OK ? absl::OkStatus() : SqliteError(db_, code, sql);
 }
 
 absl::Status Database::Transaction(const std::function<absl::Status()>& work) {
@@ -170,10 +177,10 @@ absl::Status Database::Transaction(const std::function<absl::Status()>& work) {
 }
 
 // IMMEDIATE: a second writer is refused here, not in the middle.
-absl::Status Database::Begin() { return Execute("BEGIN IMMEDIATE"); }
+absl::Status Database::Begin() { return RunKept("BEGIN IMMEDIATE", &begin_); }
 
 absl::Status Database::Commit() {
-  absl::Status status = Execute("COMMIT");
+  absl::Status status = RunKept("COMMIT", &commit_);
   if (!status.ok()) Rollback();
   return status;
 }
@@ -184,60 +191,35 @@ void Database::Rollback() {
 }
 
 absl::Status Database::Part(const std::function<absl::Status()>& work) {
-  XPU_RETURN_IF_ERROR(Execute("SAVEPOINT part"));
+  XPU_RETURN_IF_ERROR(BeginPart());
   absl::Status status = work();
-  if (status.ok()) status = Execute("RELEASE part");
-  if (!status.ok() && in_transaction()) Execute("ROLLBACK TO part; RELEASE part").IgnoreError();
+  if (status.ok()) status = EndPart(/*keep=*/true);
+  if (!status.ok() && in_transaction()) EndPart(/*keep=*/false).IgnoreError();
   return status;
+}
+
+absl::Status Database::BeginPart() { return RunKept("SAVEPOINT part", &begin_part_); }
+
+absl::Status Database::EndPart(bool keep) {
+  if (!keep) XPU_RETURN_IF_ERROR(RunKept("ROLLBACK TO part", &drop_part_));
+  return RunKept("RELEASE part", &keep_part_);
 }
 
 bool Database::in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
 
-namespace {
+absl::Status Database::CopyTo(const std::string& path) {
+  XPU_ASSIGN_OR_RETURN(const std::unique_ptr<DatabaseCopy> copy, DatabaseCopy::Start(*this, path));
+  XPU_RETURN_IF_ERROR(copy->Step(/*pages=*/-1).status());
+  return copy->Publish();
+}
 
-absl::Status Copy(sqlite3* from, sqlite3* to) {
-  sqlite3_backup* backup = sqlite3_backup_init(to, "main", from, "main");
-  if (backup == nullptr) return ToStatus(to, sqlite3_errcode(to), "cannot copy the database");
+absl::Status Database::CopyFrom(Database& other) {
+  sqlite3_backup* backup = sqlite3_backup_init(db_, "main", other.db_, "main");
+  if (backup == nullptr) return SqliteError(db_, sqlite3_errcode(db_), "cannot copy the database");
   const int code = sqlite3_backup_step(backup, -1);
   sqlite3_backup_finish(backup);
-  return code == SQLITE_DONE ? absl::OkStatus() : ToStatus(to, code, "cannot copy the database");
+  return code == SQLITE_DONE ? absl::OkStatus() : SqliteError(db_, code, "cannot copy the database");
 }
-
-// What is written becomes a file under its name only when it is whole.
-absl::Status Sync(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  const bool synced = fd >= 0 && fsync(fd) == 0;
-  const int error = errno;
-  if (fd >= 0) close(fd);
-  return synced ? absl::OkStatus() : absl::ErrnoToStatus(error, absl::StrCat("cannot write ", path));
-}
-
-}  // namespace
-
-absl::Status Database::CopyTo(const std::string& path) {
-  const std::string unfinished = absl::StrCat(path, ".part");
-  unlink(unfinished.c_str());
-  absl::Status copied;
-  {
-    sqlite3* raw = nullptr;
-    const int code =
-        sqlite3_open_v2(unfinished.c_str(), &raw,
-                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXRESCODE, nullptr);
-    const Database target(raw, unfinished);
-    copied =
-        code == SQLITE_OK ? Copy(db_, raw) : ToStatus(raw, code, absl::StrCat("cannot open ", unfinished));
-  }
-  // It may hold secrets.
-  if (copied.ok() && chmod(unfinished.c_str(), 0600) != 0) copied = absl::ErrnoToStatus(errno, unfinished);
-  if (copied.ok()) copied = Sync(unfinished);
-  if (copied.ok() && rename(unfinished.c_str(), path.c_str()) != 0) {
-    copied = absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", path));
-  }
-  if (!copied.ok()) unlink(unfinished.c_str());
-  return copied;
-}
-
-absl::Status Database::CopyFrom(Database& other) { return Copy(other.db_, db_); }
 
 absl::Status Database::CheckIntegrity() {
   XPU_ASSIGN_OR_RETURN(Statement check, Prepare("PRAGMA integrity_check(1)"));

@@ -57,6 +57,9 @@ class Database {
   struct Options {
     // With `full_sync` a commit survives a loss of power; without, only a kill -9 of the process.
     bool full_sync = false;
+    // No other connection can use the file as long as this one does; costs less, and needs no memory that is
+    // shared.
+    bool exclusive = false;
   };
 
   // Opens or makes the file (":memory:" for none) and brings its schema up to date: migration i takes it from
@@ -84,6 +87,9 @@ class Database {
   absl::Status Commit();
   void Rollback();
   absl::Status Part(const std::function<absl::Status()>& work);
+  // A part in two halves. Parts may lie in each other.
+  absl::Status BeginPart();
+  absl::Status EndPart(bool keep);
   bool in_transaction() const;
   // All of it into a new file at `path`, which is whole and on the disk when it
   // is there, also while this database is in use. Not in a transaction.
@@ -98,9 +104,14 @@ class Database {
   int64_t Changes() const;
 
  private:
+  friend class DatabaseCopy;
   Database(sqlite3* db, std::string path) : db_(db), path_(std::move(path)) {}
+  // Runs `sql`, which is prepared once and kept in `*kept`.
+  absl::Status RunKept(absl::string_view sql, std::optional<Statement>* kept);
+
   sqlite3* db_;
   std::string path_;
+  std::optional<Statement> begin_, commit_, begin_part_, keep_part_, drop_part_;
 };
 
 }  // namespace xpu
