@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/base/status_macros.h"
+#include "common/http/http_connections.h"
 #include "common/http/listener.h"
 #include "common/http/tls_server.h"
 
@@ -78,22 +79,9 @@ std::string Header(evhttp_request* request, const char* name) {
   return value == nullptr ? "" : value;
 }
 
-HttpPeer ReadPeer(evhttp_request* request) {
-  bufferevent* events = evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
-  if (std::optional<HttpPeer> peer = PeerOfTls(events)) return *std::move(peer);
-  sockaddr_storage address{};
-  socklen_t length = sizeof(address);
-  const bool known =
-      getsockname(bufferevent_getfd(events), reinterpret_cast<sockaddr*>(&address), &length) == 0;
-  HttpPeer peer;
-  peer.transport =
-      known && address.ss_family == AF_UNIX ? HttpPeer::Transport::kUnix : HttpPeer::Transport::kPlain;
-  return peer;
-}
-
-HttpRequest ReadRequest(evhttp_request* request) {
+HttpRequest ReadRequest(evhttp_request* request, HttpConnection& connection) {
   HttpRequest out;
-  out.peer = ReadPeer(request);
+  out.peer = connection.peer();
   out.method = MethodName(evhttp_request_get_command(request));
   const evhttp_uri* uri = evhttp_request_get_evhttp_uri(request);
   const char* path = uri == nullptr ? nullptr : evhttp_uri_get_path(uri);
@@ -111,6 +99,12 @@ HttpRequest ReadRequest(evhttp_request* request) {
   out.accept = Header(request, "Accept");
   out.authorization = Header(request, "Authorization");
   out.user_agent = Header(request, "User-Agent");
+  for (const evkeyval* header = evhttp_request_get_input_headers(request)->tqh_first; header != nullptr;
+       header = header->next.tqe_next) {
+    if (absl::StartsWithIgnoreCase(header->key, "impersonate-")) {
+      out.impersonation.emplace_back(absl::AsciiStrToLower(header->key), header->value);
+    }
+  }
   evbuffer* body = evhttp_request_get_input_buffer(request);
   out.body.resize(evbuffer_get_length(body));
   evbuffer_copyout(body, out.body.data(), out.body.size());
@@ -128,9 +122,9 @@ void AddHeaders(evhttp_request* request, const HttpReply& reply) {
 class OpenRequest {
  public:
   // `gone` is called when it does; the object may be destroyed from there.
-  OpenRequest(evhttp_request* request, std::function<void()> gone)
-      : request_(request), gone_(std::move(gone)) {
-    evhttp_connection_set_closecb(evhttp_request_get_connection(request_), &OpenRequest::Closed, this);
+  OpenRequest(evhttp_request* request, HttpConnection& connection, std::function<void()> gone)
+      : request_(request), connection_(connection), gone_(std::move(gone)) {
+    connection_.OnGone([this] { Closed(); });
   }
   ~OpenRequest() { Take(); }
   OpenRequest(const OpenRequest&) = delete;
@@ -141,30 +135,32 @@ class OpenRequest {
   // For the last thing that is done with it; null when it has gone.
   evhttp_request* Take() {
     if (request_ != nullptr) {
-      evhttp_connection_set_closecb(evhttp_request_get_connection(request_), nullptr, nullptr);
+      connection_.OnGone(nullptr);
+      connection_.OnReply();
     }
     return std::exchange(request_, nullptr);
   }
 
  private:
   // The connection is about to go. If it has given the request up before, nobody else frees it.
-  static void Closed(evhttp_connection*, void* arg) {
-    auto* self = static_cast<OpenRequest*>(arg);
-    evhttp_request* request = std::exchange(self->request_, nullptr);
+  void Closed() {
+    evhttp_request* request = std::exchange(request_, nullptr);
     if (evhttp_request_get_connection(request) == nullptr) evhttp_send_reply_end(request);
-    std::function<void()> gone = std::move(self->gone_);
+    const std::function<void()> gone = std::move(gone_);
     if (gone) gone();
   }
 
   evhttp_request* request_;
+  // Not after it has gone.
+  HttpConnection& connection_;
   std::function<void()> gone_;
 };
 
 class EvStream : public HttpStream {
  public:
-  explicit EvStream(evhttp_request* request)
-      : request_(request, [this] {
-          std::function<void()> gone = std::move(gone_);
+  EvStream(evhttp_request* request, HttpConnection& connection)
+      : request_(request, connection, [this] {
+          const std::function<void()> gone = std::move(gone_);
           if (gone) gone();
         }) {
     evhttp_send_reply_start(request, HTTP_OK, "OK");
@@ -213,7 +209,7 @@ class EvStream : public HttpStream {
 
 class EvPending : public HttpPending {
  public:
-  explicit EvPending(evhttp_request* request) : request_(request, nullptr) {}
+  EvPending(evhttp_request* request, HttpConnection& connection) : request_(request, connection, nullptr) {}
   ~EvPending() override { Send({.code = 500, .content_type = "text/plain", .body = "there is no answer\n"}); }
   void Send(const HttpReply& reply) override {
     evhttp_request* request = request_.Take();
@@ -232,6 +228,7 @@ struct HttpServer::State {
   EventLoop& loop;
   Handler handler;
   Options options;
+  HttpConnections connections;
   evhttp* http = nullptr;
   // Connections come to it as TLS of `tls` makes them; null until there is one.
   evhttp* https = nullptr;
@@ -241,6 +238,8 @@ struct HttpServer::State {
   evhttp* NewHttp() {
     evhttp* made = evhttp_new(loop.base());
     evhttp_set_max_headers_size(made, kMaxHeaderBytes);
+    // Its own clocks, which begin anew with each octet, come after those of HttpConnection.
+    evhttp_set_timeout(made, static_cast<int>(absl::ToInt64Seconds(options.limits.idle)) + 60);
     evhttp_set_max_body_size(made, static_cast<ev_ssize_t>(options.max_body_bytes));
     evhttp_set_allowed_methods(made, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
                                          EVHTTP_REQ_PATCH | EVHTTP_REQ_HEAD | EVHTTP_REQ_OPTIONS);
@@ -248,21 +247,39 @@ struct HttpServer::State {
     return made;
   }
   static bufferevent* Accept(event_base* base, void* arg) {
-    return static_cast<State*>(arg)->tls->NewConnection(base);
+    auto* self = static_cast<State*>(arg);
+    return self->connections.Expect(self->tls->NewConnection(base));
+  }
+  static bufferevent* AcceptPlain(event_base* base, void* arg) {
+    return static_cast<State*>(arg)->connections.Expect(bufferevent_socket_new(base, -1, 0));
+  }
+  HttpReply Refuse(HttpRefusal why) const {
+    HttpReply reply = options.refuse ? options.refuse(why)
+                                     : HttpReply{.code = 503,
+                                                 .content_type = "text/plain",
+                                                 .body = "there are too many connections\n"};
+    reply.headers.emplace_back("Connection", "close");
+    return reply;
   }
   static void Handle(evhttp_request* request, void* arg) {
-    HttpReply reply = static_cast<State*>(arg)->handler(ReadRequest(request));
-    if (reply.later) return reply.later(std::make_unique<EvPending>(request));
+    auto* self = static_cast<State*>(arg);
+    HttpConnection& connection = self->connections.Find(evhttp_request_get_connection(request));
+    connection.OnRequest();
+    HttpReply reply = connection.refusal() ? self->Refuse(*connection.refusal())
+                                           : self->handler(ReadRequest(request, connection));
+    if (reply.later) return reply.later(std::make_unique<EvPending>(request, connection));
     AddHeaders(request, reply);
-    if (reply.stream) return reply.stream(std::make_unique<EvStream>(request));
+    if (reply.stream) return reply.stream(std::make_unique<EvStream>(request, connection));
+    connection.OnReply();
     evhttp_send_reply(request, reply.code, nullptr, MakeBuffer(reply.body).get());
   }
 };
 
 HttpServer::HttpServer(EventLoop& loop, Options options, Handler handler)
-    : state_(std::make_unique<State>(State{loop, std::move(handler), options})) {
+    : state_(new State{loop, std::move(handler), options, {loop.base(), options.limits}}) {
   signal(SIGPIPE, SIG_IGN);
   state_->http = state_->NewHttp();
+  evhttp_set_bevcb(state_->http, &State::AcceptPlain, state_.get());
 }
 
 HttpServer::~HttpServer() {
@@ -270,6 +287,8 @@ HttpServer::~HttpServer() {
   if (state_->https != nullptr) evhttp_free(state_->https);
   for (const std::string& path : state_->socket_paths) unlink(path.c_str());
 }
+
+const HttpCounts& HttpServer::counts() const { return state_->connections.counts(); }
 
 absl::Status HttpServer::SetTls(const HttpTls& tls) {
   XPU_ASSIGN_OR_RETURN(state_->tls, TlsServer::Make(tls));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "common/base/event_loop.h"
 
 namespace xpu {
@@ -52,8 +54,37 @@ struct HttpRequest {
   std::string accept;
   std::string authorization;
   std::string user_agent;
+  // Headers "Impersonate-…" (Kubernetes, "User impersonation") in their order; names in lower case.
+  std::vector<std::pair<std::string, std::string>> impersonation;
   HttpPeer peer;
   std::string body;
+};
+
+// Why a connection gets no answers.
+enum class HttpRefusal {
+  kFull,     // there are as many as there may be
+  kAddress,  // its address has as many as one may have
+};
+
+struct HttpLimits {
+  // Open at the same time, of all clients, and of one address, where it has one.
+  size_t connections = 10'000;
+  size_t connections_per_address = 1'000;
+  // How long a client may take from the first octet of a request to the end of its head (and from its
+  // connection on, TLS included), then to the end of its body, and after a reply until the next request.
+  absl::Duration head = absl::Seconds(15);
+  absl::Duration body = absl::Minutes(1);
+  absl::Duration idle = absl::Minutes(5);
+};
+
+// Since the server began.
+struct HttpCounts {
+  size_t open = 0;  // now
+  uint64_t accepted = 0;
+  uint64_t refused_full = 0;
+  uint64_t refused_address = 0;
+  // Connections that were ended as they kept the server waiting.
+  uint64_t timeouts = 0;
 };
 
 // The reply to a request, written bit by bit: chunks of a 200. Destroying it ends the reply. Only for use on
@@ -103,6 +134,10 @@ class HttpServer {
   struct Options {
     // A larger one is answered with 413, unseen by the handler.
     size_t max_body_bytes = size_t{16} << 20;
+    HttpLimits limits;
+    // What a client hears whose connection is refused, on its first request; then the connection is closed.
+    // Without it, 503 for either.
+    std::function<HttpReply(HttpRefusal)> refuse = nullptr;
   };
   // The loop must outlive the server; both are used from one thread only. From then on the process ignores
   // SIGPIPE: libevent writes to clients that may have gone.
@@ -120,6 +155,8 @@ class HttpServer {
   // For connections that come from now on. A client may show a certificate or not; the handler is told what
   // came of it. InvalidArgument for what is no PEM or does not belong together, and then nothing has changed.
   absl::Status SetTls(const HttpTls& tls);
+
+  const HttpCounts& counts() const;
 
  private:
   struct State;

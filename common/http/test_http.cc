@@ -41,6 +41,7 @@ TestReply TestHttp::Do(const std::string& method, const std::string& path, const
       nullptr, absl::StrCat("Content-Type:", content_type.empty() ? "" : " ", content_type).c_str());
   headers = curl_slist_append(headers, "Expect:");
   headers = curl_slist_append(headers, absl::StrCat("Accept:", accept.empty() ? "" : " ", accept).c_str());
+  for (const std::string& line : headers_) headers = curl_slist_append(headers, line.c_str());
   if (!token_.empty()) {
     headers = curl_slist_append(headers, absl::StrCat("Authorization: Bearer ", token_).c_str());
   }

@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 
 #include <string>
+#include <vector>
 
 #include "nlohmann/json.hpp"
 
@@ -29,6 +30,8 @@ class TestHttp {
 
   // What the client shows from now on.
   void UseToken(const std::string& token) { token_ = token; }
+  // A line "Name: value" that it sends from now on.
+  void UseHeader(const std::string& line) { headers_.push_back(line); }
   // Who has signed the server's certificate, and the client's own, if it has one: PEM files.
   void UseTls(const std::string& ca, const std::string& certificate, const std::string& key) {
     ca_ = ca;
@@ -52,6 +55,7 @@ class TestHttp {
   CURL* curl_;
   std::string unix_path_;
   std::string base_;
+  std::vector<std::string> headers_;
   std::string token_, ca_, certificate_, key_;
 };
 
