@@ -259,5 +259,74 @@ TEST_F(AccessTest, NobodyRaisesHimself) {
   EXPECT_THAT(reply.body, HasSubstr("not currently held"));
 }
 
+TEST_F(AccessTest, WhoMayImpersonateActsWithTheRightsOfTheOther) {
+  Grant("User", "bob", {"list"});
+  Grant("Group", "readers", {"list"});
+  const auto as = [&](const std::string& user, const std::vector<std::string>& groups) {
+    auto http = Client("ann-token");
+    if (!user.empty()) http->UseHeader("Impersonate-User: " + user);
+    for (const std::string& group : groups) http->UseHeader("Impersonate-Group: " + group);
+    return http->Get(kNetworks).code;
+  };
+  EXPECT_EQ(as("bob", {}), 403) << "nobody has let ann do that";
+  const auto allow = [&](const std::string& resource, const std::string& name) {
+    EXPECT_EQ(
+        admin_
+            ->Post(absl::StrCat(kRbac, "/clusterroles"), {{"apiVersion", "rbac.authorization.k8s.io/v1"},
+                                                          {"kind", "ClusterRole"},
+                                                          {"metadata", {{"name", name}}},
+                                                          {"rules",
+                                                           {{{"verbs", {"impersonate"}},
+                                                             {"apiGroups", {""}},
+                                                             {"resources", {resource}},
+                                                             {"resourceNames", {name}}}}}})
+            .code,
+        201);
+    EXPECT_EQ(admin_
+                  ->Post(absl::StrCat(kRbac, "/clusterrolebindings"),
+                         {{"apiVersion", "rbac.authorization.k8s.io/v1"},
+                          {"kind", "ClusterRoleBinding"},
+                          {"metadata", {{"name", name}}},
+                          {"roleRef", {{"kind", "ClusterRole"}, {"name", name}}},
+                          {"subjects", {{{"kind", "User"}, {"name", "ann"}}}}})
+                  .code,
+              201);
+  };
+  allow("users", "bob");
+  allow("users", "eve");
+  EXPECT_EQ(as("bob", {}), 200);
+  EXPECT_EQ(as("eve", {}), 403) << "she is not let do it herself";
+  EXPECT_EQ(as("eve", {"readers"}), 403) << "the group must be allowed, too";
+  EXPECT_EQ(as("bob", {"system:masters"}), 403);
+  allow("groups", "readers");
+  EXPECT_EQ(as("eve", {"readers"}), 200);
+  EXPECT_EQ(as("eve", {"readers", "system:masters"}), 403) << "each of them";
+  EXPECT_EQ(as("", {"readers"}), 400) << "groups of nobody";
+  EXPECT_EQ(as("system:serviceaccount:default:agent", {}), 403);
+
+  // Who may do everything may do that, and is then somebody who may not.
+  TestHttp master(server_->endpoint());
+  master.UseHeader("Impersonate-User: system:serviceaccount:default:agent");
+  EXPECT_EQ(master.Get(kNetworks).code, 403);
+  const json who =
+      master.Post("/apis/authentication.k8s.io/v1/selfsubjectreviews", {{"kind", "SelfSubjectReview"}}).json;
+  EXPECT_EQ(who["status"]["userInfo"]["username"], "system:serviceaccount:default:agent");
+  EXPECT_THAT(who["status"]["userInfo"]["groups"], Contains("system:serviceaccounts:default"));
+}
+
+TEST_F(AccessTest, ATokenIsReviewedForWhoMayAsk) {
+  const std::string path = "/apis/authentication.k8s.io/v1/tokenreviews";
+  const TestReply known = admin_->Post(path, {{"kind", "TokenReview"}, {"spec", {{"token", "ann-token"}}}});
+  EXPECT_EQ(known.code, 201);
+  EXPECT_EQ(known.json["status"]["authenticated"], true);
+  EXPECT_EQ(known.json["status"]["user"]["username"], "ann");
+  EXPECT_THAT(known.json["status"]["user"]["groups"], Contains("dev"));
+  const TestReply unknown = admin_->Post(path, {{"spec", {{"token", "wrong"}}}});
+  EXPECT_EQ(unknown.code, 201);
+  EXPECT_EQ(unknown.json["status"]["authenticated"], false);
+  EXPECT_EQ(admin_->Post(path, {{"spec", json::object()}}).code, 400);
+  EXPECT_EQ(Client("ann-token")->Post(path, {{"spec", {{"token", "ann-token"}}}}).code, 403);
+}
+
 }  // namespace
 }  // namespace xpu::apiserver

@@ -1,34 +1,43 @@
 #include "control-plane/apiserver/api_server.h"
 
+#include <map>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/http/http_server.h"
 #include "common/log/log.h"
 #include "control-plane/apiserver/auth/authenticator.h"
 #include "control-plane/apiserver/auth/authorizer.h"
+#include "control-plane/apiserver/http/metrics_text.h"
 #include "control-plane/apiserver/http/reply.h"
 #include "control-plane/apiserver/http/rest_api.h"
 #include "control-plane/apiserver/http/store_actions.h"
 #include "control-plane/apiserver/http/watch_hub.h"
+#include "control-plane/apiserver/store/api_error.h"
 
 namespace xpu::apiserver {
 namespace {
 
 // Above what the API takes, so that the API can answer a body that is too large in its own words.
 constexpr size_t kMaxBodyBytes = size_t{16} << 20;
+// Whose connection was refused comes again so late.
+constexpr absl::Duration kRefusalRetry = absl::Seconds(5);
 
 class ApiServerImpl : public ApiServer {
  public:
-  ApiServerImpl(EventLoop& loop, Clock& clock, const RequestLimits& limits,
+  ApiServerImpl(EventLoop& loop, Clock& clock, const RequestLimits& limits, const HttpLimits& connections,
                 std::unique_ptr<ObjectStore> store)
       : loop_(loop),
         store_(std::move(store)),
         authenticator_(*store_),
         authorizer_(*store_),
         watches_(loop, *store_, limits, clock),
-        api_({*store_, watches_, authenticator_, authorizer_, clock}, limits),
-        http_(loop, {.max_body_bytes = kMaxBodyBytes},
+        actions_(loop, *store_),
+        api_({*store_, watches_, authenticator_, authorizer_, actions_, clock, [this] { return Metrics(); }},
+             limits),
+        http_(loop,
+              {.max_body_bytes = kMaxBodyBytes, .limits = connections, .refuse = &ApiServerImpl::Refuse},
               [this](HttpRequest request) { return Handle(std::move(request)); }) {
     store_->OnChange([this](const Change& change) { authorizer_.OnChange(change); });
     store_->OnRestore([this] { authorizer_.OnRestore(); });
@@ -73,26 +82,69 @@ class ApiServerImpl : public ApiServer {
   struct Waiting {
     std::unique_ptr<HttpPending> pending;
     std::shared_ptr<const HttpReply> reply;
+    // Of a request that only reads.
+    std::shared_ptr<const HttpRequest> read;
   };
+
+  static HttpReply Refuse(HttpRefusal why) {
+    if (why == HttpRefusal::kAddress) {
+      return ErrorReply(
+          TooManyRequests("your address has as many connections as one may have; close some", kRefusalRetry));
+    }
+    HttpReply reply = ErrorReply(absl::UnavailableError("the server has as many connections as it takes"));
+    reply.headers.emplace_back("Retry-After", absl::StrCat(absl::ToInt64Seconds(kRefusalRetry)));
+    return reply;
+  }
+
+  std::string Metrics() const {
+    const HttpCounts& counts = http_.counts();
+    MetricsText text;
+    text.Gauge("connections", "open connections of clients", counts.open);
+    text.Counter("connections_accepted_total", "connections that clients have made", "", counts.accepted);
+    text.Counter("connections_refused_total",
+                 "connections that were refused, by the limit that they were above", "limit=\"connections\"",
+                 counts.refused_full);
+    text.Counter("connections_refused_total", "", "limit=\"connections-per-address\"",
+                 counts.refused_address);
+    text.Counter("connection_timeouts_total", "connections that were ended as they kept the server waiting",
+                 "", counts.timeouts);
+    text.Gauge("watches", "running watches", watches_.size());
+    for (const auto& [code, count] : replies_) {
+      text.Counter("requests_total", "requests that were answered, by code",
+                   absl::StrCat("code=\"", code, "\""), count);
+    }
+    text.Gauge("store_version", "version of the last change", static_cast<uint64_t>(store_->version()));
+    text.Counter("store_commits_total", "commits, each of which the writes of a group share", "", commits_);
+    text.Counter("store_commit_failures_total", "commits that failed, as with a full disk", "",
+                 failed_commits_);
+    return text.Take();
+  }
 
   HttpReply Handle(HttpRequest request) {
     // A watch begins with what has been told, and a backup is of that.
     if (request.query.contains("watch") || StoreActions::Find(request.path)) Flush();
-    HttpReply reply = api_.Handle(std::move(request));
+    HttpReply reply = api_.Handle(request);
+    ++replies_[reply.code];
     if (!store_->has_group() || reply.stream || reply.later) return reply;
     // Also what was only read: it may be of this group.
     HttpReply later;
-    later.later = [this, kept = std::make_shared<const HttpReply>(std::move(reply))](
-                      std::unique_ptr<HttpPending> pending) {
-      waiting_.push_back({std::move(pending), kept});
+    auto read = request.method == "GET" ? std::make_shared<const HttpRequest>(std::move(request)) : nullptr;
+    later.later = [this, kept = std::make_shared<const HttpReply>(std::move(reply)),
+                   read = std::move(read)](std::unique_ptr<HttpPending> pending) {
+      waiting_.push_back({std::move(pending), kept, read});
     };
     return later;
   }
 
   void Flush() {
+    const bool commits = store_->has_group();
     const absl::Status flushed = store_->Flush();
+    if (commits) ++(flushed.ok() ? commits_ : failed_commits_);
     for (const Waiting& waiting : std::exchange(waiting_, {})) {
-      waiting.pending->Send(flushed.ok() ? *waiting.reply : ErrorReply(flushed));
+      // What was only read is read anew where the group has not happened, as with a full disk.
+      waiting.pending->Send(flushed.ok()   ? *waiting.reply
+                            : waiting.read ? api_.Handle(*waiting.read)
+                                           : ErrorReply(flushed));
     }
   }
 
@@ -109,9 +161,13 @@ class ApiServerImpl : public ApiServer {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>();
   std::unique_ptr<ObjectStore> store_;
   std::vector<Waiting> waiting_;
+  std::map<int, uint64_t> replies_;
+  uint64_t commits_ = 0;
+  uint64_t failed_commits_ = 0;
   Authenticator authenticator_;
   Authorizer authorizer_;
   WatchHub watches_;
+  StoreActions actions_;
   RestApi api_;
   // Goes before the parts above: its connections call them.
   HttpServer http_;
@@ -125,7 +181,8 @@ class ApiServerImpl : public ApiServer {
 absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const ApiServerOptions& options, EventLoop& loop,
                                                             Clock& clock) {
   XPU_ASSIGN_OR_RETURN(std::unique_ptr<ObjectStore> store, ObjectStore::Open(options.store, clock));
-  auto server = std::make_unique<ApiServerImpl>(loop, clock, options.limits, std::move(store));
+  auto server =
+      std::make_unique<ApiServerImpl>(loop, clock, options.limits, options.connections, std::move(store));
   XPU_RETURN_IF_ERROR(server->FollowCredentials(options));
   XPU_RETURN_IF_ERROR(server->Listen(options.listen));
   return server;

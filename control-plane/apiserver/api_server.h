@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
 #include "common/base/event_loop.h"
+#include "common/http/http_server.h"
 #include "common/rpc/tls_credentials.h"
 #include "control-plane/apiserver/http/rate_limit.h"
 #include "control-plane/apiserver/store/object_store.h"
@@ -24,6 +25,7 @@ struct ApiServerOptions {
   // Static tokens; empty for none. Followed.
   std::string token_file;
   RequestLimits limits;
+  HttpLimits connections;
 };
 
 // The embedded resource store behind its REST API. Everything runs on the loop's thread.

@@ -6,9 +6,13 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "common/http/test_http.h"
+#include "control-plane/apiserver/http/store_actions.h"
+#include "control-plane/apiserver/store/api_error.h"
 #include "control-plane/apiserver/test_api_server.h"
 #include "control-plane/apiserver/test_watch.h"
 
@@ -26,6 +30,8 @@ json Network(const std::string& name) {
           {"metadata", {{"name", name}}},
           {"spec", {{"vni", 5}, {"prefixes", {"10.0.0.0/24"}}}}};
 }
+
+int Code(const absl::Status& status) { return StatusObject(status)["code"]; }
 
 class BackupTest : public ::testing::Test {
  protected:
@@ -115,6 +121,66 @@ TEST_F(BackupTest, WhatIsNoBackupIsRefusedAndNothingChanges) {
   EXPECT_EQ(Do("backups", "/no/such/folder/a.db").code, 400);
   EXPECT_EQ(Version(), version);
   EXPECT_THAT(Names(), ::testing::ElementsAre("blue"));
+}
+
+// What a client hears in the end.
+class Heard : public HttpPending {
+ public:
+  explicit Heard(std::optional<HttpReply>* reply) : reply_(reply) {}
+  void Send(const HttpReply& reply) override { *reply_ = reply; }
+
+ private:
+  std::optional<HttpReply>* const reply_;
+};
+
+TEST_F(BackupTest, WritesGoOnBetweenItsSlicesAndItIsTheStoreAsItWasAtTheLast) {
+  EventLoop loop;
+  auto store = ObjectStore::Open({.path = folder_ + "/own.db", .full_sync = false}, Clock::Real());
+  ASSERT_TRUE(store.ok()) << store.status();
+  const KindPtr networks = (*store)->kinds().FindKind("xpu.opiproject.org/v1alpha1", "Network");
+  int written = 0;
+  const auto write = [&] {
+    json network = Network(absl::StrCat("n-", 10'000 + written++));
+    network["metadata"]["namespace"] = "default";
+    network["metadata"]["annotations"]["filling"] = std::string(10'000, 'x');
+    EXPECT_TRUE((*store)->Create(*networks, network).ok());
+  };
+  // Some slices.
+  while (written < 300) write();
+  StoreActions actions(loop, **store);
+  const auto begun = actions.Do("backups", {}, {{"spec", {{"path", folder_ + "/a.db"}}}});
+  ASSERT_TRUE(begun.ok()) << begun.status();
+  std::optional<HttpReply> reply;
+  begun->later(std::make_unique<Heard>(&reply));
+  EXPECT_EQ(Code(actions.Do("backups", {}, {{"spec", {{"path", folder_ + "/b.db"}}}}).status()), 429);
+  EXPECT_EQ(Code(actions.Do("restores", {}, {{"spec", {{"path", folder_ + "/b.db"}}}}).status()), 429);
+  // A client that writes again as soon as it is answered, on the same loop.
+  EventLoop::Handle next;
+  std::function<void()> turn = [&] {
+    if (reply) return loop.Stop();
+    write();
+    next = loop.After(absl::ZeroDuration(), turn);
+  };
+  turn();
+  loop.Run();
+  ASSERT_EQ(reply->code, 201) << reply->body;
+  EXPECT_GT(written, 305) << "a write for each slice";
+  const int64_t version =
+      std::stoll(json::parse(reply->body)["status"]["resourceVersion"].get<std::string>());
+
+  auto backup = ObjectStore::Open({.path = folder_ + "/a.db"}, Clock::Real());
+  ASSERT_TRUE(backup.ok()) << backup.status();
+  EXPECT_EQ((*backup)->version(), version);
+  const auto listed = (*backup)->List(*networks, "default", {});
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  // Nothing is missing between the first and the last: each write has a version of its own.
+  ASSERT_FALSE(listed->items.empty());
+  int64_t last = std::stoll(listed->items.front()["metadata"]["resourceVersion"].get<std::string>()) - 1;
+  for (const json& item : listed->items) {
+    EXPECT_EQ(std::stoll(item["metadata"]["resourceVersion"].get<std::string>()), ++last);
+  }
+  EXPECT_EQ(last, version);
+  EXPECT_GT(listed->items.size(), 300u) << "what was written meanwhile, too";
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ class CrashTest : public ::testing::Test {
                           database.c_str(),
                           "--log-level",
                           "warn",
-                          full_sync ? "--full-sync" : nullptr,
+                          full_sync ? nullptr : "--no-full-sync",
                           nullptr};
     const char* environment[] = {notify.c_str(), nullptr};
     pid_ = fork();

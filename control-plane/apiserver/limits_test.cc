@@ -81,6 +81,46 @@ TEST_F(LimitsTest, WhoAsksTooOftenIsToldWhenToComeAgain) {
   for (int i = 0; i < 50; ++i) EXPECT_EQ(admin_->Get(kNetworks).code, 200) << "the master never waits";
 }
 
+TEST_F(LimitsTest, ConnectionsAreCountedAndWhoIsRefusedHearsWhenToComeAgain) {
+  ApiServerOptions options;
+  options.connections.connections = 2;
+  TestApiServer server(options);
+  TestHttp first(server.endpoint()), second(server.endpoint()), third(server.endpoint());
+  EXPECT_EQ(first.Get(kNetworks).code, 200);
+  EXPECT_EQ(second.Get(kNetworks).code, 200);
+  const TestReply refused = third.Get(kNetworks);
+  EXPECT_EQ(refused.code, 503);
+  EXPECT_EQ(refused.json["reason"], "ServiceUnavailable");
+  EXPECT_GE(refused.retry_after, 1);
+  EXPECT_EQ(first.Get(kNetworks).code, 200);
+  const TestReply metrics = second.Get("/metrics");
+  EXPECT_EQ(metrics.code, 200);
+  EXPECT_THAT(metrics.body,
+              ::testing::HasSubstr("xpu_apiserver_connections_refused_total{limit=\"connections\"} 1\n"));
+  EXPECT_THAT(metrics.body, ::testing::HasSubstr("xpu_apiserver_requests_total{code=\"200\"} 3\n"));
+  EXPECT_THAT(metrics.body, ::testing::HasSubstr("# TYPE xpu_apiserver_connections gauge\n"));
+}
+
+TEST_F(LimitsTest, OneAddressHasItsShareOfTheConnections) {
+  ApiServerOptions options;
+  options.listen = {"127.0.0.1:0"};
+  options.connections.connections_per_address = 1;
+  TestApiServer server(options);
+  TestHttp first(server.endpoints()[0]), second(server.endpoints()[0]), local(server.endpoint());
+  EXPECT_EQ(first.Get(kNetworks).code, 200);
+  const TestReply refused = second.Get(kNetworks);
+  EXPECT_EQ(refused.code, 429);
+  EXPECT_EQ(refused.json["reason"], "TooManyRequests");
+  EXPECT_GE(refused.retry_after, 1);
+  EXPECT_EQ(local.Get(kNetworks).code, 200) << "a unix socket's clients have no address";
+}
+
+TEST_F(LimitsTest, WhoMayNotAskForMetricsIsNotTold) {
+  Start({});
+  EXPECT_EQ(Client("ann")->Get("/metrics").code, 403);
+  EXPECT_EQ(admin_->Get("/metrics").code, 200);
+}
+
 TEST_F(LimitsTest, StrangersShareWhatIsLeftForThem) {
   Start({.strangers_per_second = 1});
   auto stranger = Client("nobody");

@@ -1,10 +1,35 @@
+#include <sys/resource.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <iostream>
 
 #include "common/base/notify.h"
 #include "common/log/log.h"
 #include "control-plane/apiserver/api_server.h"
+
+namespace {
+
+// Beside those of the clients' connections.
+constexpr rlim_t kOwnDescriptors = 64;
+
+// As many descriptors as the limit of connections needs, if the system allows them.
+void TakeDescriptors(const xpu::HttpLimits& limits) {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  const rlim_t wanted = limits.connections + kOwnDescriptors;
+  if (files.rlim_cur >= wanted) return;
+  files.rlim_cur = std::min(wanted, files.rlim_max);
+  if (setrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur < wanted) {
+    spdlog::warn(
+        "{} connections need {} descriptors, and {} are allowed: raise the limit (LimitNOFILE=) or lower "
+        "--connections",
+        limits.connections, wanted, files.rlim_cur);
+  }
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app{"Embedded store of resources that speaks the Kubernetes API"};
@@ -17,7 +42,10 @@ int main(int argc, char** argv) {
                  "given more than once")
       ->required();
   app.add_option("--database", options.store.path, "SQLite file that holds the objects")->required();
-  app.add_flag("--full-sync", options.store.full_sync, "answer only when a write survives a loss of power");
+  app.add_flag(
+      "--full-sync,!--no-full-sync", options.store.full_sync,
+      "answer only when a write survives a loss of power, as it is unless --no-full-sync is given; then it "
+      "survives a kill of the process");
   app.add_option("--history", options.store.history, "changes that a watch may be behind")
       ->check(CLI::Range(100, 10'000'000))
       ->capture_default_str();
@@ -38,6 +66,13 @@ int main(int argc, char** argv) {
   app.add_option("--watches", options.limits.watches, "that run at the most")->capture_default_str();
   app.add_option("--watches-per-user", options.limits.watches_per_user, "that one user may run")
       ->capture_default_str();
+  app.add_option("--connections", options.connections.connections, "open at the same time, of all clients")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--connections-per-address", options.connections.connections_per_address,
+                 "open at the same time, of one address")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
   app.add_option("--log-level", log_level, "debug, info, warn or error")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
@@ -45,6 +80,7 @@ int main(int argc, char** argv) {
     std::cerr << status.message() << "\n";
     return 2;
   }
+  TakeDescriptors(options.connections);
   xpu::EventLoop loop;
   auto on_term = loop.OnSignal(SIGTERM, [&] { loop.Stop(); });
   auto on_int = loop.OnSignal(SIGINT, [&] { loop.Stop(); });

@@ -36,6 +36,8 @@ TestApiServer::TestApiServer(ApiServerOptions options, Clock& clock)
   folder_ = folder;
   endpoint_ = "unix:" + folder_ + "/api.sock";
   options_.listen.push_back(endpoint_);
+  // Its machine does not lose power.
+  options_.store.full_sync = false;
   if (options_.store.path.empty()) options_.store.path = folder_ + "/store.db";
   StartThread();
 }

@@ -58,7 +58,7 @@ absl::StatusOr<std::unique_ptr<KubeServer>> KubeServer::Start(const std::string&
   XPU_ASSIGN_OR_RETURN(
       server->process_,
       StartReady({bin_dir + "/xpu-apiserver", "--listen", server->endpoint(), "--database",
-                  server->folder_.path() + "/store.db", "--full-sync", "--log-level", "warn"},
+                  server->folder_.path() + "/store.db", "--log-level", "warn"},
                  server->folder_.path()));
   return server;
 }

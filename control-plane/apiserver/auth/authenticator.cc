@@ -49,6 +49,13 @@ absl::Status Authenticator::ReadFile() {
   return absl::OkStatus();
 }
 
+absl::StatusOr<User> Authenticator::OfToken(const std::string& token) {
+  if (const auto it = tokens_.find(token); it != tokens_.end()) return it->second;
+  absl::StatusOr<User> user = ServiceAccountOf(store_, token);
+  if (absl::IsUnauthenticated(user.status())) return Unauthorized();
+  return user;
+}
+
 absl::StatusOr<User> Authenticator::Authenticate(const HttpRequest& request) {
   const HttpPeer& peer = request.peer;
   if (peer.certificate == HttpPeer::Certificate::kGood && !peer.common_name.empty()) {
@@ -59,10 +66,7 @@ absl::StatusOr<User> Authenticator::Authenticate(const HttpRequest& request) {
   if (!request.authorization.empty()) {
     if (!absl::StartsWithIgnoreCase(request.authorization, "Bearer ")) return Unauthorized();
     const std::string token(absl::StripAsciiWhitespace(absl::string_view(request.authorization).substr(7)));
-    if (const auto it = tokens_.find(token); it != tokens_.end()) return it->second;
-    absl::StatusOr<User> user = ServiceAccountOf(store_, token);
-    if (absl::IsUnauthenticated(user.status())) return Unauthorized();
-    return user;
+    return OfToken(token);
   }
   if (peer.transport == HttpPeer::Transport::kTls) return Unauthorized();
   return User{"system:admin", "", {std::string(kMasters), std::string(kAuthenticated)}};

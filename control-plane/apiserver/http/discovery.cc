@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/api/kinds.h"
 #include "control-plane/apiserver/http/reviews.h"
+#include "control-plane/apiserver/http/route.h"
 
 namespace xpu::apiserver {
 namespace {
@@ -45,11 +46,13 @@ std::optional<json> Resources(const KindTable& kinds, const std::string& group, 
   for (const KindPtr& each : kinds.all()) {
     const KindInfo& kind = *each;
     if (kind.resource.group != group || kind.resource.version != version) continue;
-    json resource = {{"name", kind.resource.plural},
-                     {"singularName", kind.singular},
-                     {"namespaced", kind.namespaced},
-                     {"kind", kind.resource.kind},
-                     {"verbs", {"create", "delete", "get", "list", "patch", "update", "watch"}}};
+    json resource = {
+        {"name", kind.resource.plural},
+        {"singularName", kind.singular},
+        {"namespaced", kind.namespaced},
+        {"kind", kind.resource.kind},
+        {"verbs", {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}}};
+    if (!IsDeletedTogether(kind)) resource["verbs"].erase(2);
     if (!kind.short_names.empty()) resource["shortNames"] = kind.short_names;
     if (!kind.categories.empty()) resource["categories"] = kind.categories;
     list.push_back(resource);

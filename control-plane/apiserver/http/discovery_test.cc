@@ -33,7 +33,8 @@ TEST(DiscoveryTest, AKindIsDescribedWithItsStatus) {
   EXPECT_EQ(found["kind"], "Network");
   EXPECT_EQ(found["namespaced"], true);
   EXPECT_EQ(found["shortNames"], json({"xnet"}));
-  EXPECT_EQ(found["verbs"], json({"create", "delete", "get", "list", "patch", "update", "watch"}));
+  EXPECT_EQ(found["verbs"],
+            json({"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}));
   bool has_status = false;
   for (const json& resource : list["resources"]) has_status |= resource["name"] == "networks/status";
   EXPECT_TRUE(has_status);

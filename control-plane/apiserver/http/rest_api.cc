@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "control-plane/apiserver/auth/impersonation.h"
 #include "control-plane/apiserver/http/attributes.h"
 #include "control-plane/apiserver/http/continue_token.h"
 #include "control-plane/apiserver/http/discovery.h"
@@ -56,6 +57,11 @@ absl::StatusOr<HttpReply> RestApi::Answer(const HttpRequest& request) {
   if (const std::optional<std::string> action = StoreActions::Find(request.path)) {
     return Act(user, *action, request);
   }
+  if (request.path.size() == 1 && request.path[0] == "metrics") {
+    XPU_RETURN_IF_ERROR(parts_.authorizer.Check(user, AttributesOf(request.path, request.method)));
+    if (request.method != "GET") return MethodNotAllowed("only GET is possible on this URL");
+    return HttpReply{.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = parts_.metrics()};
+  }
   if (request.path.size() > 1 && request.path[0] == "openapi") {
     XPU_RETURN_IF_ERROR(parts_.authorizer.Check(user, AttributesOf(request.path, request.method)));
     if (std::optional<absl::StatusOr<HttpReply>> found = open_api_.Answer(request)) return *std::move(found);
@@ -83,7 +89,8 @@ absl::StatusOr<User> RestApi::Admit(const HttpRequest& request) {
   if (wait > absl::ZeroDuration()) {
     return TooManyRequests("Too many requests, please try again later.", wait);
   }
-  return user;
+  if (!user.ok()) return user.status();
+  return Impersonated(*user, request, parts_.authorizer);
 }
 
 absl::StatusOr<HttpReply> RestApi::Review(const User& user, const std::string& review,
@@ -102,9 +109,7 @@ absl::StatusOr<HttpReply> RestApi::Act(const User& user, const std::string& reso
       user, {.verb = "create", .group = std::string(StoreActions::kGroup), .resource = resource}));
   if (request.method != "POST") return MethodNotAllowed("only POST is possible on this URL");
   XPU_ASSIGN_OR_RETURN(json body, JsonBody(request));
-  XPU_ASSIGN_OR_RETURN(const json done,
-                       StoreActions::Do(parts_.store, resource, request.peer, std::move(body)));
-  return JsonReply(201, done);
+  return parts_.actions.Do(resource, request.peer, std::move(body));
 }
 
 absl::StatusOr<HttpReply> RestApi::Get(const Route& route, const HttpRequest& request) {

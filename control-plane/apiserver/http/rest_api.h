@@ -1,5 +1,8 @@
 #pragma once
 
+#include <functional>
+#include <string>
+
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
 #include "common/http/http_server.h"
@@ -9,6 +12,7 @@
 #include "control-plane/apiserver/http/rate_limit.h"
 #include "control-plane/apiserver/http/reviews.h"
 #include "control-plane/apiserver/http/route.h"
+#include "control-plane/apiserver/http/store_actions.h"
 #include "control-plane/apiserver/http/watch_hub.h"
 #include "control-plane/apiserver/http/writes.h"
 #include "control-plane/apiserver/store/object_store.h"
@@ -16,8 +20,8 @@
 
 namespace xpu::apiserver {
 
-// Kubernetes' REST conventions over an ObjectStore: who asks, whether he may, and what each method means on each URL.
-// Errors are answered as Status objects. Not thread-safe.
+// Kubernetes' REST conventions over an ObjectStore: who asks, whether he may, and what each method means on
+// each URL. Errors are answered as Status objects. Not thread-safe.
 class RestApi {
  public:
   // What it works with; all must outlive it.
@@ -26,13 +30,16 @@ class RestApi {
     WatchHub& watches;
     Authenticator& authenticator;
     Authorizer& authorizer;
+    StoreActions& actions;
     Clock& clock;
+    // What GET /metrics says.
+    std::function<std::string()> metrics;
   };
   RestApi(const Parts& parts, const RequestLimits& limits)
       : parts_(parts),
         limits_(limits),
         rate_(limits, parts.clock),
-        reviews_(parts.authorizer),
+        reviews_(parts.authenticator, parts.authorizer),
         open_api_(parts.store.kinds()),
         writes_(parts.store, parts.authorizer, parts.clock) {}
 

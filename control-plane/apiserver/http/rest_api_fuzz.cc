@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -84,17 +85,44 @@ void CheckReply(const xpu::HttpReply& reply) {
   Check(reply.code != 500);
 }
 
+// A server without anybody's objects.
+class World {
+ public:
+  World() {
+    auto store = ObjectStore::Open({.path = ":memory:", .history = 100}, xpu::Clock::Real());
+    Check(store.ok());
+    store_ = *std::move(store);
+    watches_.emplace(loop_, *store_, limits_, xpu::Clock::Real());
+    authenticator_.emplace(*store_);
+    authorizer_.emplace(*store_);
+    actions_.emplace(loop_, *store_);
+    api_.emplace(xpu::apiserver::RestApi::Parts{*store_, *watches_, *authenticator_, *authorizer_, *actions_,
+                                                xpu::Clock::Real(), [] { return std::string(); }},
+                 limits_);
+    fresh_version_ = store_->version();
+  }
+  xpu::apiserver::RestApi& api() { return *api_; }
+  // Nothing of what it was asked is left in it.
+  bool IsFresh() const { return store_->version() == fresh_version_ && watches_->size() == 0; }
+
+ private:
+  xpu::EventLoop loop_;
+  const xpu::apiserver::RequestLimits limits_;
+  std::unique_ptr<ObjectStore> store_;
+  std::optional<xpu::apiserver::WatchHub> watches_;
+  std::optional<xpu::apiserver::Authenticator> authenticator_;
+  std::optional<xpu::apiserver::Authorizer> authorizer_;
+  std::optional<xpu::apiserver::StoreActions> actions_;
+  std::optional<xpu::apiserver::RestApi> api_;
+  int64_t fresh_version_ = 0;
+};
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static auto& loop = *new xpu::EventLoop;
-  auto store = ObjectStore::Open({.path = ":memory:", .history = 100}, xpu::Clock::Real());
-  Check(store.ok());
-  const xpu::apiserver::RequestLimits limits;
-  xpu::apiserver::WatchHub watches(loop, **store, limits, xpu::Clock::Real());
-  xpu::apiserver::Authenticator authenticator(**store);
-  xpu::apiserver::Authorizer authorizer(**store);
-  xpu::apiserver::RestApi api({**store, watches, authenticator, authorizer, xpu::Clock::Real()}, limits);
+  // Most inputs change nothing, and a world costs more than what they ask.
+  static std::unique_ptr<World>& world = *new std::unique_ptr<World>();
+  if (world == nullptr || !world->IsFresh()) world = std::make_unique<World>();
   const absl::string_view input(reinterpret_cast<const char*>(data), size);
   int requests = 0;
   for (absl::string_view text : absl::StrSplit(input, "\n---\n")) {
@@ -102,7 +130,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const xpu::HttpRequest request = ReadRequest(text);
     // Writes files where it is told to.
     if (xpu::apiserver::StoreActions::Find(request.path)) continue;
-    CheckReply(api.Handle(request));
+    CheckReply(world->api().Handle(request));
   }
   return 0;
 }

@@ -16,6 +16,7 @@ struct Review {
 };
 constexpr Review kReviews[] = {
     {"authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"},
+    {"authentication.k8s.io", "tokenreviews", "TokenReview"},
     {"authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview"},
     {"authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview"},
     {"authorization.k8s.io", "subjectaccessreviews", "SubjectAccessReview"},
@@ -39,6 +40,12 @@ std::vector<std::string> Texts(const json& object, const char* name) {
   return out;
 }
 
+json UserInfo(const User& user) {
+  json info = {{"username", user.name}, {"groups", user.groups}};
+  if (!user.uid.empty()) info["uid"] = user.uid;
+  return info;
+}
+
 }  // namespace
 
 std::optional<std::string> Reviews::Find(const std::vector<std::string>& path) {
@@ -50,7 +57,10 @@ std::optional<std::string> Reviews::Find(const std::vector<std::string>& path) {
 }
 
 std::string Reviews::GroupOf(const std::string& review) {
-  return review == "selfsubjectreviews" ? "authentication.k8s.io" : "authorization.k8s.io";
+  for (const Review& each : kReviews) {
+    if (review == each.plural) return each.group;
+  }
+  return "";
 }
 
 absl::StatusOr<json> Reviews::Answer(const std::string& review, const User& user, json body) {
@@ -58,8 +68,9 @@ absl::StatusOr<json> Reviews::Answer(const std::string& review, const User& user
   const json spec = Section(body, "spec");
   json status;
   if (review == "selfsubjectreviews") {
-    status = {{"userInfo", {{"username", user.name}, {"groups", user.groups}}}};
-    if (!user.uid.empty()) status["userInfo"]["uid"] = user.uid;
+    status = {{"userInfo", UserInfo(user)}};
+  } else if (review == "tokenreviews") {
+    XPU_ASSIGN_OR_RETURN(status, OfToken(spec));
   } else if (review == "selfsubjectrulesreviews") {
     XPU_ASSIGN_OR_RETURN(status, Rules(user, Text(spec, "namespace")));
   } else if (review == "subjectaccessreviews") {
@@ -71,6 +82,15 @@ absl::StatusOr<json> Reviews::Answer(const std::string& review, const User& user
   body["status"] = std::move(status);
   if (!body.contains("metadata")) body["metadata"] = json::object();
   return body;
+}
+
+absl::StatusOr<json> Reviews::OfToken(const json& spec) {
+  const std::string token = Text(spec, "token");
+  if (token.empty()) return BadRequest("spec.token: Required value");
+  const absl::StatusOr<User> user = authenticator_.OfToken(token);
+  if (user.ok()) return json{{"authenticated", true}, {"user", UserInfo(*user)}};
+  if (!absl::IsUnauthenticated(user.status())) return user.status();
+  return json{{"authenticated", false}, {"user", json::object()}, {"error", "nobody knows this token"}};
 }
 
 absl::StatusOr<json> Reviews::Access(const User& user, const json& spec) {

@@ -5,16 +5,20 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "control-plane/apiserver/auth/authenticator.h"
 #include "control-plane/apiserver/auth/authorizer.h"
 #include "nlohmann/json.hpp"
 
 namespace xpu::apiserver {
 
-// Questions about who somebody is and what he may do, which are answered and not kept: SelfSubjectAccessReview (kubectl
-// auth can-i), SelfSubjectRulesReview (--list), SubjectAccessReview, and SelfSubjectReview (kubectl auth whoami).
+// Questions about who somebody is and what he may do, which are answered and not kept:
+// SelfSubjectAccessReview (kubectl auth can-i), SelfSubjectRulesReview (--list), SubjectAccessReview,
+// SelfSubjectReview (kubectl auth whoami) and TokenReview.
 class Reviews {
  public:
-  explicit Reviews(Authorizer& authorizer) : authorizer_(authorizer) {}
+  // Both must outlive it.
+  Reviews(Authenticator& authenticator, Authorizer& authorizer)
+      : authenticator_(authenticator), authorizer_(authorizer) {}
 
   // The plural of the review that a URL names; nothing for other URLs.
   static std::optional<std::string> Find(const std::vector<std::string>& path);
@@ -24,9 +28,11 @@ class Reviews {
   absl::StatusOr<nlohmann::json> Answer(const std::string& review, const User& user, nlohmann::json body);
 
  private:
+  absl::StatusOr<nlohmann::json> OfToken(const nlohmann::json& spec);
   absl::StatusOr<nlohmann::json> Access(const User& user, const nlohmann::json& spec);
   absl::StatusOr<nlohmann::json> Rules(const User& user, const std::string& ns);
 
+  Authenticator& authenticator_;
   Authorizer& authorizer_;
 };
 

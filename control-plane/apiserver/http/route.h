@@ -19,6 +19,11 @@ struct Route {
   bool status = false;
 };
 
+// Whether the objects of a kind can be deleted by their collection.
+inline bool IsDeletedTogether(const ResourceKind& kind) {
+  return !kind.group.empty() || kind.plural != "namespaces";
+}
+
 // NoSuchPath for a URL that names none of the kinds.
 //   /api/v1/namespaces[/NAME[/status]]
 //   /apis/GROUP/VERSION/PLURAL

@@ -42,8 +42,8 @@ struct WatchHub::Watcher {
   bool begun = false;
   // Where the listing of what was there goes on; nothing once it is over.
   std::optional<ObjectName> list_after;
-  // The pieces of that listing: up to which object, and as of which version. Changes that a piece shows already are not
-  // told again.
+  // The pieces of that listing: up to which object, and as of which version. Changes that a piece shows
+  // already are not told again.
   struct Piece {
     std::pair<std::string, std::string> last;
     int64_t version = 0;
@@ -239,6 +239,9 @@ const std::string& WatchHub::SharedLine(const Change& change, absl::string_view 
   if (shared_version_ != change.version) shared_lines_.clear();
   shared_version_ = change.version;
   std::string& line = shared_lines_[std::string(type)];
+  if (line.empty() && type != "DELETED" && !change.text.empty()) {
+    line = absl::StrCat("{\"type\":\"", type, "\",\"object\":", change.text, "}\n");
+  }
   if (line.empty()) line = PlainLine(type, ItemObject(change, type));
   return line;
 }

@@ -37,21 +37,23 @@ struct WatchRequest {
 // Tells watchers of changes, as lines of JSON. A watcher is a place in the store's history and a stream: one
 // that keeps up is told of a change as it happens, one that does not take what it is sent is left where it is
 // and reads on in the history later. So it costs no memory beyond a bound, and loses nothing; when the
-// history has moved past it, it is told so (410) and closed, and when it takes nothing for too long it is cut off.
-// What was there before a watch is read in pieces, as the client takes them. All on the loop's thread; idle, it does
-// nothing.
+// history has moved past it, it is told so (410) and closed, and when it takes nothing for too long it is cut
+// off. What was there before a watch is read in pieces, as the client takes them. All on the loop's thread;
+// idle, it does nothing.
 class WatchHub {
  public:
-  // Makes itself a listener of the store's, which must not change any more when the hub has gone. Loop, store and
-  // clock must outlive the hub.
+  // Makes itself a listener of the store's, which must not change any more when the hub has gone. Loop, store
+  // and clock must outlive the hub.
   WatchHub(EventLoop& loop, ObjectStore& store, const RequestLimits& limits, Clock& clock);
   ~WatchHub();
 
-  // Before Start: TooManyRequests if too many run already; Expired if the history does not reach back far enough.
+  // Before Start: TooManyRequests if too many run already; Expired if the history does not reach back far
+  // enough.
   absl::Status Check(const WatchRequest& request);
   void Start(WatchRequest request, std::unique_ptr<HttpStream> stream);
 
   // Called with their number whenever a watch begins or ends.
+  size_t size() const { return watchers_.size(); }
   void OnWatchers(std::function<void(size_t)> callback) { on_watchers_ = std::move(callback); }
 
  private:

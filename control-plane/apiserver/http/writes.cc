@@ -70,6 +70,37 @@ absl::StatusOr<Propagation> PropagationOf(const HttpRequest& request, const json
                                  "\": supported values: \"Background\", \"Foreground\", \"Orphan\""));
 }
 
+// What a DELETE says about how, in its body and its parameters.
+struct DeleteOptions {
+  Preconditions preconditions;
+  Propagation propagation = Propagation::kBackground;
+  bool dry_run = false;
+};
+
+absl::StatusOr<DeleteOptions> DeleteOptionsOf(const HttpRequest& request) {
+  DeleteOptions options;
+  json body = json::object();
+  if (!request.body.empty()) {
+    XPU_ASSIGN_OR_RETURN(body, JsonBody(request));
+    if (!body.is_object()) return BadRequest("the body must be DeleteOptions");
+    if (const json dry_run = body.value("dryRun", json()); !dry_run.empty()) {
+      if (dry_run != json({"All"})) return BadRequest("dryRun: only [\"All\"] is supported");
+      options.dry_run = true;
+    }
+    auto it = body.find("preconditions");
+    if (it != body.end() && it->is_object()) {
+      auto text = [&](const char* field) -> std::optional<std::string> {
+        auto value = it->find(field);
+        if (value == it->end() || !value->is_string()) return std::nullopt;
+        return value->get<std::string>();
+      };
+      options.preconditions = {text("uid"), text("resourceVersion")};
+    }
+  }
+  XPU_ASSIGN_OR_RETURN(options.propagation, PropagationOf(request, body));
+  return options;
+}
+
 Part PartOf(const Route& route) { return route.status ? Part::kStatus : Part::kMain; }
 
 }  // namespace
@@ -98,6 +129,11 @@ absl::StatusOr<HttpReply> Writes::Dispatch(const User& user, const Route& route,
     if (request.method == "POST" && (!route.ns.empty() || !route.kind->namespaced)) {
       return Create(route, request, options);
     }
+    // Of namespaces one at a time, and nothing of all namespaces at once, as in Kubernetes.
+    if (request.method == "DELETE" && IsDeletedTogether(*route.kind) &&
+        (!route.ns.empty() || !route.kind->namespaced)) {
+      return DeleteCollection(route, request, options);
+    }
   } else if (request.method == "PUT") {
     return Replace(route, request, options);
   } else if (request.method == "PATCH") {
@@ -110,8 +146,15 @@ absl::StatusOr<HttpReply> Writes::Dispatch(const User& user, const Route& route,
 }
 
 absl::StatusOr<HttpReply> Writes::AnswerObject(int code, const Route& route, const HttpRequest& request,
-                                               json object) {
+                                               json object, std::string text) {
   XPU_ASSIGN_OR_RETURN(const View view, View::Parse(request.accept, Query(request, "includeObject")));
+  // Kinds that are declared at run time are shown under the version that was asked for.
+  if (!text.empty() && view.is_plain() && route.kind->message != nullptr) {
+    HttpReply reply;
+    reply.code = code;
+    reply.body = std::move(text) + "\n";
+    return reply;
+  }
   return JsonReply(code, view.Object(*route.kind, std::move(object), clock_.Now()));
 }
 
@@ -129,16 +172,22 @@ absl::StatusOr<HttpReply> Writes::Create(const Route& route, const HttpRequest& 
     json& there = (*metadata)["namespace"];
     if (there.is_null() || there.is_string()) there = route.ns;
   }
-  XPU_ASSIGN_OR_RETURN(json made, store_.Create(*route.kind, object, options));
-  return AnswerObject(201, route, request, std::move(made));
+  std::string text;
+  WriteOptions with_text = options;
+  with_text.text = &text;
+  XPU_ASSIGN_OR_RETURN(json made, store_.Create(*route.kind, object, with_text));
+  return AnswerObject(201, route, request, std::move(made), std::move(text));
 }
 
 absl::StatusOr<HttpReply> Writes::Replace(const Route& route, const HttpRequest& request,
                                           const WriteOptions& options) {
   XPU_ASSIGN_OR_RETURN(json object, JsonBody(request));
+  std::string text;
+  WriteOptions with_text = options;
+  with_text.text = &text;
   XPU_ASSIGN_OR_RETURN(json written, store_.Update(*route.kind, {route.ns, route.name}, PartOf(route),
-                                                   std::move(object), options));
-  return AnswerObject(200, route, request, std::move(written));
+                                                   std::move(object), with_text));
+  return AnswerObject(200, route, request, std::move(written), std::move(text));
 }
 
 absl::StatusOr<HttpReply> Writes::Patch(const Route& route, const HttpRequest& request,
@@ -202,30 +251,38 @@ absl::StatusOr<HttpReply> Writes::Apply(const User& user, const Route& route, co
 
 absl::StatusOr<HttpReply> Writes::Delete(const Route& route, const HttpRequest& request,
                                          WriteOptions options) {
-  Preconditions preconditions;
-  json body = json::object();
-  if (!request.body.empty()) {
-    XPU_ASSIGN_OR_RETURN(body, JsonBody(request));
-    if (!body.is_object()) return BadRequest("the body must be DeleteOptions");
-    if (const json dry_run = body.value("dryRun", json()); !dry_run.empty()) {
-      if (dry_run != json({"All"})) return BadRequest("dryRun: only [\"All\"] is supported");
-      options.dry_run = true;
-    }
-    auto it = body.find("preconditions");
-    if (it != body.end() && it->is_object()) {
-      auto text = [&](const char* field) -> std::optional<std::string> {
-        auto value = it->find(field);
-        if (value == it->end() || !value->is_string()) return std::nullopt;
-        return value->get<std::string>();
-      };
-      preconditions = {text("uid"), text("resourceVersion")};
-    }
-  }
-  XPU_ASSIGN_OR_RETURN(const Propagation propagation, PropagationOf(request, body));
-  XPU_ASSIGN_OR_RETURN(Deleted deleted, store_.Delete(*route.kind, {route.ns, route.name}, preconditions,
-                                                      options, propagation));
+  XPU_ASSIGN_OR_RETURN(const DeleteOptions how, DeleteOptionsOf(request));
+  options.dry_run |= how.dry_run;
+  XPU_ASSIGN_OR_RETURN(Deleted deleted, store_.Delete(*route.kind, {route.ns, route.name}, how.preconditions,
+                                                      options, how.propagation));
   if (deleted.waits) return JsonReply(200, deleted.object);
   return JsonReply(200, DeletedObject(route.kind->resource, route.name, MetadataText(deleted.object, "uid")));
+}
+
+absl::StatusOr<HttpReply> Writes::DeleteCollection(const Route& route, const HttpRequest& request,
+                                                   WriteOptions options) {
+  XPU_ASSIGN_OR_RETURN(const DeleteOptions how, DeleteOptionsOf(request));
+  options.dry_run |= how.dry_run;
+  XPU_ASSIGN_OR_RETURN(const View view, View::Parse(request.accept, Query(request, "includeObject")));
+  XPU_ASSIGN_OR_RETURN(const api::Selector selector, SelectorOf(*route.kind, request));
+  XPU_ASSIGN_OR_RETURN(const std::optional<int64_t> limit, Number(request, "limit"));
+  XPU_ASSIGN_OR_RETURN(Listing listing, store_.List(*route.kind, route.ns, selector,
+                                                    {.limit = static_cast<size_t>(limit.value_or(0))}));
+  std::vector<json> gone;
+  for (const json& object : listing.items) {
+    Preconditions preconditions = how.preconditions;
+    // Just what was selected.
+    if (!preconditions.uid) preconditions.uid = MetadataText(object, "uid");
+    absl::StatusOr<Deleted> deleted =
+        store_.Delete(*route.kind, {MetadataText(object, "namespace"), MetadataText(object, "name")},
+                      preconditions, options, how.propagation);
+    // One before may have taken it along.
+    if (absl::IsNotFound(deleted.status())) continue;
+    if (!deleted.ok()) return deleted.status();
+    gone.push_back(std::move(deleted->object));
+  }
+  json metadata = {{"resourceVersion", absl::StrCat(listing.version)}};
+  return JsonReply(200, view.List(*route.kind, std::move(gone), std::move(metadata), clock_.Now()));
 }
 
 }  // namespace xpu::apiserver

@@ -29,11 +29,13 @@ class Writes {
   absl::StatusOr<HttpReply> Apply(const User& user, const Route& route, const HttpRequest& request,
                                   const WriteOptions& options);
   absl::StatusOr<HttpReply> Delete(const Route& route, const HttpRequest& request, WriteOptions options);
+  absl::StatusOr<HttpReply> DeleteCollection(const Route& route, const HttpRequest& request,
+                                             WriteOptions options);
   absl::StatusOr<HttpReply> Dispatch(const User& user, const Route& route, const HttpRequest& request,
                                      const WriteOptions& options);
-  // One object as the client wants it.
+  // One object as the client wants it. `text` is its JSON, or empty.
   absl::StatusOr<HttpReply> AnswerObject(int code, const Route& route, const HttpRequest& request,
-                                         nlohmann::json object);
+                                         nlohmann::json object, std::string text = "");
 
   ObjectStore& store_;
   Authorizer& authorizer_;

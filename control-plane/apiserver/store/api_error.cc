@@ -137,8 +137,9 @@ json StatusObject(const absl::Status& error) {
     json status = json::parse(std::string(*payload), nullptr, /*allow_exceptions=*/false);
     if (status.is_object()) return status;
   }
-  bool again =
-      absl::IsUnavailable(error) || absl::IsResourceExhausted(error) || absl::IsFailedPrecondition(error);
+  // Of the disk (RFC 4918, section 11.5).
+  if (absl::IsResourceExhausted(error)) return Failure(507, "InsufficientStorage", error.message(), nullptr);
+  const bool again = absl::IsUnavailable(error) || absl::IsFailedPrecondition(error);
   return Failure(again ? 503 : 500, again ? "ServiceUnavailable" : "InternalError", error.message(), nullptr);
 }
 

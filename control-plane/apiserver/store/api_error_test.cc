@@ -30,7 +30,7 @@ TEST(ApiErrorTest, EachErrorIsKubernetesStatusOfItsReason) {
                         {RequestTooLarge("why"), 413, "RequestEntityTooLarge"},
                         {NoSuchPath(), 404, "NotFound"},
                         {absl::InternalError("why"), 500, "InternalError"},
-                        {absl::ResourceExhaustedError("disk full"), 503, "ServiceUnavailable"}};
+                        {absl::ResourceExhaustedError("disk full"), 507, "InsufficientStorage"}};
   for (const Case& c : cases) {
     json status = StatusObject(c.error);
     EXPECT_EQ(status["code"], c.code) << c.error;

@@ -21,6 +21,8 @@ struct Change {
   nlohmann::json before;
   // For a deletion `after` is null and `before` the last state under the deletion's version.
   nlohmann::json after;
+  // `after` as JSON; empty where nobody has written it down yet.
+  std::string text = {};
 };
 
 // What a watch with a selector makes of a change.

@@ -46,10 +46,12 @@ KindPtr Find(const std::vector<KindPtr>& kinds, const Predicate& matches) {
 }  // namespace
 
 KindTable::KindTable() {
-  auto schemas = OwnSchemas();
+  // Read once for all tables of a process: it takes longer than all else that a small store does.
+  static const auto& schemas = *new auto(OwnSchemas());
   for (const api::KindInfo& kind : api::AllKinds()) {
     auto copy = std::make_shared<api::KindInfo>(kind);
-    copy->schema = schemas[CollectionOf(kind.resource)];
+    const auto schema = schemas.find(CollectionOf(kind.resource));
+    if (schema != schemas.end()) copy->schema = schema->second;
     built_in_.push_back(std::move(copy));
   }
   Rebuild();

@@ -57,10 +57,19 @@ void CopyField(const json& from, json* to, const char* field) {
 }
 
 // What a generation counts the changes of: all but metadata and status.
-json Content(json object) {
-  object.erase("metadata");
-  object.erase("status");
-  return object;
+bool SameContent(const json& a, const json& b) {
+  const auto counts = [](const json& object, auto it) {
+    while (it != object.end() && (it.key() == "metadata" || it.key() == "status")) ++it;
+    return it;
+  };
+  auto in_a = counts(a, a.begin());
+  auto in_b = counts(b, b.begin());
+  while (in_a != a.end() && in_b != b.end()) {
+    if (in_a.key() != in_b.key() || *in_a != *in_b) return false;
+    in_a = counts(a, ++in_a);
+    in_b = counts(b, ++in_b);
+  }
+  return in_a == a.end() && in_b == b.end();
 }
 
 json Finalizers(const json& object) { return object["metadata"].value("finalizers", json::array()); }
@@ -177,7 +186,7 @@ absl::StatusOr<json> ChangedObject(const KindInfo& kind, Part part, const json& 
   }
   if (!errors.empty()) return Invalid(kind.resource, name, errors);
   XPU_RETURN_IF_ERROR(CheckFinalizers(kind, old, changed));
-  if (Content(changed) != Content(old)) {
+  if (!SameContent(changed, old)) {
     changed["metadata"]["generation"] = old["metadata"].value("generation", int64_t{0}) + 1;
   }
   return changed;

@@ -51,6 +51,11 @@ absl::Status DropUnknown(const KindInfo& kind, const WriteOptions& options, json
   return absl::OkStatus();
 }
 
+void NoteText(const Transaction& transaction, const WriteOptions& options) {
+  if (options.text == nullptr || options.dry_run || transaction.changes().size() != 1) return;
+  *options.text = transaction.changes().front().text;
+}
+
 // What the server itself adds to an object that is about to be written.
 absl::Status Complete(const KindInfo& kind, const KindTable& kinds, absl::Time now, json* object) {
   if (!IsCrd(kind)) return absl::OkStatus();
@@ -129,7 +134,9 @@ absl::Status ObjectStore::ServeAllCrds() {
   return absl::OkStatus();
 }
 
-absl::Status ObjectStore::BackUp(const std::string& path) { return state_->table->BackUp(path); }
+absl::StatusOr<std::unique_ptr<DatabaseCopy>> ObjectStore::BackUp(const std::string& path) {
+  return DatabaseCopy::Start(state_->table->database(), path);
+}
 
 absl::Status ObjectStore::Restore(const std::string& path) {
   XPU_RETURN_IF_ERROR(state_->table->Restore(path));
@@ -172,46 +179,31 @@ void ObjectStore::Tell(const std::vector<Change>& changes) {
 }
 
 absl::Status ObjectStore::Commit(bool dry_run, const std::function<absl::Status(Transaction&)>& work) {
-  Transaction transaction(*state_->table, state_->kinds, state_->clock, state_->version);
-  const absl::Status taken_back = absl::CancelledError("a dry run");
-  Database& database = state_->table->database();
   XPU_RETURN_IF_ERROR(state_->group_lost);
-  const bool begins = state_->group_begun && !state_->has_group;
+  Database& database = state_->table->database();
+  const bool begins = !state_->has_group;
   if (begins) XPU_RETURN_IF_ERROR(database.Begin());
-  const auto make = [&]() -> absl::Status {
-    XPU_RETURN_IF_ERROR(work(transaction));
-    XPU_RETURN_IF_ERROR(transaction.CollectGarbage());
-    if (dry_run) return taken_back;
-    if (transaction.changes().empty()) return absl::OkStatus();
-    // Now and then rather than each time: one statement for many rows.
-    constexpr int64_t kTrimEvery = 64;
-    bool trim = state_->version / kTrimEvery != transaction.version() / kTrimEvery;
-    if (!trim || transaction.version() <= state_->history_limit) return absl::OkStatus();
-    return state_->table->Forget(transaction.version() - state_->history_limit);
-  };
-  if (!state_->group_begun) {
-    const absl::Status alone = database.Transaction(make);
-    if (dry_run && alone == taken_back) return absl::OkStatus();
-    XPU_RETURN_IF_ERROR(alone);
-    state_->version = state_->committed = transaction.version();
-    Tell(transaction.changes());
-    return absl::OkStatus();
-  }
-  const absl::Status made = database.Part(make);
-  if (!made.ok() && !database.in_transaction()) {
+  Transaction transaction(*state_->table, state_->kinds, state_->clock, state_->version);
+  absl::Status made = work(transaction);
+  if (made.ok()) made = transaction.CollectGarbage();
+  const bool keep = made.ok() && !dry_run && !transaction.changes().empty();
+  absl::Status ended = keep ? transaction.Keep() : transaction.TakeBack();
+  if (!ended.ok() || !database.in_transaction()) {
     // As with a full disk: what others did in this group is gone, too.
-    if (state_->has_group) state_->group_lost.Update(made);
+    database.Rollback();
+    if (!made.ok()) ended = made;
+    if (ended.ok()) ended = absl::InternalError("the transaction has ended by itself");
+    if (state_->has_group) state_->group_lost.Update(ended);
+    return ended;
+  }
+  if (!keep) {
+    if (begins) database.Rollback();
     return made;
   }
-  const absl::Status result = dry_run && made == taken_back ? absl::OkStatus() : made;
-  if (begins && (!made.ok() || transaction.changes().empty())) {
-    database.Rollback();
-    return result;
-  }
-  if (!made.ok()) return result;
   state_->version = transaction.version();
   for (Change& change : transaction.TakeChanges()) state_->group_changes.push_back(std::move(change));
   state_->has_group = true;
+  if (!state_->group_begun) return Flush();
   if (begins) state_->group_begun();
   return absl::OkStatus();
 }
@@ -219,12 +211,24 @@ absl::Status ObjectStore::Commit(bool dry_run, const std::function<absl::Status(
 void ObjectStore::Group(std::function<void()> begun) { state_->group_begun = std::move(begun); }
 bool ObjectStore::has_group() const { return state_->has_group; }
 
+absl::Status ObjectStore::EndGroup() {
+  ObjectTable& table = *state_->table;
+  XPU_RETURN_IF_ERROR(table.NoteVersion(state_->version));
+  // Now and then rather than each time: one statement for many rows.
+  constexpr int64_t kTrimEvery = 64;
+  const bool trim = state_->committed / kTrimEvery != state_->version / kTrimEvery;
+  if (trim && state_->version > state_->history_limit) {
+    XPU_RETURN_IF_ERROR(table.Forget(state_->version - state_->history_limit));
+  }
+  return table.database().Commit();
+}
+
 absl::Status ObjectStore::Flush() {
   if (!state_->has_group) return absl::OkStatus();
   state_->has_group = false;
   absl::Status flushed = std::exchange(state_->group_lost, absl::OkStatus());
   const std::vector<Change> changes = std::exchange(state_->group_changes, {});
-  if (flushed.ok()) flushed = state_->table->database().Commit();
+  if (flushed.ok()) flushed = EndGroup();
   if (!flushed.ok()) {
     state_->table->database().Rollback();
     state_->version = state_->committed;
@@ -263,6 +267,7 @@ absl::StatusOr<json> ObjectStore::Create(const KindInfo& kind, const json& objec
     }
     status = Commit(options.dry_run, [&](Transaction& transaction) -> absl::Status {
       XPU_ASSIGN_OR_RETURN(made, MakeIn(transaction, kind, std::move(named), nullptr, options));
+      NoteText(transaction, options);
       return absl::OkStatus();
     });
     if (!absl::IsAlreadyExists(status)) break;
@@ -324,6 +329,7 @@ absl::StatusOr<json> ObjectStore::Update(const KindInfo& kind, const ObjectName&
     version = MetadataText(old, "resourceVersion");
     XPU_ASSIGN_OR_RETURN(
         result, ReplaceIn(transaction, kind, part, std::move(old), std::move(object), nullptr, options));
+    NoteText(transaction, options);
     return absl::OkStatus();
   }));
   if (options.dry_run) result["metadata"]["resourceVersion"] = version;
@@ -340,6 +346,11 @@ absl::StatusOr<ObjectStore::Applied> ObjectStore::Apply(const KindInfo& kind, co
     XPU_RETURN_IF_ERROR(DropUnknown(kind, options, &applied));
     XPU_ASSIGN_OR_RETURN(std::optional<json> old, transaction.Find(kind, name));
     if (!old && part == Part::kStatus) return NotFound(kind.resource, name.name);
+    // Whoever means one object makes no other, and changes none.
+    const std::string meant = MetadataText(applied, "uid");
+    if (!meant.empty() && (!old || meant != MetadataText(*old, "uid"))) {
+      return Conflict(kind.resource, name.name, "the uid is not the one that was asked for");
+    }
     out.created = !old;
     if (!old) {
       const json fresh = FirstApplied(kind, std::move(applied), manager);

@@ -12,6 +12,7 @@
 #include "common/api/kinds.h"
 #include "common/api/selector.h"
 #include "common/base/clock.h"
+#include "common/sqlite/database_copy.h"
 #include "control-plane/apiserver/store/event.h"
 #include "control-plane/apiserver/store/kind_table.h"
 #include "nlohmann/json.hpp"
@@ -40,8 +41,8 @@ struct Preconditions {
   std::optional<std::string> resource_version;
 };
 
-// What a delete does with objects that name the deleted one as their owner (metadata.ownerReferences). An object with
-// another owner that stays is only let go.
+// What a delete does with objects that name the deleted one as their owner (metadata.ownerReferences). An
+// object with another owner that stays is only let go.
 enum class Propagation {
   kBackground,  // they are deleted after it
   kForeground,  // before it, which waits for those with blockOwnerDeletion
@@ -73,9 +74,12 @@ struct WriteOptions {
   UnknownFields unknown = UnknownFields::kAsKindSays;
   // Where warnings go; null for nowhere.
   std::vector<std::string>* warnings = nullptr;
-  // The last word before an object is written: an error refuses it, and what is missing may be filled in. `old` is null
-  // for a new one. May read the store.
+  // The last word before an object is written: an error refuses it, and what is missing may be filled in.
+  // `old` is null for a new one. May read the store.
   std::function<absl::Status(const nlohmann::json* old, nlohmann::json* object)> admit;
+  // Where the JSON of the object goes, as it was written, by a create or an update that writes just that;
+  // otherwise it stays as it is. Null for nowhere.
+  std::string* text = nullptr;
 };
 
 // A part of a collection.
@@ -103,13 +107,13 @@ class ObjectStore {
     // SQLite file, or ":memory:".
     std::string path;
     // Every commit survives a loss of power, not only a kill of the process.
-    bool full_sync = false;
+    bool full_sync = true;
     // How many changes a watch may be behind.
     int64_t history = 10'000;
   };
 
-  // The kinds that it serves. CustomResourceDefinitions that are written here change them at once, before listeners hear
-  // of it.
+  // The kinds that it serves. CustomResourceDefinitions that are written here change them at once, before
+  // listeners hear of it.
   const KindTable& kinds() const;
 
   // Opens or makes the file; makes sure that the namespace "default" is there. FailedPrecondition if another
@@ -133,11 +137,12 @@ class ObjectStore {
     nlohmann::json object;
     bool created = false;
   };
-  // Server-side apply, see managed_fields.h: makes the object if it is not there. `force`: takes fields over that other
-  // managers own; otherwise they are Conflicts.
+  // Server-side apply, see managed_fields.h: makes the object if it is not there. `force`: takes fields over
+  // that other managers own; otherwise they are Conflicts.
   absl::StatusOr<Applied> Apply(const api::KindInfo& kind, const ObjectName& name, Part part,
                                 nlohmann::json applied, bool force, const WriteOptions& options = {});
-  // A namespace takes what is in it along, and goes when all of that has gone; so does a CustomResourceDefinition.
+  // A namespace takes what is in it along, and goes when all of that has gone; so does a
+  // CustomResourceDefinition.
   absl::StatusOr<Deleted> Delete(const api::KindInfo& kind, const ObjectName& name,
                                  const Preconditions& preconditions, const WriteOptions& options = {},
                                  Propagation propagation = Propagation::kBackground);
@@ -156,8 +161,9 @@ class ObjectStore {
   // Commits what waits, and tells of its changes. An error: none of it has happened.
   absl::Status Flush();
 
-  // What has been committed, into a new file at `path`. Flush() first.
-  absl::Status BackUp(const std::string& path);
+  // Begins a copy of what is committed, into a new file at `path`, which goes on while the store is in use: a
+  // step must not be made in a group, and the store must not be restored meanwhile.
+  absl::StatusOr<std::unique_ptr<DatabaseCopy>> BackUp(const std::string& path);
   // What the backup at `path` holds instead of what is here. All versions that
   // were given before are too old from then on, so that every watch begins
   // anew. Flush() first. DataLoss for a file that is no backup, and then
@@ -169,8 +175,8 @@ class ObjectStore {
   // Forgets the history up to now.
   absl::Status Compact();
 
-  // Called after each commit, once for each of its changes, in order; one after the other if there are several. Must
-  // not call the store, and lives as long as it does.
+  // Called after each commit, once for each of its changes, in order; one after the other if there are
+  // several. Must not call the store, and lives as long as it does.
   void OnChange(std::function<void(const Change&)> callback);
 
  private:
@@ -188,6 +194,8 @@ class ObjectStore {
   absl::Status ServeAllCrds();
   // Takes up what a CustomResourceDefinition declares.
   absl::Status ServeCrd(const Change& change);
+  // The last of a group.
+  absl::Status EndGroup();
   // What has been committed.
   void Tell(const std::vector<Change>& changes);
   // Runs `work` as one transaction and tells of its changes.

@@ -294,7 +294,7 @@ TEST_F(ObjectStoreTest, ADamagedRowIsAnErrorForWhoeverAsksForIt) {
   store_.reset();
   for (const char* damage : {"", "{", "7", "{}", "{\"metadata\":7}"}) {
     {
-      auto raw = Database::Open(options_.path, {"SELECT 1", "SELECT 1"});
+      auto raw = Database::Open(options_.path, {"SELECT 1", "SELECT 1", "SELECT 1"});
       ASSERT_TRUE(raw.ok()) << raw.status();
       auto update = (*raw)->Prepare("UPDATE objects SET object=? WHERE name='bad'");
       ASSERT_TRUE(update.ok()) << update.status();

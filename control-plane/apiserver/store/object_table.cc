@@ -57,6 +57,29 @@ constexpr absl::string_view kOwners = R"(
     WHERE json_extract(owner.value, '$.uid') IS NOT NULL;
 )";
 
+// Objects are larger than what SQLite keeps in a leaf of a table without rowids (a quarter of a page), and a
+// change rewrites one leaf of this table and nothing else.
+constexpr absl::string_view kRowIds = R"(
+  CREATE TABLE objects_by_id (
+    id INTEGER PRIMARY KEY,
+    collection TEXT NOT NULL,
+    ns TEXT NOT NULL,
+    name TEXT NOT NULL,
+    object TEXT NOT NULL
+  );
+  INSERT INTO objects_by_id (collection, ns, name, object)
+    SELECT collection, ns, name, object FROM objects ORDER BY collection, ns, name;
+  DROP TABLE objects;
+  ALTER TABLE objects_by_id RENAME TO objects;
+  CREATE UNIQUE INDEX objects_by_name ON objects (collection, ns, name);
+  CREATE INDEX objects_by_namespace ON objects (ns, collection, name);
+)";
+
+// Some thousand objects stay in memory (16 MiB). A longer log before its pages are brought into the database:
+// a page that was changed often is brought there once.
+constexpr char kTuning[] =
+    "PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=4000; PRAGMA temp_store=MEMORY";
+
 std::set<std::string> OwnersOf(const json& object) {
   std::set<std::string> owners;
   if (object.is_null()) return owners;
@@ -73,8 +96,6 @@ std::set<std::string> OwnersOf(const json& object) {
 // made for.
 constexpr int64_t kRestoreGap = 1'000'000'000;
 
-std::string Text(const json& object) { return object.dump(-1, ' ', false, json::error_handler_t::replace); }
-
 absl::StatusOr<json> ParseRow(const std::string& text) {
   json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!object.is_object() || !object.contains("metadata") || !object["metadata"].is_object()) {
@@ -85,9 +106,13 @@ absl::StatusOr<json> ParseRow(const std::string& text) {
 
 }  // namespace
 
+std::string ObjectText(const json& object) {
+  return object.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 struct ObjectTable::Statements {
-  Statement read, scan, scan_ns, keys_in, keys_of, dependents, own, disown, put, remove, append, count_up,
-      counters, history, forget, set_forgotten;
+  Statement read, scan, scan_ns, keys_in, keys_of, dependents, own, disown, insert, replace, remove, append,
+      append_change, count_up, counters, history, forget, set_forgotten;
 };
 
 void ObjectTable::StatementsDeleter::operator()(Statements* statements) const { delete statements; }
@@ -95,9 +120,11 @@ void ObjectTable::StatementsDeleter::operator()(Statements* statements) const { 
 absl::StatusOr<std::unique_ptr<ObjectTable>> ObjectTable::Open(const std::string& path, bool full_sync) {
   XPU_ASSIGN_OR_RETURN(
       std::unique_ptr<Database> db,
-      Database::Open(path, {std::string(kSchema), std::string(kOwners)}, {.full_sync = full_sync}));
+      Database::Open(path, {std::string(kSchema), std::string(kOwners), std::string(kRowIds)},
+                     {.full_sync = full_sync, .exclusive = true}));
+  XPU_RETURN_IF_ERROR(db->Execute(kTuning));
   // Versions are counted in memory, so a second server on the same file would break both: keep it out.
-  XPU_RETURN_IF_ERROR(db->Execute("PRAGMA locking_mode=EXCLUSIVE; BEGIN IMMEDIATE; COMMIT"));
+  XPU_RETURN_IF_ERROR(db->Execute("BEGIN IMMEDIATE; COMMIT"));
   std::unique_ptr<ObjectTable> table(new ObjectTable(std::move(db), path));
   XPU_RETURN_IF_ERROR(table->PrepareAll());
   return table;
@@ -121,10 +148,17 @@ absl::Status ObjectTable::PrepareAll() {
   XPU_ASSIGN_OR_RETURN(Statement own, prepare("INSERT OR REPLACE INTO owners VALUES (?, ?, ?, ?)"));
   XPU_ASSIGN_OR_RETURN(Statement disown, prepare("DELETE FROM owners WHERE uid=? AND "
                                                  "collection=? AND ns=? AND name=?"));
-  XPU_ASSIGN_OR_RETURN(Statement put, prepare("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)"));
+  XPU_ASSIGN_OR_RETURN(Statement insert,
+                       prepare("INSERT INTO objects (collection, ns, name, object) VALUES (?1, ?2, ?3, ?4)"));
+  XPU_ASSIGN_OR_RETURN(Statement replace, prepare("UPDATE objects SET object=?4 "
+                                                  "WHERE collection=?1 AND ns=?2 AND name=?3"));
   XPU_ASSIGN_OR_RETURN(Statement remove,
                        prepare("DELETE FROM objects WHERE collection=? AND ns=? AND name=?"));
   XPU_ASSIGN_OR_RETURN(Statement append, prepare("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?)"));
+  // What the object was, as it stands in the other table.
+  XPU_ASSIGN_OR_RETURN(Statement append_change,
+                       prepare("INSERT INTO history SELECT ?1, ?2, ?3, ?4, object, ?5 FROM objects "
+                               "WHERE collection=?2 AND ns=?3 AND name=?4"));
   XPU_ASSIGN_OR_RETURN(Statement count_up, prepare("UPDATE counters SET version=?"));
   XPU_ASSIGN_OR_RETURN(Statement counters, prepare("SELECT version, forgotten FROM counters"));
   XPU_ASSIGN_OR_RETURN(Statement history,
@@ -134,11 +168,11 @@ absl::Status ObjectTable::PrepareAll() {
                                "ORDER BY version LIMIT ?4"));
   XPU_ASSIGN_OR_RETURN(Statement forget, prepare("DELETE FROM history WHERE version <= ?"));
   XPU_ASSIGN_OR_RETURN(Statement set_forgotten, prepare("UPDATE counters SET forgotten=max(forgotten, ?)"));
-  statements_.reset(new Statements{std::move(read), std::move(scan), std::move(scan_ns), std::move(keys_in),
-                                   std::move(keys_of), std::move(dependents), std::move(own),
-                                   std::move(disown), std::move(put), std::move(remove), std::move(append),
-                                   std::move(count_up), std::move(counters), std::move(history),
-                                   std::move(forget), std::move(set_forgotten)});
+  statements_.reset(new Statements{
+      std::move(read), std::move(scan), std::move(scan_ns), std::move(keys_in), std::move(keys_of),
+      std::move(dependents), std::move(own), std::move(disown), std::move(insert), std::move(replace),
+      std::move(remove), std::move(append), std::move(append_change), std::move(count_up),
+      std::move(counters), std::move(history), std::move(forget), std::move(set_forgotten)});
   return absl::OkStatus();
 }
 
@@ -210,28 +244,38 @@ absl::Status ObjectTable::NoteOwners(const Change& change) {
   return absl::OkStatus();
 }
 
-absl::Status ObjectTable::Apply(const Change& change) {
-  XPU_RETURN_IF_ERROR(NoteOwners(change));
-  const std::string after = change.after.is_null() ? "" : Text(change.after);
-  if (change.after.is_null()) {
-    XPU_RETURN_IF_ERROR(
-        statements_->remove.Bind(1, change.collection).Bind(2, change.ns).Bind(3, change.name).Run());
-  } else {
-    XPU_RETURN_IF_ERROR(statements_->put.Bind(1, change.collection)
-                            .Bind(2, change.ns)
-                            .Bind(3, change.name)
-                            .Bind(4, after)
+absl::Status ObjectTable::AppendHistory(const Change& change) {
+  if (!change.before.is_null() && !change.after.is_null()) {
+    XPU_RETURN_IF_ERROR(statements_->append_change.Bind(1, change.version)
+                            .Bind(2, change.collection)
+                            .Bind(3, change.ns)
+                            .Bind(4, change.name)
+                            .Bind(5, change.text)
                             .Run());
+    return db_->Changes() == 1 ? absl::OkStatus() : absl::InternalError("what was changed is not there");
   }
   Statement& append = statements_->append;
   append.Bind(1, change.version).Bind(2, change.collection).Bind(3, change.ns).Bind(4, change.name);
-  change.before.is_null() ? append.BindNull(5) : append.Bind(5, Text(change.before));
-  change.after.is_null() ? append.BindNull(6) : append.Bind(6, after);
-  XPU_RETURN_IF_ERROR(append.Run());
-  return statements_->count_up.Bind(1, change.version).Run();
+  change.before.is_null() ? append.BindNull(5) : append.Bind(5, ObjectText(change.before));
+  change.after.is_null() ? append.BindNull(6) : append.Bind(6, change.text);
+  return append.Run();
 }
 
-absl::Status ObjectTable::BackUp(const std::string& path) { return db_->CopyTo(path); }
+absl::Status ObjectTable::Apply(const Change& change) {
+  XPU_RETURN_IF_ERROR(NoteOwners(change));
+  // First: it copies what the object was.
+  XPU_RETURN_IF_ERROR(AppendHistory(change));
+  Statement& write = change.after.is_null()    ? statements_->remove
+                     : change.before.is_null() ? statements_->insert
+                                               : statements_->replace;
+  write.Bind(1, change.collection).Bind(2, change.ns).Bind(3, change.name);
+  if (!change.after.is_null()) write.Bind(4, change.text);
+  return write.Run();
+}
+
+absl::Status ObjectTable::NoteVersion(int64_t version) {
+  return statements_->count_up.Bind(1, version).Run();
+}
 
 absl::Status ObjectTable::Restore(const std::string& path) {
   // Of a copy, which is brought to this program's schema and counted on.
@@ -255,7 +299,7 @@ absl::Status ObjectTable::Restore(const std::string& path) {
   const int64_t next = std::max(here, there) + kRestoreGap;
   XPU_RETURN_IF_ERROR(backup->db_->Transaction([&]() -> absl::Status {
     XPU_RETURN_IF_ERROR(backup->Forget(next));
-    return backup->statements_->count_up.Bind(1, next).Run();
+    return backup->NoteVersion(next);
   }));
   return db_->CopyFrom(*backup->db_);
 }
@@ -288,7 +332,8 @@ absl::StatusOr<std::vector<Change>> ObjectTable::History(const std::string& coll
       XPU_ASSIGN_OR_RETURN(change.before, ParseRow(history.Text(3)));
     }
     if (!history.IsNull(4)) {
-      XPU_ASSIGN_OR_RETURN(change.after, ParseRow(history.Text(4)));
+      change.text = history.Text(4);
+      XPU_ASSIGN_OR_RETURN(change.after, ParseRow(change.text));
     }
     changes.push_back(std::move(change));
   }

@@ -16,6 +16,9 @@
 
 namespace xpu::apiserver {
 
+// How objects are written: in one line, what is no UTF-8 replaced.
+std::string ObjectText(const nlohmann::json& object);
+
 // The two tables of the store: objects as they are, and the changes that made them so. Knows no rules. Not
 // thread-safe. Errors are those of Database; DataLoss for a row that is no object.
 class ObjectTable {
@@ -41,11 +44,11 @@ class ObjectTable {
   absl::StatusOr<std::vector<Key>> KeysOf(const std::string& collection);
   absl::StatusOr<std::vector<Key>> DependentsOf(const std::string& uid);
 
-  // Makes the change in the objects and writes it down in the history.
+  // Makes the change in the objects and writes it down in the history. `change.before` is what the object is.
   absl::Status Apply(const Change& change);
+  // Of the last change of a transaction, before it is committed.
+  absl::Status NoteVersion(int64_t version);
 
-  // All of it, into a new file.
-  absl::Status BackUp(const std::string& path);
   // What the backup at `path` holds instead of what is here. The history is
   // forgotten, and versions go on far behind all that were ever given, here or
   // there, so that nobody takes one for another. The backup stays as it is.
@@ -65,6 +68,7 @@ class ObjectTable {
  private:
   ObjectTable(std::unique_ptr<Database> db, std::string path) : db_(std::move(db)), path_(std::move(path)) {}
   absl::Status PrepareAll();
+  absl::Status AppendHistory(const Change& change);
   // Who owns an object, from its state before a change to that after it.
   absl::Status NoteOwners(const Change& change);
 

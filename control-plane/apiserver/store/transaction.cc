@@ -65,6 +65,7 @@ absl::StatusOr<json> Transaction::Read(const KindInfo& kind, const ObjectName& n
 }
 
 absl::StatusOr<std::optional<json>> Transaction::Find(const KindInfo& kind, const ObjectName& name) {
+  XPU_RETURN_IF_ERROR(Settle());
   XPU_ASSIGN_OR_RETURN(std::optional<json> object,
                        table_.Read(CollectionOf(kind.resource), name.ns, name.name));
   if (object) StampVersion(kind, &*object);
@@ -100,6 +101,7 @@ absl::StatusOr<bool> Transaction::CanGo(const KindInfo& kind, const json& object
 }
 
 absl::StatusOr<std::vector<ObjectTable::Key>> Transaction::Inside(const KindInfo& kind, const json& object) {
+  XPU_RETURN_IF_ERROR(Settle());
   if (IsNamespace(kind)) return table_.KeysIn(MetadataText(object, "name"));
   if (!IsCrd(kind)) return std::vector<ObjectTable::Key>();
   const json& spec = object["spec"];
@@ -150,9 +152,27 @@ absl::Status Transaction::Apply(const KindInfo& kind, json before, json after) {
                 MetadataText(named, "name"),
                 std::move(before),
                 std::move(after)};
-  XPU_RETURN_IF_ERROR(table_.Apply(change));
+  if (!change.after.is_null()) change.text = ObjectText(change.after);
   changes_.push_back(std::move(change));
+  return changes_.size() == 1 ? absl::OkStatus() : Settle();
+}
+
+absl::Status Transaction::Settle() {
+  if (written_ == changes_.size()) return absl::OkStatus();
+  if (!in_part_) XPU_RETURN_IF_ERROR(table_.database().BeginPart());
+  in_part_ = true;
+  for (; written_ < changes_.size(); ++written_) XPU_RETURN_IF_ERROR(table_.Apply(changes_[written_]));
   return absl::OkStatus();
+}
+
+absl::Status Transaction::Keep() {
+  if (!in_part_) return changes_.empty() ? absl::OkStatus() : table_.Apply(changes_.front());
+  XPU_RETURN_IF_ERROR(Settle());
+  return table_.database().EndPart(/*keep=*/true);
+}
+
+absl::Status Transaction::TakeBack() {
+  return in_part_ ? table_.database().EndPart(/*keep=*/false) : absl::OkStatus();
 }
 
 absl::StatusOr<Deleted> Transaction::Empty(const KindInfo& kind, json object) {
@@ -193,6 +213,7 @@ absl::Status Transaction::CheckPlace(const KindInfo& kind, const ObjectName& nam
 }
 
 absl::StatusOr<std::vector<json>> Transaction::Dependents(const std::string& uid) {
+  XPU_RETURN_IF_ERROR(Settle());
   XPU_ASSIGN_OR_RETURN(const std::vector<ObjectTable::Key> keys, table_.DependentsOf(uid));
   std::vector<json> dependents;
   for (const ObjectTable::Key& key : keys) {

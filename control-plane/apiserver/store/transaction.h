@@ -16,9 +16,9 @@
 
 namespace xpu::apiserver {
 
-// What one call of the store changes: each change is written under the next version, and told of after the commit. Also
-// what follows from it: what a namespace or a CustomResourceDefinition takes along, and what nobody owns any more
-// (Kubernetes, "Garbage Collection").
+// What one call of the store changes: each change is written under the next version, and told of after the
+// commit. Also what follows from it: what a namespace or a CustomResourceDefinition takes along, and what
+// nobody owns any more (Kubernetes, "Garbage Collection").
 class Transaction {
  public:
   // `version` is the last one that there is. All must outlive it.
@@ -41,13 +41,19 @@ class Transaction {
   absl::StatusOr<bool> CanGo(const api::KindInfo& kind, const nlohmann::json& object);
   absl::StatusOr<Deleted> Delete(const api::KindInfo& kind, const nlohmann::json& object,
                                  Propagation propagation);
-  // Does what follows from the removals so far; last of all.
+  // Does what follows from the removals so far; the last of all changes.
   absl::Status CollectGarbage();
+  // Ends it: all of its changes, or none of them. An error: nobody knows what has been written, and the
+  // transaction of the database must be rolled back.
+  absl::Status Keep();
+  absl::Status TakeBack();
   // Forbidden, or MethodNotAllowed, if nothing can be added to where an object of `kind` belongs.
   absl::Status CheckPlace(const api::KindInfo& kind, const ObjectName& name);
 
  private:
   absl::Status Apply(const api::KindInfo& kind, nlohmann::json before, nlohmann::json after);
+  // Writes the changes so far, before anything is read.
+  absl::Status Settle();
   // What a namespace or a CRD holds.
   absl::StatusOr<std::vector<ObjectTable::Key>> Inside(const api::KindInfo& kind,
                                                        const nlohmann::json& object);
@@ -70,6 +76,10 @@ class Transaction {
   Clock& clock_;
   int64_t version_;
   std::vector<Change> changes_;
+  // So many of them have been written, into a part of the database's transaction that can be taken back. One
+  // change alone, as most are, is written by Keep() and needs no such part, which is not for nothing.
+  size_t written_ = 0;
+  bool in_part_ = false;
   std::deque<nlohmann::json> removed_;
   // How deep a deletion in the foreground is in dependents of dependents.
   int depth_ = 0;

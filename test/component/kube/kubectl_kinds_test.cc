@@ -135,6 +135,28 @@ TEST_F(KubectlKindsTest, RolesSayWhoMayDoWhat) {
   EXPECT_THAT(Kubectl("auth can-i delete secrets"), HasSubstr("yes"));
 }
 
+TEST_F(KubectlKindsTest, ActsAsSomebodyElseWhereThatIsAllowed) {
+  Kubectl("create role reader --verb=get,list,watch --resource=networks.xpu.opiproject.org");
+  Kubectl("create rolebinding bob --role=reader --user=bob");
+  EXPECT_THAT(Kubectl("get networks --as bob"), HasSubstr("No resources found"));
+  EXPECT_THAT(Kubectl("get secrets --as bob", /*succeeds=*/false), HasSubstr("User \"bob\" cannot list"));
+  EXPECT_THAT(Kubectl("auth can-i delete networks --as bob", /*succeeds=*/false), HasSubstr("no"));
+  EXPECT_THAT(Kubectl("get secrets --as bob --as-group system:masters"), HasSubstr("No resources found"));
+  // kubectl is refused at its first question already, and does not always say why.
+  EXPECT_THAT(KubectlAs("ann-token", "get networks --as bob", /*succeeds=*/false), HasSubstr("Forbidden"));
+}
+
+TEST_F(KubectlKindsTest, DeletesWhatACollectionHolds) {
+  Kubectl("create configmap a");
+  Kubectl("create configmap b");
+  Kubectl("label configmap b keep=no");
+  EXPECT_THAT(Kubectl("delete --raw '/api/v1/namespaces/default/configmaps?labelSelector=keep=no'"),
+              AllOf(HasSubstr("ConfigMapList"), HasSubstr("\"b\"")));
+  EXPECT_EQ(Kubectl("get configmaps -o name"), "configmap/a\n");
+  Kubectl("delete configmaps --all --timeout=20s");
+  EXPECT_THAT(Kubectl("get configmaps"), HasSubstr("No resources found"));
+}
+
 TEST_F(KubectlKindsTest, WhatAnObjectOwnsGoesOrStaysAsIsAsked) {
   const auto make = [&](const std::string& owner) {
     Kubectl("create configmap " + owner);
