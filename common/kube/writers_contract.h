@@ -91,6 +91,25 @@ TEST_P(ResourceStoreContract, StatusIsAppliedByItselfAndEachOwnsItsEntries) {
                                    .status()));
 }
 
+TEST_P(ResourceStoreContract, AnApplyIsOfTheObjectThatWasMeant) {
+  Resource object = Network("blue");
+  const Resource first = ApplyAs("ann", object);
+  Resource label = MakeResource(kNetworks, {"default", "blue"});
+  label["metadata"]["labels"] = {{"app", "demo"}};
+  label["metadata"]["uid"] = UidOf(first);
+  EXPECT_EQ(UidOf(ApplyAs("ben", label)), UidOf(first));
+  label["metadata"]["resourceVersion"] = VersionOf(first);
+  label["metadata"]["labels"]["app"] = "other";
+  EXPECT_TRUE(absl::IsAborted(store().Apply(kNetworks, label, {.field_manager = "ben"}).status()));
+  label["metadata"].erase("resourceVersion");
+  ASSERT_TRUE(store().Delete(kNetworks, {"default", "blue"}).ok());
+  EXPECT_TRUE(absl::IsAborted(store().Apply(kNetworks, label, {.field_manager = "ben"}).status()))
+      << "it does not come back";
+  const Resource second = ApplyAs("ann", object);
+  EXPECT_FALSE(store().Apply(kNetworks, label, {.field_manager = "ben"}).ok()) << "the uid is another's";
+  EXPECT_EQ(Read("blue"), second);
+}
+
 TEST_P(ResourceStoreContract, AppliersOfOneObjectNeverWaitForEachOther) {
   Make("blue");
   constexpr int kCards = 4, kTimes = 10;
