@@ -9,6 +9,9 @@
 #                                 boot, run the tests of each GoogleTest program (those whose names match), exit with
 #                                 0 if all passed. What it leaves is in $XPU_LAB_OUTPUT, else in a new folder under
 #                                 /tmp that goes if all is well.
+#   machine.sh boot OUTPUT DISK COMMAND...
+#                                 boot without the card, with a disk that an NBD server on the unix socket DISK gives
+#                                 it, and run one command there, whose output is this one's. QEMU is this process then.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 cache=${XPU_CACHE:-${HOME:-/root}/.cache/xpu}/lab
@@ -116,8 +119,46 @@ summary() {
     awk '{ all += $1; bad += $2 + $3 } END { printf "%d passed, %d failed\n", all - bad, bad }'
 }
 
+# Sets `machine`: QEMU with what every machine has. Needs $output and $version.
+describe_machine() {
+  local accelerator=tcg,thread=multi cpu=Nehalem
+  # A /dev/kvm that opens is not enough: where it is not the processor's own virtualisation it needs other guests.
+  if [ -w /dev/kvm ] && { [ -e /sys/module/kvm_intel ] || [ -e /sys/module/kvm_amd ]; }; then
+    accelerator=kvm,kernel-irqchip=split
+    cpu=host
+  fi
+  machine=("$cache/root/usr/bin/qemu-system-x86_64"
+    -L "$cache/root/usr/share/qemu" -L "$cache/root/usr/share/seabios" -L "$cache/root/usr/lib/ipxe/qemu"
+    -machine q35 -accel "$accelerator" -cpu "$cpu" -nodefaults -no-user-config -no-reboot -display none
+    -kernel "$cache/root/boot/vmlinuz-$version" -initrd "$output/initramfs.gz"
+    -append "console=ttyS0 quiet loglevel=5 panic=-1 intel_iommu=on lab.output=$output lab.root=$cache/root"
+    -serial "file:$output/console.log" -serial stdio
+    -virtfs "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap"
+    -virtfs "local,path=$output,mount_tag=output,security_model=none")
+  say "booting Linux $version (${accelerator%%,*}); its console is $output/console.log"
+}
+
+boot() {
+  local version output=$1 disk=$2 machine
+  shift 2
+  prepare
+  output=$(readlink -f "$output")
+  version=$(basename "$cache"/root/lib/modules/*)
+  printf '%s\n' virtio_blk ext4 > "$output/modules"
+  echo "$*" > "$output/programs"
+  cp "$here/guest.sh" "$output/guest.sh"
+  initramfs "$output/initramfs.gz"
+  describe_machine
+  # Flushes reach the disk (cache.no-flush=off), and nothing is kept here that has not reached it (cache.direct).
+  export LD_LIBRARY_PATH=$cache/root/usr/lib/x86_64-linux-gnu:$cache/root/lib/x86_64-linux-gnu
+  export QEMU_MODULE_DIR=$cache/root/usr/lib/x86_64-linux-gnu/qemu
+  exec "${machine[@]}" -smp 2 -m 1024 \
+    -blockdev "driver=nbd,node-name=disk,server.type=unix,server.path=$disk,cache.direct=on,cache.no-flush=off" \
+    -device virtio-blk-pci,drive=disk,write-cache=on < /dev/null
+}
+
 run() {
-  local version output keep=1 accelerator cpu status program tests filter=
+  local version output keep=1 status program tests machine filter=
   if [ "${1:-}" = --filter ]; then
     filter=${2:?--filter needs a regular expression}
     shift 2
@@ -142,26 +183,12 @@ run() {
   printf '%s\n' "${modules[@]}" > "$output/modules"
   cp "$here/guest.sh" "$output/guest.sh"
   initramfs "$output/initramfs.gz"
-  accelerator=tcg,thread=multi
-  cpu=Nehalem
-  # A /dev/kvm that opens is not enough: where it is not the processor's own virtualisation it needs other guests.
-  if [ -w /dev/kvm ] && { [ -e /sys/module/kvm_intel ] || [ -e /sys/module/kvm_amd ]; }; then
-    accelerator=kvm,kernel-irqchip=split
-    cpu=host
-  fi
-  say "booting Linux $version (${accelerator%%,*}); its console is $output/console.log"
+  describe_machine
   # The monitor's socket has two ends here: the monitor, and a serial port of the machine, so that a test in it can
   # pull a card out or its cable.
   status=0
-  qemu timeout --foreground "$limit" "$cache/root/usr/bin/qemu-system-x86_64" \
-    -L "$cache/root/usr/share/qemu" -L "$cache/root/usr/share/seabios" -L "$cache/root/usr/lib/ipxe/qemu" \
-    -machine q35 -accel "$accelerator" -cpu "$cpu" -smp 2 -m 3072 -nodefaults -no-user-config -no-reboot -display none \
-    -kernel "$cache/root/boot/vmlinuz-$version" -initrd "$output/initramfs.gz" \
-    -append "console=ttyS0 quiet loglevel=5 panic=-1 intel_iommu=on lab.output=$output lab.root=$cache/root" \
-    -serial "file:$output/console.log" -serial stdio \
+  qemu timeout --foreground "$limit" "${machine[@]}" -smp 2 -m 3072 \
     -device intel-iommu,intremap=off \
-    -virtfs "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap" \
-    -virtfs "local,path=$output,mount_tag=output,security_model=none" \
     -netdev user,id=wire0,restrict=on \
     -device pcie-root-port,id=slot0,chassis=1,slot=1 -device igb,id=card0,bus=slot0,netdev=wire0,mac=52:54:00:1a:b0:00 \
     -device virtio-serial-pci -chardev "socket,id=monitor,path=$output/qmp,server=on,wait=off" -mon chardev=monitor,mode=control \
@@ -187,5 +214,6 @@ command=${1:-}
 case "$command" in
   prepare) prepare && echo "$cache" ;;
   run) run "$@" ;;
-  *) fail "usage: machine.sh prepare | run [--filter REGEX] PROGRAM..." ;;
+  boot) boot "$@" ;;
+  *) fail "usage: machine.sh prepare | run [--filter REGEX] PROGRAM... | boot OUTPUT DISK COMMAND..." ;;
 esac
