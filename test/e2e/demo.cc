@@ -76,9 +76,8 @@ class Demo {
             return list.items.size() == 2;
           }));
     }
-    XPU_RETURN_IF_ERROR(
-        report_.Check("Netdevs are Attached at the tenant, with the card's addresses", true,
-                      [&] { return AllAttached(netdevs); }));
+    XPU_RETURN_IF_ERROR(report_.Check("Netdevs are Attached at the tenant, with the card's addresses", true,
+                                      [&] { return AllAttached(netdevs); }));
     for (const std::string& cluster : clusters) {
       const bool has_cards = cluster == clusters.back();
       XPU_RETURN_IF_ERROR(report_.Check(absl::StrCat(cluster, " has ", has_cards ? "the" : "no", " Card"),
@@ -130,7 +129,7 @@ class Demo {
     const Pod &a = pods_.at("a"), &b = pods_.at("b"), &d = pods_.at("d");
     const InterfaceAddress second = *InterfaceAddress::Parse("10.20.0.9/24");
     XPU_RETURN_IF_ERROR(report_.Check("d reaches b over IPv6, which both prefixes share", true,
-                                      [&] { return Ping(d.netns, *b.v6); }));
+                                      [&] { return PingUntilAnswered(d.netns, *b.v6); }));
     XPU_RETURN_IF_ERROR(PingBoth("a still reaches b", true, a, b));
     return report_.Check("d has 10.20.0.9", true,
                          [&]() -> absl::StatusOr<bool> { return d.v4 == second.address; });
@@ -150,7 +149,7 @@ class Demo {
     for (const char* text : {"10.10.0.254", "fd00:10::ff", "10.11.0.254", "fd00:11::ff"}) {
       XPU_ASSIGN_OR_RETURN(const IpAddress gateway, IpAddress::Parse(text));
       XPU_RETURN_IF_ERROR(report_.Check(absl::StrCat("the gateway ", text, " answers e"), true,
-                                        [&] { return Ping(e.netns, gateway); }));
+                                        [&] { return PingUntilAnswered(e.netns, gateway); }));
     }
     // An address that nobody has in blue, which has the same prefix as web.
     return PingBoth("a, in another domain with the same prefix, does not reach e", false, a, e);
@@ -206,10 +205,13 @@ class Demo {
   }
 
   absl::Status PingBoth(const std::string& claim, bool expected, const Pod& from, const Pod& to) {
+    const auto ping = [&](const IpAddress& address) {
+      return expected ? PingUntilAnswered(from.netns, address) : Ping(from.netns, address);
+    };
     XPU_RETURN_IF_ERROR(report_.Check(absl::StrCat(claim, ", IPv4 ", to.v4->ToString()), expected,
-                                      [&] { return Ping(from.netns, *to.v4); }));
+                                      [&] { return ping(*to.v4); }));
     return report_.Check(absl::StrCat(claim, ", IPv6 ", to.v6->ToString()), expected,
-                         [&] { return Ping(from.netns, *to.v6); });
+                         [&] { return ping(*to.v6); });
   }
 
   // The status comes over the brokers, after the ADD.

@@ -60,7 +60,7 @@ class TrafficTest : public SandboxTest {
               << " a second, longest silence " << absl::FormatDuration(result.longest_silence) << "\n";
     EXPECT_EQ(result.lost, 0u) << "of " << result.sent;
     EXPECT_EQ(result.doubled, 0u);
-    EXPECT_GT(result.Rate(), 8000) << "the machine is too busy for this test to say anything";
+    EXPECT_GT(result.sent, 1000u);
   }
   // The agent does what it is asked to, so it is connected to the switch.
   void ExpectWorks(const std::string& bridge) {

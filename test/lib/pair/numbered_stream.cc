@@ -23,8 +23,9 @@ namespace {
 constexpr uint16_t kPort = 47000;
 // The receiver must never be who loses one.
 constexpr int kReceiveBuffer = 64 << 20;
-// What is still under way after the last was sent has arrived by then, or never will.
-constexpr absl::Duration kLastOnes = absl::Seconds(3);
+// What is still under way after the last was sent has arrived by then, or never will; nobody waits for longer
+// than for the last.
+constexpr absl::Duration kLastOnes = absl::Seconds(30);
 // A sender that was kept from running sends what it is behind, so that the rate is right, but not more at once
 // than half of what the kernel queues between two interfaces (net.core.netdev_max_backlog).
 constexpr uint64_t kMostTicks = 50;

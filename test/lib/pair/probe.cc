@@ -59,7 +59,7 @@ absl::StatusOr<bool> PingFor(int seconds, const std::string& netns, const IpAddr
   argv.push_back(to.ToString());
   XPU_ASSIGN_OR_RETURN(Process ping,
                        Process::Spawn({.argv = argv, .net_namespace = ns, .log_file = "/dev/null"}));
-  XPU_ASSIGN_OR_RETURN(const ExitStatus ended, ping.Wait(absl::Now() + absl::Seconds(30)));
+  XPU_ASSIGN_OR_RETURN(const ExitStatus ended, ping.Wait(absl::Now() + absl::Seconds(60)));
   // ping(8): 1 is "no answer", 2 an error such as a source address that is not the pod's.
   if (ended.code == 0 || ended.code == 1) return ended.code == 0;
   return absl::InternalError(absl::StrCat("ping ", to.ToString(), " from ", netns, ": ", ended.ToString()));
@@ -72,7 +72,7 @@ absl::StatusOr<bool> Ping(const std::string& netns, const IpAddress& to, const s
 }
 
 absl::StatusOr<bool> PingUntilAnswered(const std::string& netns, const IpAddress& to) {
-  return PingFor(10, netns, to, "");
+  return PingFor(30, netns, to, "");
 }
 
 absl::StatusOr<bool> TcpTransfer(const std::string& netns, const std::string& to_netns, const IpAddress& to) {
@@ -96,7 +96,7 @@ absl::StatusOr<bool> TcpTransfer(const std::string& netns, const std::string& to
     client.Reset(socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     return client ? absl::OkStatus() : absl::ErrnoToStatus(errno, "cannot make a socket");
   }));
-  const timeval patience{.tv_sec = 3};
+  const timeval patience{.tv_sec = 30};
   for (const int fd : {server.get(), client.get()}) {
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
