@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/api/api.h"
@@ -13,6 +12,7 @@
 #include "common/kube/metadata.h"
 #include "common/opi/opi_client.h"
 #include "common/opi/opi_names.h"
+#include "xpu-agent/controllers/card_status.h"
 #include "xpu-agent/controllers/outcome.h"
 #include "xpu/api/v1alpha1/network.pb.h"
 
@@ -25,27 +25,16 @@ constexpr uint32_t kMaxVlan = 4094;
 
 const ResourceKind& Kind() { return api::KindOf<Network>().resource; }
 
-// This card's entry of status.cards; null if it is not there.
-Resource FindCardEntry(const Resource& object, const std::string& card) {
-  const auto status = object.find("status");
-  if (status == object.end() || !status->is_object()) return {};
-  const auto cards = status->find("cards");
-  if (cards == status->end() || !cards->is_array()) return {};
-  for (const Resource& entry : *cards) {
-    if (entry.is_object() && entry.value("card", "") == card) return entry;
-  }
-  return {};
-}
-
-// The same; added if it is not there.
-Resource& CardEntry(Resource* object, const std::string& card) {
-  Resource& cards = (*object)["status"]["cards"];
-  if (!cards.is_array()) cards = Resource::array();
-  for (Resource& entry : cards) {
-    if (entry.is_object() && entry.value("card", "") == card) return entry;
-  }
-  cards.push_back({{"card", card}});
-  return cards.back();
+// Writes the card's entry of status.cards, whatever others write into the object. Aborted, NotFound: it is
+// gone.
+absl::Status ApplyEntry(ResourceStore& store, const Resource& object, const std::string& card,
+                        const Resource& entry) {
+  Resource applied = MakeResource(Kind(), NameOf(object));
+  applied["metadata"]["uid"] = UidOf(object);
+  applied["status"]["cards"] = Resource::array({entry});
+  const ApplyOptions options = {
+      .field_manager = absl::StrCat("xpu-agent-", card), .force = true, .status = true};
+  return store.Apply(Kind(), applied, options).status();
 }
 
 }  // namespace
@@ -76,11 +65,7 @@ void NetworkController::ForgetBridges() {
 }
 
 bool NetworkController::IsNews(const Resource& before, const Resource& now) const {
-  const ConditionValue was = GetCondition(before, "Ready");
-  const ConditionValue is = GetCondition(now, "Ready");
-  return IsBeingDeleted(now) || GenerationOf(before) != GenerationOf(now) || !HasFinalizer(now, finalizer_) ||
-         was.status != is.status || was.message != is.message ||
-         FindCardEntry(before, card_) != FindCardEntry(now, card_);
+  return IsNewsForCard(before, now, card_, finalizer_);
 }
 
 absl::Status NetworkController::Reconcile(const ResourceName& name) {
@@ -223,37 +208,30 @@ absl::Status NetworkController::WriteOutcome(const Resource& object, const absl:
       addresses += binding.addresses_size();
     }
   }
-  const absl::Status written =
-      ChangeObject(*deps_.store, Kind(), object, ObjectPart::kStatus, [&](Resource* o) {
-        // Changed meanwhile: what was found is about another spec, and the next turn is about this one.
-        if (GenerationOf(*o) != GenerationOf(object)) return false;
-        const Resource before = *o;
-        Resource& entry = CardEntry(o, card_);
-        if (bindings.ok()) {
-          entry["ports"] = ports;
-          entry["addresses"] = addresses;
-        }
-        if (outcome.ok()) entry["confirmedGeneration"] = GenerationOf(object);
-        SetReady(o, outcome);
-        return *o != before;
-      }).status();
+  const auto change = [&](Resource* o) {
+    // Changed meanwhile: what was found is about another spec, and the next turn is about this one.
+    if (GenerationOf(*o) != GenerationOf(object)) return false;
+    const Resource before = *o;
+    Resource& entry = CardEntry(o, card_);
+    if (bindings.ok()) {
+      entry["ports"] = ports;
+      entry["addresses"] = addresses;
+    }
+    if (outcome.ok()) entry["confirmedGeneration"] = GenerationOf(object);
+    SetReadyOfCard(o, card_, outcome, deps_.clock->Now());
+    return *o != before;
+  };
+  Resource wanted = object;
+  absl::Status written;
+  if (change(&wanted)) {
+    // The entry is this card's alone, and changes with each pod: applied, it never meets the entries of other
+    // cards. The condition is everybody's, and is only changed as it was read.
+    const bool entry_only = GetCondition(wanted, "Ready") == GetCondition(object, "Ready");
+    written = entry_only ? ApplyEntry(*deps_.store, object, card_, CardEntry(&wanted, card_))
+                         : ChangeObject(*deps_.store, Kind(), object, ObjectPart::kStatus, change).status();
+  }
   if (!written.ok() && !absl::IsNotFound(written)) return written;
   return RetryFor(outcome);
-}
-
-void NetworkController::SetReady(Resource* object, const absl::Status& outcome) const {
-  // One condition for all cards: False as long as any card says so, and each card only takes back its own
-  // word, so that two of them never write it in turns.
-  const std::string mine = absl::StrCat("card ", card_, ": ");
-  const ConditionValue now = GetCondition(*object, "Ready");
-  const bool others_word = now.status == "False" && absl::StartsWith(now.message, "card ") &&
-                           !absl::StartsWith(now.message, mine) &&
-                           now.observed_generation == GenerationOf(*object);
-  if (others_word) return;
-  SetCondition(object,
-               ReadyCondition(*object, outcome,
-                              outcome.ok() ? "" : absl::StrCat(mine, std::string(outcome.message()))),
-               deps_.clock->Now());
 }
 
 }  // namespace xpu

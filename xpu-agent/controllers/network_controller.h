@@ -60,7 +60,6 @@ class NetworkController {
   absl::Status DeleteBridge(const ResourceName& name);
   absl::Status CheckNoPorts(const std::string& bridge);
   absl::Status WriteOutcome(const Resource& object, const absl::Status& outcome);
-  void SetReady(Resource* object, const absl::Status& outcome) const;
 
   const std::string card_;
   const std::string finalizer_;

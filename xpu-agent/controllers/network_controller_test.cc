@@ -1,3 +1,6 @@
+#include <atomic>
+#include <optional>
+
 #include "absl/strings/str_cat.h"
 #include "xpu-agent/controllers/controllers_testing.h"
 
@@ -170,6 +173,35 @@ TEST_F(NetworkControllerTest, TwoCardsShareTheStatus) {
   ASSERT_TRUE(store_.Delete(Networks(), Name("blue")).ok());
   WaitForGone(Networks(), "blue");
   other.reset();
+}
+
+// With many cards on one Network each pod would have all of them write the same object in turns.
+TEST_F(NetworkControllerTest, CountsOfACardNeverMeetThoseOfAnother) {
+  FakeOpiClient other_opi;
+  Start();
+  auto other = StartFor("card1", other_opi);
+  CreateNetwork("blue", 100);
+  WaitFor(Networks(), "blue", [](const Resource& object) {
+    return At(CardEntry(object, "card0"), "/confirmedGeneration") == 1 &&
+           At(CardEntry(object, "card1"), "/confirmedGeneration") == 1 &&
+           GetCondition(object, "Ready").status == "True";
+  });
+  std::atomic<int> read_and_written = 0;
+  store_.SetFaultHook([&](FakeStore::Call call, const ResourceKind& kind, const ResourceName&) {
+    if (call == FakeStore::Call::kUpdateStatus && kind.plural == "networks") ++read_and_written;
+    return std::optional<FakeStore::Fault>();
+  });
+  ASSERT_TRUE(BindDirectly(1, "blue").ok());
+  CreateNetdev("a", 1, "blue");
+  const Resource network = WaitFor(Networks(), "blue", [](const Resource& object) {
+    return At(CardEntry(object, "card0"), "/ports") == 1;
+  });
+  EXPECT_EQ(At(CardEntry(network, "card0"), "/confirmedGeneration"), 1);
+  EXPECT_EQ(At(CardEntry(network, "card1"), "/confirmedGeneration"), 1);
+  EXPECT_EQ(GetCondition(network, "Ready").status, "True");
+  EXPECT_EQ(read_and_written, 0);
+  other.reset();
+  Stop();
 }
 
 TEST_F(NetworkControllerTest, OneCardThatFailsKeepsTheNetworkFromBeingReady) {
