@@ -5,18 +5,18 @@
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/opi/opi_client.h"
 #include "common/opi/port_watch.h"
-#include "common/rpc/rpc.h"
+#include "common/rpc/tls_credentials.h"
 
 namespace xpu {
 
-// An OpiClient over gRPC. A call without a connection fails at once (Unavailable) instead of waiting for one;
-// the connection comes back by itself, ObserveConnection() tells when.
+// An OpiClient over gRPC (common/loop_rpc), on a thread of its own that sleeps while nothing happens. A call
+// without a connection fails at once (Unavailable) instead of waiting for one, except for the one that is
+// being made; the connection comes back by itself, ObserveConnection() tells when. Observers are called on
+// that thread, so they must make no call here.
 class GrpcOpiClient : public OpiClient {
  public:
   struct Options {
@@ -29,7 +29,8 @@ class GrpcOpiClient : public OpiClient {
     // Of WatchPorts().
     PortWatch::Options port_watch = {};
   };
-  // `address` as MakeChannel() takes it. Makes the channel but does not wait for a connection.
+  // `address` is "unix:/path", "host:port" or "[v6]:port". InvalidArgument for another one, and for one that
+  // is not on this machine without credentials. Does not wait for a connection.
   static absl::StatusOr<std::unique_ptr<GrpcOpiClient>> Make(const std::string& address,
                                                              const Options& options);
   static absl::StatusOr<std::unique_ptr<GrpcOpiClient>> Make(const std::string& address);
@@ -67,30 +68,9 @@ class GrpcOpiClient : public OpiClient {
 
  private:
   struct State;
-  // The connection of the moment. Who uses it keeps it while it does.
-  class Current {
-   public:
-    std::shared_ptr<State> operator->() const;
-    void Set(std::shared_ptr<State> state);
+  explicit GrpcOpiClient(std::unique_ptr<State> state);
 
-   private:
-    mutable absl::Mutex mu_;
-    std::shared_ptr<State> state_ ABSL_GUARDED_BY(mu_);
-  };
-  GrpcOpiClient(std::string address, const Options& options);
-  absl::Status Connect();
-  void Reconnect();
-
-  const std::string address_;
-  const Options options_;
-  Current state_;
-  // Held while the connection is exchanged, so that the new one has the observers of the old one.
-  absl::Mutex observers_mu_;
-  std::function<void(bool)> connection_observer_ ABSL_GUARDED_BY(observers_mu_);
-  std::function<void(const absl::StatusOr<agent::v1::PortStates>&)> ports_observer_
-      ABSL_GUARDED_BY(observers_mu_);
-  // Goes first.
-  std::unique_ptr<TlsCredentials::Subscription> credentials_changed_;
+  const std::unique_ptr<State> state_;
 };
 
 }  // namespace xpu

@@ -3,127 +3,95 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/rpc/rpc.h"
-#include "xpu/agent/v1/port_service.grpc.pb.h"
 
 namespace xpu {
+namespace {
 
-// One call of WatchPorts. A thread of its own waits for its words and carries them to the loop: gRPC's
-// callbacks would come from threads of gRPC's that wake ten times a second each, whether anything has come or
-// not. Deleted on the loop, once the call is over.
-class PortWatch::Stream {
- public:
-  Stream(PortWatch& watch, const std::shared_ptr<grpc::Channel>& channel)
-      : watch_(watch), stub_(agent::v1::PortService::NewStub(channel)) {
-    // The channel comes back by itself.
-    context_.set_wait_for_ready(true);
-    request_.set_heartbeat_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(watch.options_.heartbeat)));
-    thread_ = std::thread([this] { Run(); });
-  }
-  // The thread has posted the end of the call, which is the last that it does.
-  ~Stream() { thread_.join(); }
-  void Cancel() { context_.TryCancel(); }
+constexpr char kWatchPorts[] = "/xpu.agent.v1.PortService/WatchPorts";
 
- private:
-  void Run() {
-    const auto reader = stub_->WatchPorts(&context_, request_);
-    agent::v1::WatchPortsResponse message;
-    while (reader->Read(&message)) {
-      watch_.loop_->Post([&watch = watch_, message = std::move(message)] { watch.OnMessage(message); });
-      message.Clear();
-    }
-    watch_.loop_->Post([&watch = watch_, status = FromGrpc(reader->Finish())] { watch.OnEnd(status); });
-  }
+}  // namespace
 
-  PortWatch& watch_;
-  const std::unique_ptr<agent::v1::PortService::Stub> stub_;
-  grpc::ClientContext context_;
-  agent::v1::WatchPortsRequest request_;
-  std::thread thread_;
-};
-
-PortWatch::PortWatch(std::shared_ptr<grpc::Channel> channel, std::string address, const Options& options)
-    : address_(std::move(address)),
+PortWatch::PortWatch(EventLoop& loop, LoopRpcClient& client, std::string address, const Options& options)
+    : loop_(loop),
+      client_(client),
+      address_(std::move(address)),
       options_(options),
-      channel_(std::move(channel)),
       backoff_(options.backoff, reinterpret_cast<uintptr_t>(this)) {}
 
-PortWatch::~PortWatch() {
-  absl::MutexLock lock(&start_mu_);
-  if (!thread_.joinable()) return;
-  loop_->PostAndWait([this] {
-    closing_ = true;
-    observer_ = nullptr;
-    silence_.Cancel();
-    reopen_.Cancel();
-    // The end of the stream stops the loop.
-    stream_ == nullptr ? loop_->Stop() : stream_->Cancel();
-  });
-  thread_.join();
+PortWatch::~PortWatch() { Close(); }
+
+void PortWatch::Observe(Observer changed) {
+  observer_ = std::move(changed);
+  if (observer_ == nullptr) {
+    Close();
+    gone_ = absl::OkStatus();
+  } else if (!gone_.ok()) {
+    Tell(gone_);
+  } else if (!stream_) {
+    Open();
+  } else if (states_) {
+    Tell(*states_);
+  }
 }
 
-void PortWatch::Observe(std::function<void(const absl::StatusOr<agent::v1::PortStates>& states)> changed) {
-  if (!loop_->InLoop()) {
-    absl::MutexLock lock(&start_mu_);
-    if (!thread_.joinable()) {
-      if (changed == nullptr) return;
-      thread_ = std::thread([loop = loop_] { loop->Run(); });
-    }
-  }
-  loop_->PostAndWait([this, &changed] {
-    observer_ = std::move(changed);
-    if (observer_ == nullptr) {
-      silence_.Cancel();
-      reopen_.Cancel();
-      gone_ = absl::OkStatus();
-      if (stream_ != nullptr && !std::exchange(cancelled_, true)) stream_->Cancel();
-    } else if (!gone_.ok()) {
-      Tell(gone_);
-    } else if (stream_ == nullptr) {
-      Open();
-    } else if (states_.has_value() && !cancelled_) {
-      Tell(*states_);
-    }
-  });
+void PortWatch::Renew() {
+  if (!stream_) return;
+  Close();
+  Open();
 }
 
 void PortWatch::Open() {
-  states_.reset();
   heard_ = false;
-  cancelled_ = false;
-  stream_ = std::make_unique<Stream>(*this, channel_);
-  silence_ = loop_->After(options_.silence, [this] { OnSilence(); });
+  agent::v1::WatchPortsRequest request;
+  request.set_heartbeat_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.heartbeat)));
+  // The connection comes back by itself.
+  stream_ = client_.Stream(
+      kWatchPorts, request.SerializeAsString(), {.wait_for_ready = true},
+      [this](const std::string& bytes) { OnMessage(bytes); },
+      [this](const LoopRpcClient::Reply& reply) { OnEnd(reply.status); });
+  silence_ = loop_.After(options_.silence, [this] { OnSilence(); });
 }
 
-void PortWatch::OnMessage(const agent::v1::WatchPortsResponse& message) {
-  if (cancelled_ || closing_) return;
-  heard_ = true;
-  backoff_.Reset();
-  silence_ = loop_->After(options_.silence, [this] { OnSilence(); });
-  const bool was_gone = !gone_.ok();
-  if (message.has_states()) states_ = message.states();
-  if (!states_.has_value()) return;
-  gone_ = absl::OkStatus();
-  if (message.has_states() || was_gone) Tell(*states_);
-}
-
-void PortWatch::OnEnd(const absl::Status& status) {
-  const bool was_cancelled = cancelled_;
+void PortWatch::Close() {
+  if (stream_) client_.Cancel(*stream_);
   stream_.reset();
   states_.reset();
   silence_.Cancel();
-  if (closing_) return loop_->Stop();
+  reopen_.Cancel();
+}
+
+void PortWatch::OnMessage(const std::string& bytes) {
+  agent::v1::WatchPortsResponse message;
+  if (!message.ParseFromString(bytes)) {
+    client_.Cancel(*stream_);
+    return OnEnd(absl::InternalError("what it says of its ports cannot be read"));
+  }
+  heard_ = true;
+  backoff_.Reset();
+  silence_ = loop_.After(options_.silence, [this] { OnSilence(); });
+  const bool was_gone = !gone_.ok();
+  if (message.has_states()) states_ = std::move(*message.mutable_states());
+  if (!states_) return;
+  gone_ = absl::OkStatus();
+  // A copy: the observer may end the watch.
+  if (message.has_states() || was_gone) Tell(agent::v1::PortStates(*states_));
+}
+
+void PortWatch::OnEnd(const absl::Status& status) {
+  stream_.reset();
+  states_.reset();
+  silence_.Cancel();
   const bool unknown_call = absl::IsUnimplemented(status);
   if (unknown_call) {
     SetGone(absl::UnimplementedError(absl::StrCat("the OPI bridge at ", address_,
                                                   " does not tell how its ports are: ", status.message())));
-  } else if (!was_cancelled) {
+  } else {
     SetGone(OutOfReach(absl::StrCat("the watch of its ports ended: ", status.ToString())));
   }
   // An observer may have gone, or come, in that call.
-  if (observer_ == nullptr || stream_ != nullptr) return;
-  if (heard_ || was_cancelled) return Open();
-  reopen_ = loop_->After(unknown_call ? options_.unknown_call : backoff_.Next(), [this] { Open(); });
+  if (observer_ == nullptr || stream_) return;
+  if (heard_) return Open();
+  reopen_ = loop_.After(unknown_call ? options_.unknown_call : backoff_.Next(), [this] { Open(); });
 }
 
 void PortWatch::OnSilence() {

@@ -14,7 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/base/event_loop.h"
 #include "common/base/unique_fd.h"
-#include "common/opi/loop_opi_client.h"
+#include "common/opi/grpc_opi_client.h"
 #include "common/opi/opi_names.h"
 #include "common/opi/port_news.h"
 #include "common/rpc/bad_request.h"
@@ -130,7 +130,7 @@ class Link {
 class LinkTest : public ::testing::Test {
  protected:
   LinkTest() {
-    client_ = LoopOpiClient::Make(absl::StrCat("127.0.0.1:", near_.port()),
+    client_ = GrpcOpiClient::Make(absl::StrCat("127.0.0.1:", near_.port()),
                                   {.credentials = credentials_, .deadline = absl::Seconds(20)})
                   .value();
   }
@@ -148,7 +148,7 @@ class LinkTest : public ::testing::Test {
       TlsCredentials::Load(ca_.Sign("host", "spiffe://site/card/card0/host")).value();
   Link link_{near_.port(), far_.port()};
   PortNews news_;
-  std::unique_ptr<LoopOpiClient> client_;
+  std::unique_ptr<GrpcOpiClient> client_;
 };
 
 TEST_F(LinkTest, ALinkThatFallsSilentIsFoundByTheMissingWordAndWorksOnLater) {
@@ -192,7 +192,7 @@ TEST_F(LinkTest, ALinkThatBreaksIsMadeAgain) {
 
 TEST_F(LinkTest, ACallThatIsLostOnTheWayEndsAtItsDeadline) {
   const auto impatient =
-      LoopOpiClient::Make(absl::StrCat("127.0.0.1:", near_.port()),
+      GrpcOpiClient::Make(absl::StrCat("127.0.0.1:", near_.port()),
                           {.credentials = credentials_, .deadline = absl::Milliseconds(200)})
           .value();
   // A connection may take longer than a call on a busy machine.

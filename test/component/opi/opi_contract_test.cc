@@ -1,8 +1,7 @@
-// The clients over gRPC, with the real services of the xPU agent behind them, keep the contract of OpiClient.
+// The client over gRPC, with the real services of the xPU agent behind it, keeps the contract of OpiClient.
 
 #include <memory>
 
-#include "common/opi/loop_opi_client.h"
 #include "common/opi/opi_client_contract.h"
 #include "common/opi/opi_names.h"
 #include "gtest/gtest.h"
@@ -14,7 +13,6 @@ namespace {
 class AgentHarness : public OpiClientHarness {
  public:
   OpiClient& client() override { return agent_.client(); }
-  const std::string& address() const { return agent_.address(); }
   void Disconnect() override { agent_.Stop(); }
   void Reconnect() override { agent_.Start(); }
   void RemoveRepresentor(const std::string& port_id) override {
@@ -38,22 +36,9 @@ class AgentHarness : public OpiClientHarness {
   testing::AgentOnFakes agent_{Options()};
 };
 
-class LoopHarness : public AgentHarness {
- public:
-  OpiClient& client() override { return *client_; }
-
- private:
-  const std::unique_ptr<LoopOpiClient> client_ =
-      LoopOpiClient::Make(address(), {.deadline = absl::Seconds(20)}).value();
-};
-
 std::unique_ptr<OpiClientHarness> MakeAgent() { return std::make_unique<AgentHarness>(); }
-std::unique_ptr<OpiClientHarness> MakeLoop() { return std::make_unique<LoopHarness>(); }
 INSTANTIATE_TEST_SUITE_P(Agent, OpiClientContract, ::testing::Values(&MakeAgent));
 INSTANTIATE_TEST_SUITE_P(Agent, OpiClientRoutingContract, ::testing::Values(&MakeAgent));
-
-INSTANTIATE_TEST_SUITE_P(Loop, OpiClientContract, ::testing::Values(&MakeLoop));
-INSTANTIATE_TEST_SUITE_P(Loop, OpiClientRoutingContract, ::testing::Values(&MakeLoop));
 
 }  // namespace
 }  // namespace xpu
