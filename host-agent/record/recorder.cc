@@ -49,6 +49,8 @@ Recorder::Recorder(Options options, EventLoop& loop, ResourceStore& store, Alloc
     for (const ClaimRow& row : allocator_.Rows()) RowChanged(row.function);
     for (const Resource& resource : informer_->All()) look_at(resource);
   };
+  // One may have been made, and taken away by somebody, without having been seen.
+  handler.relisted = handler.synced;
   informer_ = std::make_unique<Informer>(loop, store_, std::move(copy), std::move(handler));
 }
 

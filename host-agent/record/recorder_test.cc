@@ -1,10 +1,12 @@
 #include "host-agent/record/recorder.h"
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
 
 #include "common/api/api.h"
+#include "common/kube/cut_store.h"
 #include "common/kube/fake_store.h"
 #include "common/kube/metadata.h"
 #include "gmock/gmock.h"
@@ -59,12 +61,13 @@ class RecorderTest : public ::testing::Test {
     thread_.join();
   }
 
-  void StartRecorder() {
-    loop_.PostAndWait([this] {
+  void StartRecorder() { StartRecorder(store_); }
+  void StartRecorder(ResourceStore& store) {
+    loop_.PostAndWait([this, &store] {
       recorder_ = std::make_unique<Recorder>(
           Recorder::Options{.host = "node1",
                             .backoff = {.initial = absl::Milliseconds(1), .max = absl::Milliseconds(5)}},
-          loop_, store_, *allocator_);
+          loop_, store, *allocator_);
     });
   }
   void StopRecorder() {
@@ -280,6 +283,26 @@ TEST_F(RecorderTest, MakesUpForWhatItMissedWhileTheServerWasAway) {
   store_.ComeBack();
   StoreView after(store_, Kind());
   EXPECT_TRUE(after.WaitFor(Exactly({Named(3, "tenant")})));
+}
+
+TEST_F(RecorderTest, MakesUpForARecordThatCameAndWentWhileItsWatchWasLost) {
+  CutStore way(store_);
+  std::atomic<bool> first = true;
+  way.OnWrite([&] {
+    if (!first.exchange(false)) return;
+    store_.Erase(Kind(), Named(2, "tenant"));
+    store_.Compact();
+    store_.EndWatches(absl::OutOfRangeError("forgotten"));
+    store_.ResumeWatches();
+  });
+  StartRecorder(way);
+  ASSERT_TRUE(store_.WaitForWatches(1));
+  store_.PauseWatches();
+  Attach(2, "web");
+  EXPECT_TRUE(store_.WaitForCalls(FakeStore::Call::kCreate, 2));
+  StoreView view(store_, Kind());
+  EXPECT_TRUE(view.WaitFor(Exactly({Named(2, "tenant")})));
+  StopRecorder();
 }
 
 TEST_F(RecorderTest, ARecordThatIsRefusedDoesNotHoldUpTheOthers) {

@@ -210,6 +210,8 @@ struct Controllers::State {
     };
     handler.deleted = [this](const ResourceName&, const Resource& block) { blocks.Remove(block); };
     handler.synced = [this] { Synced(); };
+    // The card's own may have been made, and taken away by somebody, without having been seen.
+    handler.relisted = handler.synced;
     return handler;
   }
   ServiceChainController::Deps ChainDeps() {
@@ -287,6 +289,8 @@ struct Controllers::State {
       card_queue.Enqueue(cards.name());
       peers.CardsKnown();
     };
+    // As with blocks.
+    handler.relisted = [this] { card_queue.Enqueue(cards.name()); };
     return handler;
   }
 
