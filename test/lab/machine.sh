@@ -55,15 +55,14 @@ TEXT
   suite=$codename-backports
 }
 
-qemu() {
-  LD_LIBRARY_PATH=$cache/root/usr/lib/x86_64-linux-gnu:$cache/root/lib/x86_64-linux-gnu \
-    QEMU_MODULE_DIR=$cache/root/usr/lib/x86_64-linux-gnu/qemu "$@"
-}
+# What QEMU needs to run from the cache.
+qemu_environment=("LD_LIBRARY_PATH=$cache/root/usr/lib/x86_64-linux-gnu:$cache/root/lib/x86_64-linux-gnu"
+  "QEMU_MODULE_DIR=$cache/root/usr/lib/x86_64-linux-gnu/qemu")
 
 usable() {
   [ -e "$cache/complete" ] || return 1
   # The libraries that this machine had already are not in the cache, and may have gone since.
-  ! qemu ldd "$cache/root/usr/bin/qemu-system-x86_64" | grep -q 'not found'
+  ! env "${qemu_environment[@]}" ldd "$cache/root/usr/bin/qemu-system-x86_64" | grep -q 'not found'
 }
 
 prepare() {
@@ -89,7 +88,7 @@ prepare() {
     mv "$work/root" "$cache/root"
     rm -rf "$work"
     touch "$cache/complete"
-    usable || fail "QEMU lacks libraries that apt takes for installed: $(qemu ldd "$cache/root/usr/bin/qemu-system-x86_64" | grep 'not found')"
+    usable || fail "QEMU lacks libraries that apt takes for installed: $(env "${qemu_environment[@]}" ldd "$cache/root/usr/bin/qemu-system-x86_64" | grep 'not found')"
   fi
   exec 9>&-
 }
@@ -150,9 +149,7 @@ boot() {
   initramfs "$output/initramfs.gz"
   describe_machine
   # Flushes reach the disk (cache.no-flush=off), and nothing is kept here that has not reached it (cache.direct).
-  export LD_LIBRARY_PATH=$cache/root/usr/lib/x86_64-linux-gnu:$cache/root/lib/x86_64-linux-gnu
-  export QEMU_MODULE_DIR=$cache/root/usr/lib/x86_64-linux-gnu/qemu
-  exec "${machine[@]}" -smp 2 -m 1024 \
+  exec env "${qemu_environment[@]}" "${machine[@]}" -smp 2 -m 1024 \
     -blockdev "driver=nbd,node-name=disk,server.type=unix,server.path=$disk,cache.direct=on,cache.no-flush=off" \
     -device virtio-blk-pci,drive=disk,write-cache=on < /dev/null
 }
@@ -188,7 +185,7 @@ run() {
   # pull a card out or its cable.
   for attempt in 1 2 3; do
     status=0
-    qemu timeout --foreground "$limit" "${machine[@]}" -smp 2 -m 3072 \
+    env "${qemu_environment[@]}" timeout --foreground "$limit" "${machine[@]}" -smp 2 -m 3072 \
       -device intel-iommu,intremap=off \
       -netdev user,id=wire0,restrict=on \
       -device pcie-root-port,id=slot0,chassis=1,slot=1 -device igb,id=card0,bus=slot0,netdev=wire0,mac=52:54:00:1a:b0:00 \

@@ -34,9 +34,9 @@ struct ControllerOptions {
   Clock* clock = nullptr;
 };
 
-// The xPU agent's controllers: turn the Network, Netdev and ServiceChain resources of a card into OPI calls and write what
-// came of it into their status. They use an OPI agent like any other client would, so it may be this
-// process's own or another vendor's bridge.
+// The xPU agent's controllers: turn the Network, Netdev and ServiceChain resources of a card into OPI calls
+// and write what came of it into their status. They use an OPI agent like any other client would, so it may
+// be this process's own or another vendor's bridge.
 //
 // Network → LogicalBridge "<namespace>.<name>" with its subnets; the finalizer
 // "xpu.opiproject.org/<card>-network" keeps a Network until its bridge is gone. Netdev of this card → bridge

@@ -211,6 +211,7 @@ absl::Status ServiceChainController::RemoveFunctions(const ResourceName& name) {
   agent::v1::SetChainRequest none;
   none.set_chain_id(NetworkController::BridgeId(name));
   const absl::Status removed = deps_.opi->SetChain(none).status();
+  // An OPI agent that knows no chains has none to remove.
   return absl::IsUnimplemented(removed) ? absl::OkStatus() : removed;
 }
 

@@ -41,6 +41,12 @@ json WithType(const char* kind, json body) {
   return body;
 }
 
+json VerbsOf(const KindInfo& kind) {
+  json verbs = {"create", "delete", "get", "list", "patch", "update", "watch"};
+  if (IsDeletedTogether(kind)) verbs.insert(verbs.begin() + 2, "deletecollection");
+  return verbs;
+}
+
 std::optional<json> Resources(const KindTable& kinds, const std::string& group, const std::string& version) {
   json list = version == "v1" ? ReviewResources(group) : json::array();
   for (const KindPtr& each : kinds.all()) {
@@ -51,8 +57,7 @@ std::optional<json> Resources(const KindTable& kinds, const std::string& group, 
         {"singularName", kind.singular},
         {"namespaced", kind.namespaced},
         {"kind", kind.resource.kind},
-        {"verbs", {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}}};
-    if (!IsDeletedTogether(kind)) resource["verbs"].erase(2);
+        {"verbs", VerbsOf(kind)}};
     if (!kind.short_names.empty()) resource["shortNames"] = kind.short_names;
     if (!kind.categories.empty()) resource["categories"] = kind.categories;
     list.push_back(resource);

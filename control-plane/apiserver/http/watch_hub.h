@@ -52,8 +52,8 @@ class WatchHub {
   absl::Status Check(const WatchRequest& request);
   void Start(WatchRequest request, std::unique_ptr<HttpStream> stream);
 
-  // Called with their number whenever a watch begins or ends.
   size_t size() const { return watchers_.size(); }
+  // Called with their number whenever a watch begins or ends.
   void OnWatchers(std::function<void(size_t)> callback) { on_watchers_ = std::move(callback); }
 
  private:

@@ -141,7 +141,7 @@ absl::StatusOr<CardView> Card::View() {
   return view;
 }
 
-bool Card::HasReturned(Port& port) {
+bool Card::FindAgain(Port& port) {
   // In the other namespace it may have got another ifindex, and kept that one.
   const Link* link = dpu_links_.VethByMac(port.model.representor_mac);
   if (link == nullptr) return false;
@@ -157,7 +157,7 @@ absl::Status Card::Heal() {
     // The table may be behind: a pair that was made a moment ago is news that has not been read yet.
     if (port.representor_ifindex != 0 && dpu_->GetLinkByIndex(port.representor_ifindex).ok()) continue;
     if (dpu_links_.HasMovedAway(port.representor_ifindex)) {
-      if (!HasReturned(port)) continue;
+      if (!FindAgain(port)) continue;
       XPU_RETURN_IF_ERROR(host_links_.ReadAll());
       healed = true;
       continue;

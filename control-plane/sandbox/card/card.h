@@ -56,8 +56,9 @@ class Card {
   absl::Status ReadNews();
   // Makes pairs again that are gone, and finds representors again that have been away.
   absl::Status Heal();
-  // Whether the representor of `port` is back in the DPU's namespace, from another.
-  bool HasReturned(Port& port);
+  // Takes the representor of `port` as its own again if it is back in the DPU's namespace, from another.
+  // Returns whether it is.
+  bool FindAgain(Port& port);
 
   const Options options_;
   LinkTable host_links_;

@@ -29,12 +29,15 @@ std::string FlowShape(absl::string_view text) {
   shape.reserve(text.size());
   size_t element = 0;  // Where the last element of the list begins in `shape`.
   size_t before = 0;   // And the one before it.
+  // Whether the element that ends here is the same as the one before: then one of them says it.
+  const auto repeats = [&] {
+    const absl::string_view all = shape;
+    return before < element && all.substr(element) == all.substr(before, element - 1 - before);
+  };
   for (size_t i = 0; i < text.size();) {
     const char c = text[i++];
     if (c == ',') {
-      // The element that ends here is the same as the one before: one of them says it.
-      const absl::string_view all = shape;
-      const bool again = before < element && all.substr(element) == all.substr(before, element - 1 - before);
+      const bool again = repeats();
       if (again) shape.resize(element - 1);
       before = again ? before : element;
       shape += c;
@@ -48,9 +51,7 @@ std::string FlowShape(absl::string_view text) {
     shape += absl::StrContains(text.substr(i, length), '/') ? "#/#" : "#";
     i += length;
   }
-  const absl::string_view all = shape;
-  if (before < element && all.substr(element) == all.substr(before, element - 1 - before))
-    shape.resize(element - 1);
+  if (repeats()) shape.resize(element - 1);
   return shape;
 }
 
