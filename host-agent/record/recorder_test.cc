@@ -295,10 +295,10 @@ TEST_F(RecorderTest, MakesUpForARecordThatCameAndWentWhileItsWatchWasLost) {
     store_.EndWatches(absl::OutOfRangeError("forgotten"));
     store_.ResumeWatches();
   });
-  StartRecorder(way);
-  ASSERT_TRUE(store_.WaitForWatches(1));
   store_.PauseWatches();
+  // Before the recorder is there, so that nothing but the list can tell it to look again.
   Attach(2, "web");
+  StartRecorder(way);
   EXPECT_TRUE(store_.WaitForCalls(FakeStore::Call::kCreate, 2));
   StoreView view(store_, Kind());
   EXPECT_TRUE(view.WaitFor(Exactly({Named(2, "tenant")})));
