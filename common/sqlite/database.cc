@@ -9,6 +9,17 @@
 #include "common/sqlite/database_copy.h"
 
 namespace xpu {
+namespace {
+
+// What holds for the process, before the first database is opened: a page is given memory when it is read. By
+// itself SQLite makes room for 20 of them in every database, and for as many of temporary tables.
+void ConfigureOnce() {
+  static const int configured = sqlite3_config(SQLITE_CONFIG_PAGECACHE, nullptr, 0, 0);
+  // Somebody else may have opened one already; then it is as it was.
+  static_cast<void>(configured);
+}
+
+}  // namespace
 
 // What sqlite3_errmsg says, under the code a caller can act on.
 absl::Status SqliteError(sqlite3* db, int code, absl::string_view what) {
@@ -107,6 +118,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path,
                                                          const std::vector<std::string>& migrations,
                                                          const Options& options) {
+  ConfigureOnce();
   sqlite3* raw = nullptr;
   const int code = sqlite3_open_v2(
       path.c_str(), &raw,

@@ -98,11 +98,11 @@ absl::Status NetlinkSocket::Send(NetlinkMessage& request, int flags) {
 absl::Status NetlinkSocket::ReceiveAnswer(Receiver receive) {
   bool interrupted = false;
   for (;;) {
-    const ssize_t got = recv(fd_.get(), buffer_.data(), buffer_.size(), 0);
+    const ssize_t got = recv(fd_.get(), buffer_.get(), kBufferSize, 0);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return absl::ErrnoToStatus(errno, "cannot receive from the kernel");
     int left = static_cast<int>(got);
-    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer_.data()); nlmsg_ok(header, left);
+    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer_.get()); nlmsg_ok(header, left);
          header = nlmsg_next(header, &left)) {
       if (header->nlmsg_seq != sequence_) continue;  // the rest of an answer that nobody waited for
       if ((header->nlmsg_flags & NLM_F_DUMP_INTR) != 0) interrupted = true;
@@ -127,13 +127,13 @@ absl::Status NetlinkSocket::Subscribe(unsigned group) {
 
 absl::Status NetlinkSocket::ReceivePending(Receiver receive) {
   for (;;) {
-    const ssize_t got = recv(fd_.get(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+    const ssize_t got = recv(fd_.get(), buffer_.get(), kBufferSize, MSG_DONTWAIT);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return absl::OkStatus();
     if (got < 0 && errno == ENOBUFS) return absl::DataLossError("the kernel dropped messages");
     if (got < 0) return absl::ErrnoToStatus(errno, "cannot receive from the kernel");
     int left = static_cast<int>(got);
-    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer_.data()); nlmsg_ok(header, left);
+    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer_.get()); nlmsg_ok(header, left);
          header = nlmsg_next(header, &left)) {
       if (header->nlmsg_type >= NLMSG_MIN_TYPE) receive(header);
     }

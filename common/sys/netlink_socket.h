@@ -2,7 +2,7 @@
 
 #include <functional>
 #include <memory>
-#include <vector>
+#include <utility>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -38,7 +38,8 @@ class NetlinkSocket {
   int fd() const { return fd_.get(); }
 
  private:
-  explicit NetlinkSocket(UniqueFd fd) : fd_(std::move(fd)), buffer_(kBufferSize) {}
+  explicit NetlinkSocket(UniqueFd fd)
+      : fd_(std::move(fd)), buffer_(std::make_unique_for_overwrite<char[]>(kBufferSize)) {}
   // Larger than any message that the kernel sends without being asked for statistics of VFs.
   static constexpr size_t kBufferSize = 128 * 1024;
 
@@ -47,7 +48,8 @@ class NetlinkSocket {
 
   UniqueFd fd_;
   uint32_t sequence_ = 0;
-  std::vector<char> buffer_;
+  // Not initialised: most of it is never written to, and so takes no memory.
+  std::unique_ptr<char[]> buffer_;
 };
 
 }  // namespace xpu
