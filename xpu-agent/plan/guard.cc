@@ -54,28 +54,15 @@ class PortGuard {
   void AddBound() {
     for (const IpText& address : member_.v4) {
       Arp(Priority::kBoundResolution, &address);
-      flows_->Add(Table::kGuard, Priority::kBoundIp,
-                  {.protocol = Protocol::kIp,
-                   .reg0 = member_.ofport,
-                   .tun_src = tun_src_,
-                   .metadata = metadata_,
-                   .dl_src = &member_.mac,
-                   .ip_src = &address},
-                  pass_);
+      Pass(Priority::kBoundIp, {.protocol = Protocol::kIp, .ip_src = &address});
     }
     if (asks_dhcp_) {
       // As a client without an address asks for one (RFC 2131, 4.1). DHCPv6 goes from the link-local address.
-      flows_->Add(Table::kGuard, Priority::kBoundIp,
-                  {.protocol = Protocol::kUdp,
-                   .reg0 = member_.ofport,
-                   .tun_src = tun_src_,
-                   .metadata = metadata_,
-                   .dl_src = &member_.mac,
-                   .ip_src = &Unspecified4(),
-                   .ip_dst = &Broadcast4(),
-                   .tp_src = kDhcpClientPort,
-                   .tp_dst = kDhcpServerPort},
-                  pass_);
+      Pass(Priority::kBoundIp, {.protocol = Protocol::kUdp,
+                                .ip_src = &Unspecified4(),
+                                .ip_dst = &Broadcast4(),
+                                .tp_src = kDhcpClientPort,
+                                .tp_dst = kDhcpServerPort});
     }
     // A probe for an address that the port does not have yet (RFC 5227).
     if (!member_.v4.empty() || member_.asks_for_address)
@@ -85,14 +72,7 @@ class PortGuard {
       Solicitation(Priority::kBoundResolution, &address, NoMac());
       Advertisement(Priority::kBoundResolution, &address, member_.mac);
       Advertisement(Priority::kBoundResolution, &address, NoMac());
-      flows_->Add(Table::kGuard, Priority::kBoundIp,
-                  {.protocol = Protocol::kIpv6,
-                   .reg0 = member_.ofport,
-                   .tun_src = tun_src_,
-                   .metadata = metadata_,
-                   .dl_src = &member_.mac,
-                   .ip_src = &address},
-                  pass_);
+      Pass(Priority::kBoundIp, {.protocol = Protocol::kIpv6, .ip_src = &address});
     }
     if (solicits_) {
       for (const IpText& address : member_.v6) RouterSolicitation(address);
@@ -102,15 +82,7 @@ class PortGuard {
     // 3590).
     Solicitation(Priority::kBoundResolution, &Unspecified6(), NoMac());
     for (const uint8_t type : {kMldReport, kMld2Report}) {
-      flows_->Add(Table::kGuard, Priority::kBoundIp,
-                  {.protocol = Protocol::kIcmp6,
-                   .reg0 = member_.ofport,
-                   .tun_src = tun_src_,
-                   .metadata = metadata_,
-                   .dl_src = &member_.mac,
-                   .ip_src = &Unspecified6(),
-                   .icmp_type = type},
-                  pass_);
+      Pass(Priority::kBoundIp, {.protocol = Protocol::kIcmp6, .ip_src = &Unspecified6(), .icmp_type = type});
     }
   }
 
@@ -120,69 +92,50 @@ class PortGuard {
       Solicitation(Priority::kUnboundResolution, nullptr, *mac);
       Advertisement(Priority::kUnboundResolution, nullptr, *mac);
     }
-    flows_->Add(Table::kGuard, Priority::kUnbound,
-                {.reg0 = member_.ofport, .tun_src = tun_src_, .metadata = metadata_, .dl_src = &member_.mac},
-                pass_);
+    Pass(Priority::kUnbound, {});
   }
 
  private:
+  // Lets through what `match` says, of what this port sends.
+  void Pass(uint16_t priority, Match match) {
+    match.reg0 = member_.ofport;
+    match.tun_src = tun_src_;
+    match.metadata = metadata_;
+    match.dl_src = &member_.mac;
+    flows_->Add(Table::kGuard, priority, match, pass_);
+  }
+
   void Arp(uint16_t priority, const IpText* sender, std::optional<uint16_t> op = {}) {
-    flows_->Add(Table::kGuard, priority,
-                {.protocol = Protocol::kArp,
-                 .reg0 = member_.ofport,
-                 .tun_src = tun_src_,
-                 .metadata = metadata_,
-                 .dl_src = &member_.mac,
-                 .arp_spa = sender,
-                 .arp_op = op,
-                 .arp_sha = &member_.mac},
-                pass_);
+    Pass(priority, {.protocol = Protocol::kArp, .arp_spa = sender, .arp_op = op, .arp_sha = &member_.mac});
   }
 
   void Solicitation(uint16_t priority, const IpText* source, const MacText& link_layer) {
-    flows_->Add(Table::kGuard, priority,
-                {.protocol = Protocol::kIcmp6,
-                 .reg0 = member_.ofport,
-                 .tun_src = tun_src_,
-                 .metadata = metadata_,
-                 .dl_src = &member_.mac,
-                 .ip_src = source,
-                 .nw_ttl = kNdHopLimit,
-                 .icmp_type = kNeighbourSolicitation,
-                 .icmp_code = 0,
-                 .nd_sll = &link_layer},
-                pass_);
+    Pass(priority, {.protocol = Protocol::kIcmp6,
+                    .ip_src = source,
+                    .nw_ttl = kNdHopLimit,
+                    .icmp_type = kNeighbourSolicitation,
+                    .icmp_code = 0,
+                    .nd_sll = &link_layer});
   }
 
   // Only the agent hears it and answers to the port's own MAC, whatever link-layer address is inside.
   void RouterSolicitation(const IpText& source) {
-    flows_->Add(Table::kGuard, Priority::kBoundResolution,
-                {.protocol = Protocol::kIcmp6,
-                 .reg0 = member_.ofport,
-                 .metadata = metadata_,
-                 .dl_src = &member_.mac,
-                 .ip_src = &source,
-                 .nw_ttl = kNdHopLimit,
-                 .icmp_type = kRouterSolicitation,
-                 .icmp_code = 0},
-                pass_);
+    Pass(Priority::kBoundResolution, {.protocol = Protocol::kIcmp6,
+                                      .ip_src = &source,
+                                      .nw_ttl = kNdHopLimit,
+                                      .icmp_type = kRouterSolicitation,
+                                      .icmp_code = 0});
   }
 
   // An interface advertises an address from that address.
   void Advertisement(uint16_t priority, const IpText* address, const MacText& link_layer) {
-    flows_->Add(Table::kGuard, priority,
-                {.protocol = Protocol::kIcmp6,
-                 .reg0 = member_.ofport,
-                 .tun_src = tun_src_,
-                 .metadata = metadata_,
-                 .dl_src = &member_.mac,
-                 .ip_src = address,
-                 .nw_ttl = kNdHopLimit,
-                 .icmp_type = kNeighbourAdvertisement,
-                 .icmp_code = 0,
-                 .nd_target = address,
-                 .nd_tll = &link_layer},
-                pass_);
+    Pass(priority, {.protocol = Protocol::kIcmp6,
+                    .ip_src = address,
+                    .nw_ttl = kNdHopLimit,
+                    .icmp_type = kNeighbourAdvertisement,
+                    .icmp_code = 0,
+                    .nd_target = address,
+                    .nd_tll = &link_layer});
   }
 
   const Member& member_;
@@ -230,7 +183,8 @@ const MacText& ReservedMacs() {
 
 namespace {
 
-// What is cut or broken so that the switch, which sees zero then, cannot tell what a receiver will make of it.
+// What is cut or broken so that the switch, which sees zero then, cannot tell what a receiver will make of
+// it.
 void AddUnreadable(FlowList* flows) {
   const Actions drop;
   // A header that contradicts itself, or extension headers that go on in the next fragment (RFC 7112).
