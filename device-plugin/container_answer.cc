@@ -1,7 +1,10 @@
 #include "device-plugin/container_answer.h"
 
+#include <algorithm>
 #include <array>
+#include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -28,6 +31,13 @@ const std::string& NameOf(const PluginFunction& function) {
   return function.kind == PluginFunction::Kind::kSf && !function.auxiliary_device.empty()
              ? function.auxiliary_device
              : function.id;
+}
+
+// As JSON has it.
+std::string Quoted(const std::string& text) {
+  const auto plain = [](char c) { return absl::ascii_isalnum(c) || absl::StrContains(":.-_/", c); };
+  if (std::all_of(text.begin(), text.end(), plain)) return absl::StrCat("\"", text, "\"");
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 nlohmann::json RdmaInfo(const PluginFunction& function) {
@@ -64,6 +74,15 @@ nlohmann::json Info(const PoolConfig& pool, const PoolMember& member) {
   return info;
 }
 
+// The text of that, which for most functions is one line that needs no tree.
+std::string InfoText(const PoolConfig& pool, const PoolMember& member) {
+  if (!UsesVfio(member.function) && !member.share_rdma && !member.need_vhost_net &&
+      pool.additional_info.empty()) {
+    return absl::StrCat("{\"generic\":{\"deviceID\":", Quoted(NameOf(member.function)), "}}");
+  }
+  return Info(pool, member).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 }  // namespace
 
 std::vector<DeviceNode> DeviceNodes(const PoolMember& member) {
@@ -86,16 +105,21 @@ std::vector<DeviceNode> DeviceNodes(const PoolMember& member) {
 
 std::map<std::string, std::string> ContainerVariables(const PoolConfig& pool,
                                                       const std::vector<const PoolMember*>& members) {
-  std::vector<std::string> names;
-  nlohmann::json info = nlohmann::json::object();
+  std::vector<absl::string_view> names;
+  // Sorted, each once.
+  std::map<std::string, const PoolMember*> sorted;
   for (const PoolMember* member : members) {
     names.push_back(NameOf(member->function));
-    info[names.back()] = Info(pool, *member);
+    sorted[NameOf(member->function)] = member;
   }
-  const std::string variable = DeviceVariableName(pool.resource);
-  return {
-      {variable, absl::StrJoin(names, ",")},
-      {absl::StrCat(variable, "_INFO"), info.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)}};
+  std::string info = "{";
+  for (const auto& [name, member] : sorted) {
+    absl::StrAppend(&info, info.size() > 1 ? "," : "", Quoted(name), ":", InfoText(pool, *member));
+  }
+  info += '}';
+  std::string variable = DeviceVariableName(pool.resource);
+  std::string info_variable = absl::StrCat(variable, "_INFO");
+  return {{std::move(variable), absl::StrJoin(names, ",")}, {std::move(info_variable), std::move(info)}};
 }
 
 }  // namespace xpu

@@ -84,6 +84,24 @@ TEST(ContainerVariablesTest, SubfunctionsAreNamedAsOnTheAuxiliaryBus) {
             R"({"mlx5_core.sf.4":{"generic":{"deviceID":"mlx5_core.sf.4"}}})");
 }
 
+TEST(ContainerVariablesTest, TheJsonIsOneWhateverANameIsMadeOf) {
+  PoolMember sf = Subfunction();
+  sf.function.auxiliary_device = "a\"b\\c\n";
+  const auto variables = ContainerVariables({.resource = "nvidia.com/bf_sf"}, {&sf});
+  const auto info = nlohmann::json::parse(variables.at("PCIDEVICE_NVIDIA_COM_BF_SF_INFO"));
+  EXPECT_EQ(info["a\"b\\c\n"]["generic"]["deviceID"], "a\"b\\c\n");
+}
+
+TEST(ContainerVariablesTest, TheOrderOfTheJsonIsThatOfTheNames) {
+  const PoolMember netdev = Netdev();
+  const PoolMember sf = Subfunction();
+  const auto variables = ContainerVariables({.resource = "a.b/c"}, {&sf, &netdev, &sf});
+  EXPECT_EQ(variables.at("PCIDEVICE_A_B_C"), "mlx5_core.sf.4,0000:03:00.2,mlx5_core.sf.4");
+  EXPECT_EQ(variables.at("PCIDEVICE_A_B_C_INFO"),
+            R"({"0000:03:00.2":{"generic":{"deviceID":"0000:03:00.2"}},)"
+            R"("mlx5_core.sf.4":{"generic":{"deviceID":"mlx5_core.sf.4"}}})");
+}
+
 TEST(ContainerVariablesTest, AdditionalInformationOfOneFunctionGoesBeforeThatOfAll) {
   const PoolMember netdev = Netdev();
   const PoolMember vfio = Vfio();

@@ -107,16 +107,23 @@ inline int GrpcStatusOfHttp(std::string_view http_status) {
   return 2;
 }
 
-// The header grpc-timeout: at most eight digits and a unit.
+// The header grpc-timeout: three digits that count, and a unit. With more of them nearly every call would
+// have another value, and HPACK nothing to point to. Rounded down, so that the other end gives up no later
+// than this one, but by no more than a hundredth.
 inline std::string FormatGrpcTimeout(std::chrono::nanoseconds timeout) {
-  constexpr int64_t kMost = 99'999'999;
+  struct Unit {
+    int64_t nanoseconds;
+    char name;
+  };
+  constexpr Unit kUnits[] = {
+      {3'600'000'000'000, 'H'}, {1'000'000'000, 'S'}, {1'000'000, 'm'}, {1'000, 'u'}, {1, 'n'}};
   const int64_t left = timeout.count() > 0 ? timeout.count() : 0;
-  // Rounded down, so that the other end gives up no later than this one, but never to nothing at all.
-  if (left <= kMost) return std::to_string(left) + "n";
-  if (left / 1'000 <= kMost) return std::to_string(left / 1'000) + "u";
-  if (left / 1'000'000 <= kMost) return std::to_string(left / 1'000'000) + "m";
-  const int64_t seconds = left / 1'000'000'000;
-  return seconds <= kMost ? std::to_string(seconds) + "S" : std::to_string(seconds / 3600) + "H";
+  const Unit* unit = kUnits;
+  while (unit->nanoseconds > 1 && left / unit->nanoseconds < 100) ++unit;
+  const int64_t count = left / unit->nanoseconds;
+  int64_t digit = 1;
+  while (count / digit >= 1000) digit *= 10;
+  return std::to_string(count / digit * digit) + unit->name;
 }
 
 // Empty if it is malformed.

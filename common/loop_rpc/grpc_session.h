@@ -6,8 +6,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <optional>
 #include <string>
@@ -131,7 +131,7 @@ class GrpcSession {
     // Bytes of messages that are not whole yet.
     std::string in;
     // Messages that have not gone out yet, and how much of the first has.
-    std::deque<std::string> out;
+    std::list<std::string> out;
     size_t sent = 0;
     // Headers of the answer have been submitted.
     bool started = false;

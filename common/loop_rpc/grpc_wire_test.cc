@@ -50,13 +50,27 @@ TEST(GrpcWireTest, CodesHaveTheirNames) {
   EXPECT_EQ(GrpcStatusName(-1), "CODE_-1");
 }
 
-TEST(GrpcWireTest, ATimeoutHasEightDigitsAtMost) {
-  EXPECT_EQ(FormatGrpcTimeout(nanoseconds(99'999'999)), "99999999n");
-  EXPECT_EQ(FormatGrpcTimeout(milliseconds(100)), "100000u");
-  EXPECT_EQ(FormatGrpcTimeout(seconds(100)), "100000m");
-  EXPECT_EQ(FormatGrpcTimeout(hours(100)), "360000S");
+TEST(GrpcWireTest, ATimeoutHasThreeDigitsThatCount) {
   EXPECT_EQ(FormatGrpcTimeout(nanoseconds(-5)), "0n");
+  EXPECT_EQ(FormatGrpcTimeout(nanoseconds(7)), "7n");
+  EXPECT_EQ(FormatGrpcTimeout(nanoseconds(99'999)), "99900n");
+  EXPECT_EQ(FormatGrpcTimeout(nanoseconds(99'999'999)), "99900u");
+  EXPECT_EQ(FormatGrpcTimeout(milliseconds(100)), "100m");
+  EXPECT_EQ(FormatGrpcTimeout(seconds(20)), "20000m");
+  EXPECT_EQ(FormatGrpcTimeout(seconds(20) - nanoseconds(1)), "19900m");
+  EXPECT_EQ(FormatGrpcTimeout(seconds(100)), "100S");
+  EXPECT_EQ(FormatGrpcTimeout(hours(100) - nanoseconds(1)), "359000S");
+  EXPECT_EQ(FormatGrpcTimeout(hours(100)), "100H");
   EXPECT_LE(FormatGrpcTimeout(nanoseconds::max()).size(), 9u);
+}
+
+TEST(GrpcWireTest, ATimeoutIsReadAsAHundredthLessAtMost) {
+  for (int64_t left = 1; left > 0 && left < nanoseconds::max().count() / 3; left = left * 2 + left / 3 + 1) {
+    const auto read = ParseGrpcTimeout(FormatGrpcTimeout(nanoseconds(left)));
+    ASSERT_TRUE(read.has_value()) << left;
+    EXPECT_LE(read->count(), left);
+    EXPECT_GE(read->count(), left - left / 100);
+  }
 }
 
 TEST(GrpcWireTest, ATimeoutIsReadInEveryUnit) {

@@ -157,6 +157,7 @@ uint64_t LoopRpcClient::Add(UniqueFd fd, std::unique_ptr<TlsSession> tls) {
   }
   connections_[id] = std::make_unique<RpcConnection>(
       loop_, std::move(fd), options, std::move(events), [this, id] { OnClosed(id); }, std::move(tls));
+  connections_[id]->OnReceived([this] { TellEnds(); });
   return id;
 }
 
@@ -240,7 +241,13 @@ void LoopRpcClient::OnEnded(uint64_t connection, RpcConnection::Stream stream, c
           absl::StrCat("the answer to ", pending.path, " has ", pending.responses, " messages, and not one"));
     }
   }
-  Conclude(call, std::move(reply));
+  // The messages of a stream are posted, and its end comes after them.
+  if (pending.message != nullptr || !connections_.at(connection)->receiving()) {
+    return Conclude(call, std::move(reply));
+  }
+  pending.over = true;
+  if (!reply.answered) RetryLater();
+  ended_.emplace_back(call, std::move(reply));
 }
 
 void LoopRpcClient::OnReady(uint64_t connection) {
@@ -309,13 +316,24 @@ void LoopRpcClient::Conclude(uint64_t call, Reply reply) {
   pending_.at(call).over = true;
   // A server that is there but ends what it takes is not asked again at once.
   if (!reply.answered) RetryLater();
-  inbox_.post()([this, call, reply = std::move(reply)] {
-    const auto found = pending_.find(call);
-    if (found == pending_.end()) return;
-    const Done done = std::move(found->second.done);
-    pending_.erase(found);
-    done(reply);
-  });
+  inbox_.post()([this, call, reply = std::move(reply)] { TellEnd(call, reply); });
+}
+
+void LoopRpcClient::TellEnd(uint64_t call, const Reply& reply) {
+  const auto found = pending_.find(call);
+  if (found == pending_.end()) return;
+  const Done done = std::move(found->second.done);
+  pending_.erase(found);
+  done(reply);
+}
+
+void LoopRpcClient::TellEnds() {
+  if (ended_.empty()) return;
+  const std::weak_ptr<bool> alive = alive_;
+  for (const auto& [call, reply] : std::exchange(ended_, {})) {
+    TellEnd(call, reply);
+    if (alive.expired()) return;
+  }
 }
 
 void LoopRpcClient::RetryLater() {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -137,8 +138,11 @@ class LoopRpcClient {
   // The connection that was used takes no more calls.
   void Lost(const std::string& why);
   void Tell(bool connected);
-  // Ends a call, from the loop.
+  // Ends a call; who made it is told from the loop, never from here.
   void Conclude(uint64_t call, Reply reply);
+  void TellEnd(uint64_t call, const Reply& reply);
+  // Tells of the unary calls that have ended while a connection was receiving.
+  void TellEnds();
   // Tries again, after a while, what waits for a server.
   void RetryLater();
 
@@ -161,6 +165,10 @@ class LoopRpcClient {
   // Why there is no connection, if there is none.
   absl::Status no_connection_ = absl::UnavailableError("there is no connection");
   std::map<uint64_t, Pending> pending_;
+  // What TellEnds() has to tell.
+  std::vector<std::pair<uint64_t, Reply>> ended_;
+  // Ends with this.
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   // Calls by connection and stream.
   std::map<std::pair<uint64_t, RpcConnection::Stream>, uint64_t> streams_;
   uint64_t next_call_ = 1;

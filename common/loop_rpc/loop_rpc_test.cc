@@ -370,6 +370,48 @@ TEST_F(LoopRpcTest, WhoCancelsIsToldNothingAndTheServerIs) {
   EXPECT_FALSE(told);
 }
 
+TEST_F(LoopRpcTest, WhoIsToldMayDestroyTheClientAndNothingMoreIsTold) {
+  std::vector<LoopCall> calls;
+  ASSERT_TRUE(Serve({{kAllocate,
+                      [&](const LoopCall& call, const std::string& request) {
+                        calls.push_back(call);
+                        if (calls.size() < 3) return;
+                        for (const LoopCall& waiting : calls) waiting.Answer(request);
+                      }}})
+                  .ok());
+  int told = 0;
+  absl::Notification done;
+  const auto destroy = [&](const LoopRpcClient::Reply& reply) {
+    EXPECT_TRUE(reply.status.ok()) << reply.status;
+    ++told;
+    client_ = nullptr;
+    done.Notify();
+  };
+  for (int i = 0; i < 3; ++i) Begin("x", {}, destroy);
+  done.WaitForNotification();
+  // The next client is served behind what there was to tell of the first.
+  EXPECT_EQ(Call("x").response, "x");
+  EXPECT_EQ(told, 1);
+}
+
+TEST_F(LoopRpcTest, FromTheEndOfACallTheNextIsMade) {
+  ASSERT_TRUE(
+      Serve({{kAllocate, [](const LoopCall& call, const std::string& request) { call.Answer(request); }}})
+          .ok());
+  std::vector<std::string> told;
+  absl::Notification done;
+  LoopRpcClient::Done next = [&](const LoopRpcClient::Reply& reply) {
+    told.push_back(reply.response);
+    if (told.size() == 3) return done.Notify();
+    client_->Call(kAllocate, reply.response + "x", {}, next);
+    // Not from within the call.
+    EXPECT_LT(told.size(), 3u);
+  };
+  Begin("x", {}, next);
+  done.WaitForNotification();
+  EXPECT_THAT(told, ::testing::ElementsAre("x", "xx", "xxx"));
+}
+
 TEST_F(LoopRpcTest, AClientThatIsKilledEndsItsCalls) {
   absl::Notification called;
   absl::Notification ended;

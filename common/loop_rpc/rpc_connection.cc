@@ -75,6 +75,16 @@ void RpcConnection::Drain() {
 }
 
 void RpcConnection::Receive() {
+  receiving_ = true;
+  Take();
+  receiving_ = false;
+  if (received_ == nullptr) return;
+  // A copy: it may destroy this.
+  const std::function<void()> received = received_;
+  received();
+}
+
+void RpcConnection::Take() {
   std::array<char, 16384> buffer;
   const ssize_t n = recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;

@@ -27,6 +27,9 @@ class RpcConnection {
   // connection is over and after all its calls have ended.
   RpcConnection(EventLoop& loop, UniqueFd fd, const GrpcSession::Options& options, GrpcSession::Events events,
                 std::function<void()> closed, std::unique_ptr<TlsSession> tls = nullptr);
+  // `received` is called whenever something was received, after all that has come of it; it may destroy the
+  // connection.
+  void OnReceived(std::function<void()> received) { received_ = std::move(received); }
   // Says goodbye and closes, without an event.
   ~RpcConnection();
   RpcConnection(const RpcConnection&) = delete;
@@ -36,6 +39,8 @@ class RpcConnection {
   void Greet() { Flush(); }
 
   bool open() const { return open_; }
+  // Whether something is being received, at the end of which OnReceived() tells.
+  bool receiving() const { return receiving_; }
   // Why it is over, for words; empty: the other end has closed it.
   const std::string& why_closed() const { return why_closed_; }
   // Whether calls can be begun.
@@ -56,6 +61,7 @@ class RpcConnection {
 
  private:
   void Receive();
+  void Take();
   // Sends what there is to send, unless that is being done further up.
   void Flush();
   void Send();
@@ -66,6 +72,8 @@ class RpcConnection {
   EventLoop& loop_;
   const UniqueFd fd_;
   const std::function<void()> closed_;
+  // Null: nobody wants to know.
+  std::function<void()> received_;
   // Null: in the clear.
   const std::unique_ptr<TlsSession> tls_;
   EventLoop::Handle readable_;
@@ -76,6 +84,7 @@ class RpcConnection {
   size_t sent_ = 0;
   // In a call of the session's, which must not be asked for output then.
   bool busy_ = false;
+  bool receiving_ = false;
   bool waits_to_write_ = false;
   std::string why_closed_;
   bool open_ = true;
