@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/opi/claims.h"
+#include "xpu-agent/core/port_index.h"
 #include "xpu-agent/ipam/ipam.h"
 #include "xpu-agent/model/model.h"
 #include "xpu-agent/model/model_change.h"
@@ -13,7 +14,7 @@
 namespace xpu {
 
 // All that the agent knows and must not forget when it restarts; a copy costs the same however much that is.
-// Which representors there are is found out again.
+// Which representors there are is found out again. A state and its copies belong to one thread.
 struct AgentState {
   Model model;
   // By id of the bridge port; stay when the port goes.
@@ -25,6 +26,8 @@ struct AgentState {
   SharedMap<AllocationCursor> cursors;
   // Whom the card's vendor plugin works for, as dpu-operator's daemon has said (PluginRole).
   std::optional<std::string> plugin_identifier = {};
+  // Of model.ports.
+  SharedPortIndex port_index = {};
   friend bool operator==(const AgentState&, const AgentState&) = default;
 };
 

@@ -29,6 +29,12 @@ void Mark(AgentState& state, const std::string& id, int64_t claim, bool release)
   mark = MarkAfter(mark, claim, release);
 }
 
+SharedMap<BridgePort> AllBut(const AgentState& state, const std::string& port) {
+  SharedMap<BridgePort> ports = state.model.ports;
+  ports.erase(port);
+  return ports;
+}
+
 absl::Status CheckMac(const AgentState& state, const std::string& port, const std::string& bridge,
                       const MacAddress& mac, absl::string_view field) {
   if (const Svi* svi = FindSviOf(state.model, bridge); svi != nullptr && svi->mac == mac) {
@@ -36,9 +42,9 @@ absl::Status CheckMac(const AgentState& state, const std::string& port, const st
                                                  SviName(svi->id), " in ", LogicalBridgeName(bridge),
                                                  "; give another one"));
   }
-  for (const auto& [id, other] : state.model.ports) {
-    if (id == port || other.mac != mac) continue;
-    const auto& bridges = other.logical_bridges;
+  for (const std::string& id : state.port_index.Of(state.model.ports).WithMac(mac)) {
+    if (id == port) continue;
+    const auto& bridges = state.model.ports.at(id).logical_bridges;
     if (std::find(bridges.begin(), bridges.end(), bridge) != bridges.end()) {
       return absl::AlreadyExistsError(absl::StrCat(field, ": ", mac.ToString(), " is that of ",
                                                    BridgePortName(id), " in ", LogicalBridgeName(bridge),
@@ -51,8 +57,8 @@ absl::Status CheckMac(const AgentState& state, const std::string& port, const st
 // The MAC is nobody else's in the VLAN.
 absl::Status CheckMacInVlan(const AgentState& state, const std::string& port, uint16_t vlan,
                             const MacAddress& mac, absl::string_view field) {
-  for (const auto& [id, other] : state.model.ports) {
-    if (id == port || other.vlan != vlan || other.mac != mac) continue;
+  for (const std::string& id : state.port_index.Of(state.model.ports).WithMac(mac)) {
+    if (id == port || state.model.ports.at(id).vlan != vlan) continue;
     return absl::AlreadyExistsError(absl::StrCat(field, ": ", mac.ToString(), " is that of ",
                                                  BridgePortName(id), " in VLAN ", vlan,
                                                  "; give another one"));
@@ -274,16 +280,14 @@ absl::Status CheckVlan(const AgentState& state, const BindSpec& spec) {
                      " cannot be in the card's own network of it; bind it to that bridge, or use another VLAN"));
   }
   XPU_RETURN_IF_ERROR(CheckMacInVlan(state, spec.port, *spec.vlan, spec.mac, "mac_address"));
-  for (const auto& [id, other] : state.model.ports) {
-    if (id == spec.port || other.vlan != spec.vlan) continue;
-    for (const InterfaceAddress& taken : other.addresses) {
-      for (const InterfaceAddress& asked : spec.vlan_addresses) {
-        if (taken.address != asked.address) continue;
-        return absl::AlreadyExistsError(absl::StrCat("addresses: ", asked.address.ToString(), " is that of ",
-                                                     BridgePortName(id), " in VLAN ", *spec.vlan,
-                                                     "; ask for another one"));
-      }
-    }
+  const SharedMap<BridgePort> others = AllBut(state, spec.port);
+  const AddressOwners& owners = state.port_index.Of(others).OwnersInVlan(*spec.vlan);
+  for (const InterfaceAddress& asked : spec.vlan_addresses) {
+    const auto owner = owners.find(asked.address);
+    if (owner == owners.end()) continue;
+    return absl::AlreadyExistsError(absl::StrCat("addresses: ", asked.address.ToString(), " is that of ",
+                                                 owner->second, " in VLAN ", *spec.vlan,
+                                                 "; ask for another one"));
   }
   return absl::OkStatus();
 }
@@ -335,12 +339,8 @@ absl::Status Place(AgentState& state, const BindSpec& spec, const RepresentorLoo
   XPU_RETURN_IF_ERROR(Annotate(lookup(spec.port),
                                absl::StrCat("bridge_port: no function behind ", BridgePortName(spec.port))));
   XPU_RETURN_IF_ERROR(CheckMac(state, spec.port, spec.bridge, spec.mac, "mac_address"));
-  AddressOwners owners;
-  for (const auto& [id, other] : state.model.ports) {
-    if (id == spec.port || other.logical_bridges != std::vector<std::string>{spec.bridge}) continue;
-    for (const InterfaceAddress& address : other.addresses)
-      owners.emplace(address.address, BridgePortName(id));
-  }
+  const SharedMap<BridgePort> others = AllBut(state, spec.port);
+  const AddressOwners& owners = state.port_index.Of(others).OwnersInBridge(spec.bridge);
   AddressPool pool{bridge->second.prefixes, bridge->second.gateways};
   if (const Svi* svi = FindSviOf(state.model, spec.bridge); svi != nullptr) {
     for (const InterfaceAddress& gateway : svi->gateways) pool.gateways.push_back(gateway.address);
