@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/base/unique_fd.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -54,12 +55,13 @@ class Statement {
 // words.
 class Database {
  public:
+  // A commit survives a kill -9 of the process.
   struct Options {
-    // With `full_sync` a commit survives a loss of power; without, only a kill -9 of the process.
-    bool full_sync = false;
     // No other connection can use the file as long as this one does; costs less, and needs no memory that is
     // shared.
     bool exclusive = false;
+    // What was committed survives a loss of power, too, once Sync() has been called after it.
+    bool can_sync = false;
   };
 
   // Opens or makes the file (":memory:" for none) and brings its schema up to date: migration i takes it from
@@ -91,6 +93,10 @@ class Database {
   absl::Status BeginPart();
   absl::Status EndPart(bool keep);
   bool in_transaction() const;
+  // With `can_sync`: what was committed before survives a loss of power after this. From any thread, also
+  // while the owner uses the database, and as long as that lives. After an error nobody knows what the disk
+  // has, and asking again does not help: the file must be opened anew before anything else is promised.
+  absl::Status Sync() const;
   // All of it into a new file at `path`, which is whole and on the disk when it
   // is there, also while this database is in use. Not in a transaction.
   absl::Status CopyTo(const std::string& path);
@@ -111,6 +117,8 @@ class Database {
 
   sqlite3* db_;
   std::string path_;
+  // Of the write-ahead log, with `can_sync`.
+  UniqueFd log_;
   std::optional<Statement> begin_, commit_, begin_part_, keep_part_, drop_part_;
 };
 

@@ -9,6 +9,7 @@
 #include "common/log/log.h"
 #include "control-plane/apiserver/auth/authenticator.h"
 #include "control-plane/apiserver/auth/authorizer.h"
+#include "control-plane/apiserver/disk_waiter.h"
 #include "control-plane/apiserver/http/metrics_text.h"
 #include "control-plane/apiserver/http/reply.h"
 #include "control-plane/apiserver/http/rest_api.h"
@@ -27,13 +28,17 @@ constexpr absl::Duration kRefusalRetry = absl::Seconds(5);
 class ApiServerImpl : public ApiServer {
  public:
   ApiServerImpl(EventLoop& loop, Clock& clock, const RequestLimits& limits, const HttpLimits& connections,
-                std::unique_ptr<ObjectStore> store)
+                std::unique_ptr<ObjectStore> store, bool waits_for_disk)
       : loop_(loop),
         store_(std::move(store)),
+        waits_for_disk_(waits_for_disk),
         authenticator_(*store_),
         authorizer_(*store_),
         watches_(loop, *store_, limits, clock),
         actions_(loop, *store_),
+        disk_(
+            loop, [store = store_.get()] { return store->Sync(); },
+            [this](const absl::Status& synced) { Synced(synced); }),
         api_({*store_, watches_, authenticator_, authorizer_, actions_, clock, [this] { return Metrics(); }},
              limits),
         http_(loop,
@@ -41,10 +46,11 @@ class ApiServerImpl : public ApiServer {
               [this](HttpRequest request) { return Handle(std::move(request)); }) {
     store_->OnChange([this](const Change& change) { authorizer_.OnChange(change); });
     store_->OnRestore([this] { authorizer_.OnRestore(); });
-    // After all requests that are there by now: they share a commit.
+    // After all requests that are there by now: they share a commit, and so do those that come while the disk
+    // is waited for.
     store_->Group([this] {
       loop_.Post([this, alive = std::weak_ptr<bool>(alive_)] {
-        if (!alive.expired()) Flush();
+        if (!alive.expired() && !disk_.is_running()) Write();
       });
     });
   }
@@ -75,6 +81,7 @@ class ApiServerImpl : public ApiServer {
 
   const std::vector<std::string>& endpoints() const override { return endpoints_; }
   ObjectStore& store() override { return *store_; }
+  absl::Status failed() const override { return failed_; }
   void OnWatchers(std::function<void(size_t)> callback) override { watches_.OnWatchers(std::move(callback)); }
 
  private:
@@ -125,27 +132,57 @@ class ApiServerImpl : public ApiServer {
     if (request.query.contains("watch") || StoreActions::Find(request.path)) Flush();
     HttpReply reply = api_.Handle(request);
     ++replies_[reply.code];
-    if (!store_->has_group() || reply.stream || reply.later) return reply;
-    // Also what was only read: it may be of this group.
+    if (store_->has_failed()) loop_.Stop();
+    if (!store_->is_unsettled() || reply.stream || reply.later) return reply;
+    // Also what was only read: it may be of this group, or of the one that the disk is waited for.
     HttpReply later;
     auto read = request.method == "GET" ? std::make_shared<const HttpRequest>(std::move(request)) : nullptr;
     later.later = [this, kept = std::make_shared<const HttpReply>(std::move(reply)),
                    read = std::move(read)](std::unique_ptr<HttpPending> pending) {
-      waiting_.push_back({std::move(pending), kept, read});
+      (store_->has_group() ? waiting_ : written_).push_back({std::move(pending), kept, read});
     };
     return later;
   }
 
-  void Flush() {
-    const bool commits = store_->has_group();
-    const absl::Status flushed = store_->Flush();
-    if (commits) ++(flushed.ok() ? commits_ : failed_commits_);
-    for (const Waiting& waiting : std::exchange(waiting_, {})) {
+  // Commits the group, and has the disk waited for. Not while it is.
+  void Write() {
+    if (!store_->has_group()) return;
+    const absl::StatusOr<int64_t> written = store_->Write();
+    ++(written.ok() ? commits_ : failed_commits_);
+    std::vector<Waiting> waiting = std::exchange(waiting_, {});
+    if (!written.ok()) return Answer(std::move(waiting), written.status());
+    written_ = std::move(waiting);
+    written_version_ = *written;
+    if (waits_for_disk_) return disk_.Begin();
+    Synced(absl::OkStatus());
+  }
+
+  // What was written is on the disk. Then what has come meanwhile is next.
+  void Synced(const absl::Status& synced) {
+    if (synced.ok()) store_->Settle(written_version_);
+    Answer(std::exchange(written_, {}), synced);
+    if (synced.ok()) return Write();
+    // What a disk has that has failed once only a new start finds out.
+    spdlog::critical("the server ends: {}", std::string(synced.message()));
+    failed_ = synced;
+    Answer(std::exchange(waiting_, {}), synced);
+    loop_.Stop();
+  }
+
+  void Answer(std::vector<Waiting> waiting, const absl::Status& status) {
+    for (const Waiting& each : waiting) {
       // What was only read is read anew where the group has not happened, as with a full disk.
-      waiting.pending->Send(flushed.ok()   ? *waiting.reply
-                            : waiting.read ? api_.Handle(*waiting.read)
-                                           : ErrorReply(flushed));
+      each.pending->Send(status.ok()                          ? *each.reply
+                         : each.read && !store_->has_failed() ? api_.Handle(*each.read)
+                                                              : ErrorReply(status));
     }
+  }
+
+  // Waits here until nobody has to be told of anything any more.
+  void Flush() {
+    if (!disk_.is_running()) Write();
+    // The end of one may be the beginning of the next.
+    while (disk_.is_running()) disk_.Finish();
   }
 
   absl::Status TakeTls() {
@@ -160,7 +197,12 @@ class ApiServerImpl : public ApiServer {
   EventLoop& loop_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>();
   std::unique_ptr<ObjectStore> store_;
+  // For the group that is open, and for the one that is written and on its way to the disk.
   std::vector<Waiting> waiting_;
+  std::vector<Waiting> written_;
+  int64_t written_version_ = 0;
+  const bool waits_for_disk_;
+  absl::Status failed_;
   std::map<int, uint64_t> replies_;
   uint64_t commits_ = 0;
   uint64_t failed_commits_ = 0;
@@ -168,6 +210,7 @@ class ApiServerImpl : public ApiServer {
   Authorizer authorizer_;
   WatchHub watches_;
   StoreActions actions_;
+  DiskWaiter disk_;
   RestApi api_;
   // Goes before the parts above: its connections call them.
   HttpServer http_;
@@ -182,7 +225,8 @@ absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const ApiServerOptio
                                                             Clock& clock) {
   XPU_ASSIGN_OR_RETURN(std::unique_ptr<ObjectStore> store, ObjectStore::Open(options.store, clock));
   auto server =
-      std::make_unique<ApiServerImpl>(loop, clock, options.limits, options.connections, std::move(store));
+      std::make_unique<ApiServerImpl>(loop, clock, options.limits, options.connections, std::move(store),
+                                      options.store.full_sync && options.store.path != ":memory:");
   XPU_RETURN_IF_ERROR(server->FollowCredentials(options));
   XPU_RETURN_IF_ERROR(server->Listen(options.listen));
   return server;
@@ -195,7 +239,7 @@ absl::Status RunApiServer(const ApiServerOptions& options, ApiServerDeps deps) {
     deps.serving(server->endpoints());
   });
   deps.loop.Run();
-  return absl::OkStatus();
+  return server->failed();
 }
 
 }  // namespace xpu::apiserver

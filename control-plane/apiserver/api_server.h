@@ -28,7 +28,8 @@ struct ApiServerOptions {
   HttpLimits connections;
 };
 
-// The embedded resource store behind its REST API. Everything runs on the loop's thread.
+// The embedded resource store behind its REST API. Everything runs on the loop's thread, but for one that
+// waits for the disk.
 class ApiServer {
  public:
   // Opens the store and listens; serves as soon as the loop runs. Loop and clock must outlive the server, and
@@ -41,6 +42,8 @@ class ApiServer {
   virtual const std::vector<std::string>& endpoints() const = 0;
   // Only on the loop's thread.
   virtual ObjectStore& store() = 0;
+  // Why it has stopped the loop: the disk has failed; OK as long as it has not.
+  virtual absl::Status failed() const = 0;
   // Called with their number whenever a watch begins or ends.
   virtual void OnWatchers(std::function<void(size_t)> callback) = 0;
 };
@@ -53,7 +56,8 @@ struct ApiServerDeps {
   std::function<void(const std::vector<std::string>& endpoints)> serving;
 };
 
-// The whole process: serves until the loop is stopped.
+// The whole process: serves until the loop is stopped. Unavailable: it has stopped by itself, as the disk has
+// failed; what was answered is on it, and a new start finds out what else.
 absl::Status RunApiServer(const ApiServerOptions& options, ApiServerDeps deps);
 
 }  // namespace xpu::apiserver

@@ -121,9 +121,6 @@ absl::StatusOr<HttpReply> RestApi::Get(const Route& route, const HttpRequest& re
 absl::StatusOr<HttpReply> RestApi::List(const Route& route, const HttpRequest& request) {
   XPU_ASSIGN_OR_RETURN(const View view, ViewOf(request));
   XPU_ASSIGN_OR_RETURN(std::optional<int64_t> version, Number(request, "resourceVersion"));
-  if (version && Query(request, "resourceVersionMatch") == "Exact" && *version != parts_.store.version()) {
-    return Expired("only the latest version can be listed; list again");
-  }
   XPU_ASSIGN_OR_RETURN(api::Selector selector, SelectorOf(*route.kind, request));
   XPU_ASSIGN_OR_RETURN(const std::optional<int64_t> limit, Number(request, "limit"));
   Page page{.limit = static_cast<size_t>(limit.value_or(0))};
@@ -136,6 +133,9 @@ absl::StatusOr<HttpReply> RestApi::List(const Route& route, const HttpRequest& r
     XPU_RETURN_IF_ERROR(parts_.store.ChangesSince(*route.kind, route.ns, from->version, 1).status());
   }
   XPU_ASSIGN_OR_RETURN(Listing listing, parts_.store.List(*route.kind, route.ns, selector, page));
+  if (version && Query(request, "resourceVersionMatch") == "Exact" && *version != listing.version) {
+    return Expired("only the latest version can be listed; list again");
+  }
   const int64_t as_of = from ? from->version : listing.version;
   json metadata = {{"resourceVersion", absl::StrCat(as_of)}};
   if (listing.more_after) metadata["continue"] = WriteContinue({as_of, *listing.more_after});

@@ -50,8 +50,8 @@ struct WatchHub::Watcher {
   };
   std::vector<Piece> pieces;
   EventLoop::Handle timeout;
-  // Waits for a commit.
-  EventLoop::Handle resume;
+  // The next piece of the listing, which shows what may still not have happened.
+  std::optional<Listing> held;
   // Runs while it takes nothing.
   EventLoop::Handle patience;
 
@@ -72,6 +72,7 @@ WatchHub::WatchHub(EventLoop& loop, ObjectStore& store, const RequestLimits& lim
     : loop_(loop), store_(store), limits_(limits), clock_(clock) {
   store_.OnChange([this](const Change& change) { OnChange(change); });
   store_.OnRestore([this] { OnRestore(); });
+  store_.OnSettled([this](const absl::Status& settled) { OnSettled(settled.ok()); });
 }
 
 WatchHub::~WatchHub() = default;
@@ -171,24 +172,36 @@ void WatchHub::Park(Watcher& watcher) {
 void WatchHub::Pump(Watcher& watcher) {
   watcher.patience.Cancel();
   while (watcher.stream->pending() <= FullBytes()) {
-    if (watcher.list_after && store_.has_group()) {
-      // What is listed now may still not have happened; the commit is on its way.
-      watcher.resume = loop_.After(absl::ZeroDuration(), [this, &watcher] { Pump(watcher); });
-      return;
-    }
     if (absl::Status read = watcher.list_after ? PumpListing(watcher) : PumpHistory(watcher); !read.ok()) {
       return End(watcher, read);
     }
-    if (watcher.live) return;
+    if (watcher.live || watcher.held) return;
   }
   Park(watcher);
 }
 
+void WatchHub::OnSettled(bool happened) {
+  std::vector<Watcher*> held;
+  for (const std::unique_ptr<Watcher>& watcher : watchers_) {
+    if (watcher->held) held.push_back(watcher.get());
+  }
+  for (Watcher* watcher : held) {
+    // It shows what has not happened, and is read anew.
+    if (!happened) watcher->held.reset();
+    if (!happened || watcher->held->version <= store_.version()) Pump(*watcher);
+  }
+}
+
 absl::Status WatchHub::PumpListing(Watcher& watcher) {
-  absl::StatusOr<Listing> piece =
-      store_.List(*watcher.request.kind, watcher.request.ns, watcher.request.selector,
-                  {.after = *watcher.list_after, .limit = kBatch});
-  if (!piece.ok()) return piece.status();
+  if (!watcher.held) {
+    absl::StatusOr<Listing> read =
+        store_.List(*watcher.request.kind, watcher.request.ns, watcher.request.selector,
+                    {.after = *watcher.list_after, .limit = kBatch});
+    if (!read.ok()) return read.status();
+    watcher.held = *std::move(read);
+  }
+  if (watcher.held->version > store_.version()) return absl::OkStatus();
+  const std::optional<Listing> piece = std::exchange(watcher.held, std::nullopt);
   std::string lines;
   for (const json& object : piece->items) lines += Line(watcher, "ADDED", object);
   if (!lines.empty()) watcher.stream->Write(lines);

@@ -59,6 +59,8 @@ class WatchHub {
  private:
   struct Watcher;
   void OnChange(const Change& change);
+  // What was listed meanwhile can be sent, or, if it has not happened, must be listed anew.
+  void OnSettled(bool happened);
   // Reads on until it is at the history's end or the stream is full.
   void Pump(Watcher& watcher);
   // The next piece of what was there before.

@@ -8,19 +8,26 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "control-plane/apiserver/store/store_testing.h"
 
 namespace {
 std::atomic<int> g_syncs = 0;
+std::atomic<bool> g_broken = false;
 }  // namespace
 
 // SQLite calls these in the program's own place of libc's.
 extern "C" int fdatasync(int fd) {
   ++g_syncs;
+  if (g_broken) {
+    errno = EIO;
+    return -1;
+  }
   return static_cast<int>(syscall(SYS_fdatasync, fd));
 }
 extern "C" int fsync(int fd) {
@@ -32,6 +39,8 @@ namespace xpu::apiserver {
 namespace {
 
 using nlohmann::json;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 class FullSyncTest : public MemoryStoreTest {
  protected:
@@ -41,6 +50,7 @@ class FullSyncTest : public MemoryStoreTest {
     folder_ = folder;
   }
   void TearDown() override {
+    g_broken = false;
     store_.reset();
     if (mounted_) umount2(folder_.c_str(), MNT_DETACH);
     std::filesystem::remove_all(folder_);
@@ -89,6 +99,61 @@ TEST_F(FullSyncTest, ManyWritersShareTheWait) {
   EXPECT_EQ(g_syncs - before, 1);
 }
 
+TEST_F(FullSyncTest, NobodyIsToldBeforeTheDiskHasItAndCallsGoOnMeanwhile) {
+  Open();
+  std::vector<std::string> told;
+  store_->OnChange([&](const Change& change) { told.push_back(change.name); });
+  store_->Group([] {});
+  const int64_t before = store_->version();
+  ASSERT_TRUE(Write("first").ok());
+  const absl::StatusOr<int64_t> written = store_->Write();
+  ASSERT_TRUE(written.ok()) << written.status();
+  EXPECT_FALSE(store_->has_group());
+
+  ASSERT_TRUE(Write("second").ok());
+  EXPECT_TRUE(store_->has_group());
+  EXPECT_EQ(Count(), 2u) << "the next calls see what was written";
+  EXPECT_THAT(told, IsEmpty());
+  EXPECT_EQ(store_->version(), before);
+  EXPECT_EQ(Code(store_->ChangesSince(Kind("v1", "ConfigMap"), "", *written, 1).status()), 410);
+
+  const int syncs = g_syncs;
+  std::thread([&] { EXPECT_TRUE(store_->Sync().ok()); }).join();
+  EXPECT_EQ(g_syncs - syncs, 1);
+  store_->Settle(*written);
+  EXPECT_THAT(told, ElementsAre("first"));
+  EXPECT_EQ(store_->version(), *written);
+  EXPECT_TRUE(store_->is_unsettled());
+
+  ASSERT_TRUE(store_->Flush().ok());
+  EXPECT_THAT(told, ElementsAre("first", "second"));
+  EXPECT_EQ(store_->version(), *written + 1);
+  EXPECT_FALSE(store_->is_unsettled());
+}
+
+TEST_F(FullSyncTest, ADiskThatHasFailedIsNotTrustedAgain) {
+  Open();
+  ASSERT_TRUE(Write("before").ok());
+  const int64_t version = store_->version();
+  std::vector<std::string> told;
+  store_->OnChange([&](const Change& change) { told.push_back(change.name); });
+  g_broken = true;
+  EXPECT_EQ(Code(Write("lost")), 503);
+  // The kernel says it once; that the disk says nothing more does not mean that it has everything.
+  g_broken = false;
+  EXPECT_TRUE(store_->has_failed());
+  EXPECT_EQ(Code(Write("after")), 503);
+  EXPECT_EQ(Code(store_->Flush()), 503);
+  EXPECT_EQ(store_->version(), version);
+  EXPECT_THAT(told, IsEmpty());
+
+  const int before = g_syncs;
+  Open();
+  EXPECT_GT(g_syncs, before) << "what the log had is brought to the disk";
+  EXPECT_TRUE(Write("again").ok());
+  EXPECT_GE(Count(), 2u);
+}
+
 TEST_F(FullSyncTest, WhatNeedNotSurviveALossOfPowerDoesNotWait) {
   Open({.full_sync = false});
   const int before = g_syncs;
@@ -116,6 +181,7 @@ TEST_F(FullSyncTest, AFullDiskRefusesWritesLosesNothingAndIsReadFrom) {
   EXPECT_EQ(Code(grouped), 507);
   store_->Flush().IgnoreError();
   EXPECT_EQ(store_->version(), version);
+  EXPECT_FALSE(store_->is_unsettled());
   store_->Group(nullptr);
   EXPECT_EQ(Count(), written);
 

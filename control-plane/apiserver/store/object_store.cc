@@ -1,5 +1,10 @@
 #include "control-plane/apiserver/store/object_store.h"
 
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <iterator>
+
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -56,6 +61,8 @@ void NoteText(const Transaction& transaction, const WriteOptions& options) {
   *options.text = transaction.changes().front().text;
 }
 
+absl::Status DiskLost() { return absl::UnavailableError("the disk has failed; see the server's log"); }
+
 // What the server itself adds to an object that is about to be written.
 absl::Status Complete(const KindInfo& kind, const KindTable& kinds, absl::Time now, json* object) {
   if (!IsCrd(kind)) return absl::OkStatus();
@@ -91,18 +98,24 @@ struct ObjectStore::State {
   KindTable kinds;
   Clock& clock;
   int64_t history_limit;
-  // Of the last change that was made, and of the last that was committed.
+  // Of the last change that was made, that is written, and that others have been told of.
   int64_t version = 0;
-  int64_t committed = 0;
+  int64_t written = 0;
+  int64_t settled = 0;
   // Null: each call is committed alone.
   std::function<void()> group_begun = nullptr;
   // The group's transaction runs.
   bool has_group = false;
   std::vector<Change> group_changes = {};
+  // What is written, but may not be on the disk yet.
+  std::deque<Change> untold = {};
   // The transaction has ended before its time.
   absl::Status group_lost = absl::OkStatus();
+  // The disk has failed. Set by any thread.
+  std::atomic<bool> disk_lost = false;
   absl::BitGen random;
   std::vector<std::function<void(const Change&)>> on_change = {};
+  std::vector<std::function<void(const absl::Status&)>> on_settled = {};
   std::vector<std::function<void()>> on_restore = {};
 };
 
@@ -114,7 +127,7 @@ absl::StatusOr<std::unique_ptr<ObjectStore>> ObjectStore::Open(const Options& op
                        ObjectTable::Open(options.path, options.full_sync));
   XPU_ASSIGN_OR_RETURN(int64_t version, table->LastVersion());
   std::unique_ptr<ObjectStore> store(new ObjectStore(std::unique_ptr<State>(
-      new State{std::move(table), KindTable(), clock, options.history, version, version})));
+      new State{std::move(table), KindTable(), clock, options.history, version, version, version})));
   absl::Status made =
       store
           ->Create(NamespaceKind(),
@@ -140,8 +153,9 @@ absl::StatusOr<std::unique_ptr<DatabaseCopy>> ObjectStore::BackUp(const std::str
 
 absl::Status ObjectStore::Restore(const std::string& path) {
   XPU_RETURN_IF_ERROR(state_->table->Restore(path));
+  XPU_RETURN_IF_ERROR(Sync());
   XPU_ASSIGN_OR_RETURN(state_->version, state_->table->LastVersion());
-  state_->committed = state_->version;
+  state_->written = state_->settled = state_->version;
   state_->kinds.Clear();
   XPU_RETURN_IF_ERROR(ServeAllCrds());
   for (const auto& listener : state_->on_restore) listener();
@@ -167,7 +181,7 @@ absl::Status ObjectStore::ServeCrd(const Change& change) {
   return absl::OkStatus();
 }
 
-void ObjectStore::Tell(const std::vector<Change>& changes) {
+void ObjectStore::Tell(const std::deque<Change>& changes) {
   for (const Change& change : changes) {
     if (change.collection != kCrds) continue;
     // Nothing is written that could not be served.
@@ -180,6 +194,7 @@ void ObjectStore::Tell(const std::vector<Change>& changes) {
 
 absl::Status ObjectStore::Commit(bool dry_run, const std::function<absl::Status(Transaction&)>& work) {
   XPU_RETURN_IF_ERROR(state_->group_lost);
+  if (state_->disk_lost) return DiskLost();
   Database& database = state_->table->database();
   const bool begins = !state_->has_group;
   if (begins) XPU_RETURN_IF_ERROR(database.Begin());
@@ -210,13 +225,15 @@ absl::Status ObjectStore::Commit(bool dry_run, const std::function<absl::Status(
 
 void ObjectStore::Group(std::function<void()> begun) { state_->group_begun = std::move(begun); }
 bool ObjectStore::has_group() const { return state_->has_group; }
+bool ObjectStore::has_failed() const { return state_->disk_lost; }
+bool ObjectStore::is_unsettled() const { return state_->has_group || !state_->untold.empty(); }
 
 absl::Status ObjectStore::EndGroup() {
   ObjectTable& table = *state_->table;
   XPU_RETURN_IF_ERROR(table.NoteVersion(state_->version));
   // Now and then rather than each time: one statement for many rows.
   constexpr int64_t kTrimEvery = 64;
-  const bool trim = state_->committed / kTrimEvery != state_->version / kTrimEvery;
+  const bool trim = state_->written / kTrimEvery != state_->version / kTrimEvery;
   if (trim && state_->version > state_->history_limit) {
     XPU_RETURN_IF_ERROR(table.Forget(state_->version - state_->history_limit));
   }
@@ -224,19 +241,47 @@ absl::Status ObjectStore::EndGroup() {
 }
 
 absl::Status ObjectStore::Flush() {
-  if (!state_->has_group) return absl::OkStatus();
-  state_->has_group = false;
-  absl::Status flushed = std::exchange(state_->group_lost, absl::OkStatus());
-  const std::vector<Change> changes = std::exchange(state_->group_changes, {});
-  if (flushed.ok()) flushed = EndGroup();
-  if (!flushed.ok()) {
-    state_->table->database().Rollback();
-    state_->version = state_->committed;
-    return flushed;
-  }
-  state_->committed = state_->version;
-  Tell(changes);
+  if (!is_unsettled()) return absl::OkStatus();
+  XPU_ASSIGN_OR_RETURN(const int64_t written, Write());
+  XPU_RETURN_IF_ERROR(Sync());
+  Settle(written);
   return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> ObjectStore::Write() {
+  if (!state_->has_group) return state_->written;
+  state_->has_group = false;
+  absl::Status ended = std::exchange(state_->group_lost, absl::OkStatus());
+  std::vector<Change> changes = std::exchange(state_->group_changes, {});
+  if (ended.ok() && state_->disk_lost) ended = DiskLost();
+  if (ended.ok()) ended = EndGroup();
+  if (!ended.ok()) {
+    state_->table->database().Rollback();
+    state_->version = state_->written;
+    for (const auto& listener : state_->on_settled) listener(ended);
+    return ended;
+  }
+  state_->written = state_->version;
+  std::move(changes.begin(), changes.end(), std::back_inserter(state_->untold));
+  return state_->written;
+}
+
+absl::Status ObjectStore::Sync() {
+  if (state_->disk_lost) return DiskLost();
+  absl::Status synced = state_->table->database().Sync();
+  if (!synced.ok()) state_->disk_lost = true;
+  return synced;
+}
+
+void ObjectStore::Settle(int64_t written) {
+  std::deque<Change> changes;
+  while (!state_->untold.empty() && state_->untold.front().version <= written) {
+    changes.push_back(std::move(state_->untold.front()));
+    state_->untold.pop_front();
+  }
+  state_->settled = std::max(state_->settled, written);
+  Tell(changes);
+  for (const auto& listener : state_->on_settled) listener(absl::OkStatus());
 }
 
 absl::StatusOr<json> ObjectStore::MakeIn(Transaction& transaction, const KindInfo& kind, json sent,
@@ -406,7 +451,7 @@ absl::StatusOr<Deleted> ObjectStore::Delete(const KindInfo& kind, const ObjectNa
   return deleted;
 }
 
-int64_t ObjectStore::version() const { return state_->committed; }
+int64_t ObjectStore::version() const { return state_->settled; }
 
 absl::StatusOr<std::vector<Change>> ObjectStore::ChangesSince(const KindInfo& kind, const std::string& ns,
                                                               int64_t version, int limit) {
@@ -414,11 +459,11 @@ absl::StatusOr<std::vector<Change>> ObjectStore::ChangesSince(const KindInfo& ki
   if (version < forgotten) {
     return Expired(absl::StrCat("too old resource version: ", version, " (", forgotten, "); list again"));
   }
-  if (version > state_->committed) {
-    return Expired(absl::StrCat("too large resource version: ", version, ", current: ", state_->committed,
+  if (version > state_->settled) {
+    return Expired(absl::StrCat("too large resource version: ", version, ", current: ", state_->settled,
                                 "; list again"));
   }
-  return state_->table->History(CollectionOf(kind.resource), ns, version, state_->committed, limit);
+  return state_->table->History(CollectionOf(kind.resource), ns, version, state_->settled, limit);
 }
 
 absl::Status ObjectStore::Compact() {
@@ -429,6 +474,10 @@ absl::Status ObjectStore::Compact() {
 
 void ObjectStore::OnChange(std::function<void(const Change&)> callback) {
   state_->on_change.push_back(std::move(callback));
+}
+
+void ObjectStore::OnSettled(std::function<void(const absl::Status&)> callback) {
+  state_->on_settled.push_back(std::move(callback));
 }
 
 }  // namespace xpu::apiserver

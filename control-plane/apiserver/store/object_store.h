@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -147,7 +148,7 @@ class ObjectStore {
                                  const Preconditions& preconditions, const WriteOptions& options = {},
                                  Propagation propagation = Propagation::kBackground);
 
-  // The version of the last change that has been committed.
+  // The version of the last change that has been committed and told of.
   int64_t version() const;
   // The changes of a collection after `version`, in order, at most `limit`. Expired if the history does not
   // reach back so far, or if `version` has not happened yet, as when the file was replaced by an older one.
@@ -160,6 +161,17 @@ class ObjectStore {
   bool has_group() const;
   // Commits what waits, and tells of its changes. An error: none of it has happened.
   absl::Status Flush();
+  // The same in three steps, so that calls go on while the disk is waited for. The first writes what waits
+  // into the file; an error: none of it has happened. Gives the version of the last change that is written.
+  absl::StatusOr<int64_t> Write();
+  // On the disk is then what was written before. From any thread, also during calls of the others. After an
+  // error nobody knows what the disk has: the store refuses all writes, and the process should end.
+  absl::Status Sync();
+  bool has_failed() const;
+  // Tells of the changes up to that version, as far as nobody has been told of them.
+  void Settle(int64_t written);
+  // There are changes, of a group or written, that nobody has been told of. Calls that read see them.
+  bool is_unsettled() const;
 
   // Begins a copy of what is committed, into a new file at `path`, which goes on while the store is in use: a
   // step must not be made in a group, and the store must not be restored meanwhile.
@@ -167,7 +179,7 @@ class ObjectStore {
   // What the backup at `path` holds instead of what is here. All versions that
   // were given before are too old from then on, so that every watch begins
   // anew. Flush() first. DataLoss for a file that is no backup, and then
-  // nothing has changed.
+  // nothing has changed; as Sync() for a disk that has failed.
   absl::Status Restore(const std::string& path);
   // Called after each Restore.
   void OnRestore(std::function<void()> callback);
@@ -178,6 +190,8 @@ class ObjectStore {
   // Called after each commit, once for each of its changes, in order; one after the other if there are
   // several. Must not call the store, and lives as long as it does.
   void OnChange(std::function<void(const Change&)> callback);
+  // Called after that, and, with the error, when a group could not be written.
+  void OnSettled(std::function<void(const absl::Status&)> callback);
 
  private:
   struct State;
@@ -197,7 +211,7 @@ class ObjectStore {
   // The last of a group.
   absl::Status EndGroup();
   // What has been committed.
-  void Tell(const std::vector<Change>& changes);
+  void Tell(const std::deque<Change>& changes);
   // Runs `work` as one transaction and tells of its changes.
   absl::Status Commit(bool dry_run, const std::function<absl::Status(Transaction&)>& work);
 

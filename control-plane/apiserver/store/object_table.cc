@@ -121,7 +121,7 @@ absl::StatusOr<std::unique_ptr<ObjectTable>> ObjectTable::Open(const std::string
   XPU_ASSIGN_OR_RETURN(
       std::unique_ptr<Database> db,
       Database::Open(path, {std::string(kSchema), std::string(kOwners), std::string(kRowIds)},
-                     {.full_sync = full_sync, .exclusive = true}));
+                     {.exclusive = true, .can_sync = full_sync}));
   XPU_RETURN_IF_ERROR(db->Execute(kTuning));
   // Versions are counted in memory, so a second server on the same file would break both: keep it out.
   XPU_RETURN_IF_ERROR(db->Execute("BEGIN IMMEDIATE; COMMIT"));

@@ -23,6 +23,7 @@ std::string ObjectText(const nlohmann::json& object);
 // thread-safe. Errors are those of Database; DataLoss for a row that is no object.
 class ObjectTable {
  public:
+  // With `full_sync` what is committed survives a loss of power after database().Sync().
   static absl::StatusOr<std::unique_ptr<ObjectTable>> Open(const std::string& path, bool full_sync);
 
   Database& database() { return *db_; }
