@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/bandwidth.h"
 #include "common/base/mac_address.h"
 #include "common/base/status_macros.h"
 #include "common/opi/opi_names.h"
@@ -326,24 +327,34 @@ absl::StatusOr<std::vector<InterfaceAddress>> FakeOpiAgent::Choose(
 }
 
 absl::StatusOr<agent::v1::PortBinding> FakeOpiAgent::BindPort(const agent::v1::BindPortRequest& request) {
-  constexpr uint64_t kMost = 4'000'000'000'000;
-  const agent::v1::Bandwidth& asked = request.bandwidth();
-  if (std::max({asked.ingress_rate(), asked.ingress_burst(), asked.egress_rate(), asked.egress_burst()}) >
-      kMost) {
-    return absl::InvalidArgumentError(absl::StrCat("bandwidth: more than ", kMost, " bits"));
+  const auto too_much = [](const agent::v1::Bandwidth& asked) {
+    return std::max({asked.ingress_rate(), asked.ingress_burst(), asked.egress_rate(),
+                     asked.egress_burst()}) > kMostBandwidth;
+  };
+  for (const auto& [field, asked] :
+       {std::pair("bandwidth", request.bandwidth()), std::pair("pod_bandwidth", request.pod_bandwidth())}) {
+    if (too_much(asked)) {
+      return absl::InvalidArgumentError(absl::StrCat(field, ": more than ", kMostBandwidth, " bits"));
+    }
   }
   const absl::StatusOr<std::string> id = BridgePortId(request.bridge_port());
-  std::optional<agent::v1::Bandwidth> limits;
+  std::optional<agent::v1::Bandwidth> limits, of_pod;
   if (const auto port = ports_.find(id.value_or("")); port != ports_.end()) {
-    if (port->second.claim == request.claim()) limits = port->second.bandwidth;
+    if (port->second.claim == request.claim()) {
+      limits = port->second.bandwidth;
+      if (port->second.bound) of_pod = port->second.pod_bandwidth;
+    }
   }
   XPU_RETURN_IF_ERROR(Place(request).status());
-  if (request.has_bandwidth()) {
-    limits.reset();
-    if (asked.ingress_rate() != 0 || asked.egress_rate() != 0) limits = asked;
-  }
+  const auto as_said = [](const agent::v1::Bandwidth& asked) -> std::optional<agent::v1::Bandwidth> {
+    if (asked.ingress_rate() == 0 && asked.egress_rate() == 0) return std::nullopt;
+    return asked;
+  };
+  if (request.has_bandwidth()) limits = as_said(request.bandwidth());
+  if (request.has_pod_bandwidth()) of_pod = as_said(request.pod_bandwidth());
   Port& port = ports_.at(*id);
   port.bandwidth = limits;
+  port.pod_bandwidth = of_pod;
   return ShowBinding(*id, port);
 }
 
@@ -527,6 +538,7 @@ agent::v1::PortBinding FakeOpiAgent::ShowBinding(const std::string& id, const Po
   out.set_mac_address(port.spec.mac_address());
   out.set_claim(port.claim);
   if (port.bandwidth.has_value()) *out.mutable_bandwidth() = *port.bandwidth;
+  if (port.pod_bandwidth.has_value()) *out.mutable_pod_bandwidth() = *port.pod_bandwidth;
   for (const InterfaceAddress& address : port.addresses) out.add_addresses(address.ToString());
   if (port.vlan.has_value()) {
     out.set_vlan(*port.vlan);

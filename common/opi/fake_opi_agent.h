@@ -82,6 +82,7 @@ class FakeOpiAgent {
     int64_t claim = 0;
     // Nothing: no limits.
     std::optional<agent::v1::Bandwidth> bandwidth = {};
+    std::optional<agent::v1::Bandwidth> pod_bandwidth = {};
   };
 
   // AlreadyExists if the VNI is that of a bridge or a VRF; `field` begins the message.

@@ -419,6 +419,42 @@ TEST_P(OpiClientContract, LimitsOfAPortAreChangedWhileItIsBoundAndGoWithItsClaim
               ::testing::IsEmpty());
 }
 
+TEST_P(OpiClientContract, WhatAPodAsksForStandsBesideWhatOperatorsSetAndGoesWithItsBinding) {
+  MakeNetworks();
+  agent::v1::BindPortRequest request = Bind("bridgePorts/host0-0", "logicalBridges/blue", 1, 1);
+  request.mutable_bandwidth()->set_ingress_rate(10'000'000);
+  request.mutable_pod_bandwidth()->set_ingress_rate(20'000'000);
+  request.mutable_pod_bandwidth()->set_ingress_burst(4'000'000'000'000);
+  request.mutable_pod_bandwidth()->set_egress_rate(5);
+  request.mutable_pod_bandwidth()->set_egress_burst(6);
+  auto binding = opi().BindPort(request);
+  ASSERT_EQ(binding.status(), absl::OkStatus());
+  EXPECT_EQ(binding->bandwidth().ingress_rate(), 10'000'000u);
+  EXPECT_EQ(binding->pod_bandwidth().SerializeAsString(), request.pod_bandwidth().SerializeAsString());
+  // Not said: as it is; of one nothing follows for the other.
+  binding = opi().BindPort(Bind("bridgePorts/host0-0", "logicalBridges/blue", 1, 1));
+  ASSERT_EQ(binding.status(), absl::OkStatus());
+  EXPECT_EQ(binding->pod_bandwidth().egress_rate(), 5u);
+  agent::v1::BindPortRequest change = Bind("bridgePorts/host0-0", "logicalBridges/blue", 1, 1);
+  change.mutable_bandwidth();
+  binding = opi().BindPort(change);
+  ASSERT_EQ(binding.status(), absl::OkStatus());
+  EXPECT_FALSE(binding->has_bandwidth());
+  EXPECT_EQ(binding->pod_bandwidth().egress_rate(), 5u);
+  auto bindings = opi().ListPortBindings();
+  ASSERT_EQ(bindings.status(), absl::OkStatus());
+  ASSERT_EQ(bindings->size(), 1u);
+  EXPECT_EQ(bindings->front().pod_bandwidth().egress_burst(), 6u);
+
+  agent::v1::BindPortRequest bad = request;
+  bad.mutable_pod_bandwidth()->set_egress_burst(4'000'000'000'001);
+  EXPECT_CODE(opi().BindPort(bad).status(), kInvalidArgument);
+  EXPECT_EQ(opi().UnbindPort(Unbind("bridgePorts/host0-0", 1, false)), absl::OkStatus());
+  binding = opi().BindPort(Bind("bridgePorts/host0-0", "logicalBridges/blue", 1, 1));
+  ASSERT_EQ(binding.status(), absl::OkStatus());
+  EXPECT_FALSE(binding->has_pod_bandwidth());
+}
+
 TEST_P(OpiClientContract, CallsFromManyThreadsAllCount) {
   MakeNetworks();
   std::vector<std::thread> threads;

@@ -21,7 +21,8 @@ const char kColumns[] =
     "ifname, netns, pod_namespace, pod_name, cni_network, network_namespace, network, confirmed, addresses, "
     "gateways, mtu, host_pending, dpu_pending, vfio, before_mac, before_vlan, before_vlan_qos, "
     "before_vlan_proto, before_spoof_check, before_trust, before_link_state, before_min_tx_rate, "
-    "before_max_tx_rate, vlan, ipam_type, ipam_path, ipam_args, ipam_config, ipam_pending, result, checksum";
+    "before_max_tx_rate, vlan, ipam_type, ipam_path, ipam_args, ipam_config, ipam_pending, result, "
+    "pod_ingress_rate, pod_ingress_burst, pod_egress_rate, pod_egress_burst, checksum";
 
 int StateNumber(ClaimState state) {
   switch (state) {
@@ -94,6 +95,14 @@ class RowWriter {
   }
   // The last.
   void PutChecksum() { statement_.Bind(++at_, checksum_.value()); }
+  // Of a column that came when there were rows and their checksums already: 0 is NULL, and adds nothing.
+  void PutUnlessZero(uint64_t number) {
+    if (number == 0) {
+      statement_.BindNull(++at_);
+    } else {
+      Put(static_cast<int64_t>(number));
+    }
+  }
   // NULL for none.
   template <typename T>
   void PutMaybe(const std::optional<T>& value) {
@@ -132,6 +141,12 @@ class RowReader {
     checksum_.Add(number);
     if (number >= 0 && number <= static_cast<int64_t>(max)) return static_cast<T>(number);
     status_.Update(absl::InvalidArgumentError(absl::StrCat(number, " in column ", at_, " is out of range")));
+    return 0;
+  }
+  // What PutUnlessZero() has put.
+  uint64_t NumberOrZero(uint64_t max) {
+    if (!statement_.IsNull(at_)) return Number<uint64_t>(max);
+    ++at_;
     return 0;
   }
   template <typename T>
@@ -276,6 +291,10 @@ void BindClaim(Statement& statement, const ClaimRow& row) {
   }
   out.Put(row.ipam_pending);
   out.Put(row.result);
+  for (const RateLimit& limit : {attachment.bandwidth.ingress, attachment.bandwidth.egress}) {
+    out.PutUnlessZero(limit.rate);
+    out.PutUnlessZero(limit.burst);
+  }
   out.PutChecksum();
 }
 
@@ -314,7 +333,6 @@ absl::StatusOr<ClaimRow> ReadClaim(const Statement& statement) {
   row.vfio = in.Bool();
   row.settings_before = ReadSettings(in);
   attachment.vlan = in.MaybeNumber<uint16_t>(kMaxVlan);
-  if (container_id) row.attachment = std::move(attachment);
   const std::optional<std::string> ipam_type = in.MaybeText();
   IpamCall ipam;
   for (std::string IpamCall::*field : {&IpamCall::path, &IpamCall::args, &IpamCall::config}) {
@@ -324,6 +342,11 @@ absl::StatusOr<ClaimRow> ReadClaim(const Statement& statement) {
   if (ipam_type) row.ipam = std::move(ipam);
   row.ipam_pending = in.Bool();
   row.result = in.Text();
+  for (RateLimit* limit : {&attachment.bandwidth.ingress, &attachment.bandwidth.egress}) {
+    limit->rate = in.NumberOrZero(kMostBandwidth);
+    limit->burst = in.NumberOrZero(kMostBandwidth);
+  }
+  if (container_id) row.attachment = std::move(attachment);
   in.CheckChecksum();
   XPU_RETURN_IF_ERROR(in.status());
   return row;

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/base/bandwidth.h"
 #include "common/base/function_id.h"
 #include "common/base/ip_address.h"
 #include "common/base/mac_address.h"
@@ -39,6 +40,8 @@ struct Attachment {
   std::string network;
   // Instead of a Network resource: the card's network of that VLAN, 0 for untagged.
   std::optional<uint16_t> vlan;
+  // What the pod asks for; the card keeps it, or of a card without an xPU agent the physical function.
+  Bandwidth bandwidth = {};
   friend bool operator==(const Attachment&, const Attachment&) = default;
 };
 

@@ -94,7 +94,9 @@ inline ClaimRow FullRow(const FunctionId& function) {
                               .cni_network = "blue-net",
                               .network_namespace = "tenant",
                               .network = "blue",
-                              .vlan = 0};
+                              .vlan = 0,
+                              .bandwidth = {.ingress = {.rate = 10'000'000, .burst = 2'147'483'647},
+                                            .egress = {.rate = kMostBandwidth, .burst = kMostBandwidth}}};
   row.ipam = IpamCall{.type = "host-local",
                       .path = "/opt/cni/bin",
                       .args = "K8S_POD_NAME=pod;IgnoreUnknown=1",

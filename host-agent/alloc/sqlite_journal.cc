@@ -86,6 +86,14 @@ CREATE TABLE complete (
 INSERT INTO complete SELECT max(claim) FROM last_claims HAVING count(*) > 0;
 )sql";
 
+// What pods ask for; NULL: nothing.
+const char kSchemaV3[] = R"sql(
+ALTER TABLE claims ADD COLUMN pod_ingress_rate   INTEGER;
+ALTER TABLE claims ADD COLUMN pod_ingress_burst  INTEGER;
+ALTER TABLE claims ADD COLUMN pod_egress_rate    INTEGER;
+ALTER TABLE claims ADD COLUMN pod_egress_burst   INTEGER;
+)sql";
+
 // A lock of another kind than those that SQLite itself uses, so that others can still read the file.
 absl::StatusOr<UniqueFd> LockFile(const std::string& path) {
   UniqueFd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -110,7 +118,8 @@ absl::Status AsDamage(const absl::Status& status, const std::string& path) {
 }
 
 absl::StatusOr<std::unique_ptr<Database>> OpenDatabase(const std::string& path) {
-  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(path, {kSchemaV1, kSchemaV2});
+  absl::StatusOr<std::unique_ptr<Database>> database =
+      Database::Open(path, {kSchemaV1, kSchemaV2, kSchemaV3});
   if (!database.ok()) return AsDamage(database.status(), path);
   // Views and triggers could be there only by somebody's hand, and do anything.
   XPU_ASSIGN_OR_RETURN(

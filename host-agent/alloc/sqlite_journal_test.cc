@@ -74,7 +74,8 @@ std::string Contents(const std::string& path) {
 TEST(SqliteJournal, ARowThatCannotBeReadIsNamed) {
   for (const char* damage :
        {"addresses = '10.0.0.1/24 nonsense'", "state = 4", "host_mtu = -1", "mac = 'x'", "before_mac = 'x'",
-        "before_vlan = 5000", "before_link_state = 0", "before_trust = 2", "vlan = 4095", "vfio = 7"}) {
+        "before_vlan = 5000", "before_link_state = 0", "before_trust = 2", "vlan = 4095", "vfio = 7",
+        "pod_ingress_rate = -1", "pod_egress_burst = 4000000000001"}) {
     SCOPED_TRACE(damage);
     TempFolder folder;
     {
@@ -206,6 +207,76 @@ TEST(SqliteJournal, TakesUpAFileOfVersion1) {
   full.claim = claimed.claim;
   ASSERT_TRUE((*journal)->Write(full).ok());
   EXPECT_EQ((*journal)->Load()->front(), full);
+}
+
+// What brought that file to version 2, and a row that version 2 wrote.
+const char kVersion2[] = R"sql(
+BEGIN;
+ALTER TABLE claims ADD COLUMN vfio               INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE claims ADD COLUMN before_mac         TEXT;
+ALTER TABLE claims ADD COLUMN before_vlan        INTEGER;
+ALTER TABLE claims ADD COLUMN before_vlan_qos    INTEGER;
+ALTER TABLE claims ADD COLUMN before_vlan_proto  INTEGER;
+ALTER TABLE claims ADD COLUMN before_spoof_check INTEGER;
+ALTER TABLE claims ADD COLUMN before_trust       INTEGER;
+ALTER TABLE claims ADD COLUMN before_link_state  INTEGER;
+ALTER TABLE claims ADD COLUMN before_min_tx_rate INTEGER;
+ALTER TABLE claims ADD COLUMN before_max_tx_rate INTEGER;
+ALTER TABLE claims ADD COLUMN vlan               INTEGER;
+ALTER TABLE claims ADD COLUMN ipam_type          TEXT;
+ALTER TABLE claims ADD COLUMN ipam_path          TEXT;
+ALTER TABLE claims ADD COLUMN ipam_args          TEXT;
+ALTER TABLE claims ADD COLUMN ipam_config        TEXT;
+ALTER TABLE claims ADD COLUMN ipam_pending       INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE claims ADD COLUMN result             TEXT NOT NULL DEFAULT '';
+ALTER TABLE claims ADD COLUMN checksum           INTEGER;
+CREATE TABLE complete (
+  since INTEGER NOT NULL
+) STRICT;
+INSERT INTO complete SELECT max(claim) FROM last_claims HAVING count(*) > 0;
+INSERT INTO claims (function, claim, state, card, port, host_ifname, host_mac, host_mtu, mac,
+  known_by_alias, container_id, ifname, netns, pod_namespace, pod_name, cni_network, network_namespace,
+  network, confirmed, addresses, gateways, mtu, host_pending, dpu_pending, vfio, vlan, ipam_pending, result,
+  checksum) VALUES ('0000:03:00.6', 1700000000006, 2, 'card0', 'host0-4', 'p0v4', '02:00:00:00:00:06', 1500,
+  '02:00:00:00:00:06', 0, '9b1d', 'net1', '/run/netns/cache', 'default', 'cache-0', 'vlan-net', '', '', 1,
+  '10.0.0.7/24', '', 1500, 0, 0, 0, 100, 0, '{}', 6485474164690106076);
+INSERT INTO last_claims VALUES('0000:03:00.6',1700000000006);
+PRAGMA user_version=2;
+COMMIT;
+)sql";
+
+TEST(SqliteJournal, TakesUpAFileOfVersion2WithItsChecksums) {
+  TempFolder folder;
+  Execute(folder, kVersion1);
+  Execute(folder, kVersion2);
+  std::vector<ClaimRow> before;
+  for (int start = 1; start <= 2; ++start) {
+    SCOPED_TRACE(start);
+    auto journal = SqliteJournal::Open(folder.File());
+    ASSERT_TRUE(journal.ok()) << journal.status();
+    const auto rows = (*journal)->Load();
+    ASSERT_TRUE(rows.ok()) << rows.status();
+    ASSERT_EQ(rows->size(), 4u);
+    EXPECT_EQ(rows->back().attachment->vlan, 100);
+    EXPECT_EQ(rows->back().attachment->bandwidth, Bandwidth());
+    EXPECT_EQ(rows->back().result, "{}");
+    before = *rows;
+  }
+  // The checksum counts, although it is of fewer columns.
+  Execute(folder, "UPDATE claims SET result = '[]' WHERE function = '0000:03:00.6'");
+  EXPECT_EQ(SqliteJournal::Open(folder.File()).status().code(), absl::StatusCode::kDataLoss);
+  Execute(folder, "UPDATE claims SET result = '{}' WHERE function = '0000:03:00.6'");
+  // A row of version 2 takes what only version 3 has, and the checksum covers it.
+  {
+    auto journal = SqliteJournal::Open(folder.File());
+    ASSERT_TRUE(journal.ok()) << journal.status();
+    ClaimRow row = before.back();
+    row.attachment->bandwidth = {.ingress = {.rate = 5, .burst = 6}, .egress = {.rate = 7}};
+    ASSERT_TRUE((*journal)->Write(row).ok());
+    EXPECT_EQ((*journal)->Load()->back(), row);
+  }
+  Execute(folder, "UPDATE claims SET pod_egress_rate = NULL WHERE function = '0000:03:00.6'");
+  EXPECT_EQ(SqliteJournal::Open(folder.File()).status().code(), absl::StatusCode::kDataLoss);
 }
 
 TEST(SqliteJournal, AFileOfANewerVersionIsRefusedAndStaysAsItIs) {

@@ -1,5 +1,6 @@
 #include "host-agent/attach/attach_request.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -24,12 +25,42 @@ absl::Status CheckTag(const VfSettings::Vlan& vlan) {
                         "leave it out of the CNI configuration");
 }
 
+constexpr uint64_t kMbit = 1'000'000;
+
+// What a physical function can keep, in its own unit; 0: no limit. Rounded down, but never to none.
+uint32_t MaxTxRateOf(const RateLimit& egress) {
+  if (egress.rate == 0) return 0;
+  return static_cast<uint32_t>(std::max<uint64_t>(egress.rate / kMbit, 1));
+}
+
+// What of a pod's bandwidth only the switch of a card can keep.
+absl::Status CheckBandwidth(const AttachRequest& request) {
+  const Bandwidth& bandwidth = request.attachment.bandwidth;
+  if (bandwidth.ingress.rate != 0) {
+    return CniErrorStatus(
+        CniCode::kUnsupportedField,
+        absl::StrCat("runtimeConfig.bandwidth.ingressRate: the card of function ",
+                     request.function.ToString(),
+                     " has no xPU agent, and a physical function limits only what is sent"),
+        "remove the annotation kubernetes.io/ingress-bandwidth from the pod, or the capability \"bandwidth\" "
+        "from the CNI configuration");
+  }
+  const uint32_t min = request.settings.min_tx_rate.value_or(0);
+  if (bandwidth.egress.rate == 0 || min <= MaxTxRateOf(bandwidth.egress)) return absl::OkStatus();
+  return CniErrorStatus(
+      CniCode::kInvalidConfig,
+      absl::StrCat("min_tx_rate ", min, " is more than runtimeConfig.bandwidth.egressRate allows, ",
+                   MaxTxRateOf(bandwidth.egress)),
+      "both are in Mbit/s; lower one or raise the other");
+}
+
 }  // namespace
 
 absl::Status CheckRequest(const AttachRequest& request, const IpamRunner* ipam, Tagger tagger) {
   if (request.settings.vlan && tagger == Tagger::kCard) {
     XPU_RETURN_IF_ERROR(CheckTag(*request.settings.vlan));
   }
+  if (tagger == Tagger::kPhysicalFunction) XPU_RETURN_IF_ERROR(CheckBandwidth(request));
   if (!request.ipam) return absl::OkStatus();
   if (ipam == nullptr) {
     return CniErrorStatus(
@@ -59,7 +90,13 @@ VfSettings WantedOfPf(const AttachRequest& request, const ClaimRow& row, Tagger 
   wanted.mac.reset();
   // Nobody else can give it to a function without an interface.
   if (request.mac || row.vfio) wanted.mac = row.mac;
-  if (tagger == Tagger::kCard) wanted.vlan.reset();
+  if (tagger == Tagger::kCard) {
+    wanted.vlan.reset();
+  } else if (const uint32_t asked = MaxTxRateOf(request.attachment.bandwidth.egress); asked != 0) {
+    // The smaller of two limits, as on a card's switch.
+    const uint32_t own = wanted.max_tx_rate.value_or(0);
+    wanted.max_tx_rate = own == 0 ? asked : std::min(own, asked);
+  }
   return wanted;
 }
 

@@ -18,7 +18,8 @@ namespace xpu {
 // What an ADD asks for.
 struct AttachRequest {
   FunctionId function;
-  // With `vlan`: the card's network of that VLAN, and no Network.
+  // With `vlan`: the card's network of that VLAN, and no Network. Its bandwidth is for the physical function
+  // to keep only if the card has no agent, and then only what the function sends can be limited.
   Attachment attachment;
   // Without: the function's own. The physical function is told if it takes it.
   std::optional<MacAddress> mac;
@@ -40,7 +41,8 @@ struct AttachRequest {
   CniDns dns;
 };
 
-// Who puts the tag of a VLAN on what a function sends. Only one may, or frames would leave the card with two.
+// Who puts the tag of a VLAN on what a function sends, and keeps the bandwidth that its pod asks for. Only
+// one may put a tag, or frames would leave the card with two.
 enum class Tagger {
   // The xPU agent of its card, at the representor, wherever there is one.
   kCard,

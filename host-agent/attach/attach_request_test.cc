@@ -69,6 +69,58 @@ TEST_F(AttachRequestTest, ThePhysicalFunctionOfACardWithoutAnAgentIsToldAllAndPu
   EXPECT_TRUE(world_.Kept(0) == before);
 }
 
+TEST_F(AttachRequestTest, TheCardKeepsWhatThePodAsksForBothWays) {
+  const VfSettings before = world_.Kept(0);
+  AttachRequest request = agent_->Request(0, pod_);
+  request.attachment.bandwidth = {.ingress = {.rate = 10'000'000, .burst = 2'147'483'647},
+                                  .egress = {.rate = 20'000'000}};
+  const auto row = Add(request);
+  ASSERT_TRUE(row.ok()) << row.status();
+  EXPECT_TRUE(world_.Kept(0) == before) << "nothing on the host is to limit it a second time";
+  const auto bindings = world_.opi.ListPortBindings();
+  ASSERT_TRUE(bindings.ok() && bindings->size() == 1u);
+  const agent::v1::Bandwidth& kept = bindings->front().pod_bandwidth();
+  EXPECT_EQ(kept.ingress_rate(), 10'000'000u);
+  EXPECT_EQ(kept.ingress_burst(), 2'147'483'647u);
+  EXPECT_EQ(kept.egress_rate(), 20'000'000u);
+  EXPECT_EQ(kept.egress_burst(), 0u);
+  ASSERT_TRUE(agent_->Del(0, pod_).ok());
+}
+
+TEST_F(AttachRequestTest, WithoutAnAgentThePhysicalFunctionLimitsWhatIsSentAndNothingElse) {
+  world_.endpoint = "";
+  Restart();
+  const VfSettings before = world_.Kept(0);
+  AttachRequest request = agent_->Request(0, pod_);
+  request.attachment.network.clear();
+  request.attachment.network_namespace.clear();
+  request.attachment.vlan = 0;
+  request.settings.max_tx_rate = 500;
+  request.attachment.bandwidth.egress = {.rate = 20'999'999, .burst = 1};
+  ASSERT_TRUE(Add(request).ok());
+  EXPECT_EQ(world_.Kept(0).max_tx_rate, 20u);
+  ASSERT_TRUE(agent_->Del(0, pod_).ok());
+  EXPECT_TRUE(world_.Kept(0) == before);
+  // Of two limits the smaller; and one is no limit that is 0.
+  request.settings.max_tx_rate = 7;
+  ASSERT_TRUE(Add(request).ok());
+  EXPECT_EQ(world_.Kept(0).max_tx_rate, 7u);
+  ASSERT_TRUE(agent_->Del(0, pod_).ok());
+  request.settings.max_tx_rate.reset();
+  request.attachment.bandwidth.egress.rate = 1;
+  ASSERT_TRUE(Add(request).ok());
+  EXPECT_EQ(world_.Kept(0).max_tx_rate, 1u);
+  ASSERT_TRUE(agent_->Del(0, pod_).ok());
+
+  request.settings.min_tx_rate = 30;
+  EXPECT_THAT(Words(Add(request).status()), HasSubstr("min_tx_rate 30 is more than"));
+  request.settings.min_tx_rate.reset();
+  request.attachment.bandwidth.ingress.rate = 5;
+  EXPECT_THAT(Words(Add(request).status()), ::testing::AllOf(HasSubstr("runtimeConfig.bandwidth.ingressRate"),
+                                                             HasSubstr("ingress-bandwidth")));
+  EXPECT_TRUE(world_.Kept(0) == before);
+}
+
 TEST_F(AttachRequestTest, OnlyWhatIsDifferentIsSetAndJournaled) {
   AttachRequest request = agent_->Request(0, pod_);
   request.settings.trust = world_.Kept(0).trust;

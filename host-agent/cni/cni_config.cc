@@ -435,7 +435,8 @@ absl::StatusOr<CniConfig> ParseCniConfig(absl::string_view bytes, const CniArgs&
   XPU_ASSIGN_OR_RETURN(const JsonFields asked, all_args.Object("cni"));
   XPU_RETURN_IF_ERROR(CheckCapabilities(config, runtime));
   XPU_ASSIGN_OR_RETURN(result.device, ParseDevice(config, runtime));
-  XPU_ASSIGN_OR_RETURN(result.settings, ParseVfKeys(config, runtime));
+  XPU_ASSIGN_OR_RETURN(result.settings, ParseVfKeys(config));
+  XPU_ASSIGN_OR_RETURN(result.bandwidth, ParseBandwidth(runtime));
   XPU_ASSIGN_OR_RETURN(result.ipam, ParseIpam(config));
   XPU_RETURN_IF_ERROR(ParseNetwork(config, args, dialect, &result));
   XPU_ASSIGN_OR_RETURN(result.mac, ParseMac(config, runtime, asked, args));

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/base/bandwidth.h"
 #include "common/base/ip_address.h"
 #include "common/base/mac_address.h"
 #include "common/sys/vf_settings.h"
@@ -42,6 +43,8 @@ struct CniConfig {
   // which ones are asked for.
   std::vector<IpAddress> addresses;
   VfSettings settings;
+  // What the pod asks for.
+  Bandwidth bandwidth;
   // Name of the plugin that gives the addresses.
   std::optional<std::string> ipam;
   std::optional<uint32_t> mtu;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -13,7 +14,6 @@ namespace {
 constexpr uint16_t kMaxVlan = 4094;
 constexpr uint16_t k8021q = 0x8100;
 constexpr uint16_t k8021ad = 0x88a8;
-constexpr uint64_t kMbit = 1'000'000;
 constexpr uint64_t kMaxRate = std::numeric_limits<uint32_t>::max();
 
 absl::StatusOr<std::optional<VfSettings::Vlan>> ParseVlan(const JsonFields& config) {
@@ -57,31 +57,9 @@ absl::StatusOr<std::optional<VfSettings::LinkState>> ParseLinkState(const JsonFi
   return *text == "enable" ? VfSettings::LinkState::kEnable : VfSettings::LinkState::kDisable;
 }
 
-// Mbit/s, from the conventions' bit/s. A card cannot hold back what comes in for a function.
-absl::StatusOr<std::optional<uint32_t>> ParseBandwidth(const JsonFields& runtime) {
-  XPU_ASSIGN_OR_RETURN(const JsonFields bandwidth, runtime.Object("bandwidth"));
-  constexpr uint64_t kAny = std::numeric_limits<uint64_t>::max();
-  for (const char* key : {"ingressBurst", "egressBurst"}) {
-    XPU_RETURN_IF_ERROR(bandwidth.Number(key, 0, kAny).status());
-  }
-  XPU_ASSIGN_OR_RETURN(const std::optional<uint64_t> ingress, bandwidth.Number("ingressRate", 0, kAny));
-  if (ingress.value_or(0) != 0) {
-    return CniConfigError(
-        absl::StrCat(bandwidth.PathOf("ingressRate"),
-                     " cannot be had: only what a function sends is limited"),
-        "remove the annotation kubernetes.io/ingress-bandwidth from the pod, or the capability \"bandwidth\" "
-        "from the configuration, and have spec.bandwidth of the Netdev set, which the card's switch keeps");
-  }
-  XPU_ASSIGN_OR_RETURN(const std::optional<uint64_t> egress,
-                       bandwidth.Number("egressRate", 0, kMaxRate * kMbit));
-  if (egress.value_or(0) == 0) return std::nullopt;
-  // 0 would be no limit at all.
-  return static_cast<uint32_t>(std::max<uint64_t>(*egress / kMbit, 1));
-}
-
 }  // namespace
 
-absl::StatusOr<VfSettings> ParseVfKeys(const JsonFields& config, const JsonFields& runtime) {
+absl::StatusOr<VfSettings> ParseVfKeys(const JsonFields& config) {
   VfSettings settings;
   XPU_ASSIGN_OR_RETURN(settings.vlan, ParseVlan(config));
   XPU_ASSIGN_OR_RETURN(settings.spoof_check, ParseSwitch(config, "spoofchk"));
@@ -89,16 +67,30 @@ absl::StatusOr<VfSettings> ParseVfKeys(const JsonFields& config, const JsonField
   XPU_ASSIGN_OR_RETURN(settings.link_state, ParseLinkState(config));
   XPU_ASSIGN_OR_RETURN(settings.min_tx_rate, config.Number("min_tx_rate", 0, kMaxRate));
   XPU_ASSIGN_OR_RETURN(settings.max_tx_rate, config.Number("max_tx_rate", 0, kMaxRate));
-  XPU_ASSIGN_OR_RETURN(const std::optional<uint32_t> bandwidth, ParseBandwidth(runtime));
-  if (bandwidth) settings.max_tx_rate = bandwidth;
   const uint32_t max = settings.max_tx_rate.value_or(0);
   if (max != 0 && settings.min_tx_rate.value_or(0) > max) {
     return CniConfigError(
-        absl::StrCat("min_tx_rate ", *settings.min_tx_rate, " is more than ",
-                     bandwidth ? "runtimeConfig.bandwidth.egressRate allows, " : "max_tx_rate ", max),
+        absl::StrCat("min_tx_rate ", *settings.min_tx_rate, " is more than max_tx_rate ", max),
         "both are in Mbit/s; lower one or raise the other");
   }
   return settings;
+}
+
+absl::StatusOr<Bandwidth> ParseBandwidth(const JsonFields& runtime) {
+  XPU_ASSIGN_OR_RETURN(const JsonFields fields, runtime.Object("bandwidth"));
+  Bandwidth bandwidth;
+  const std::tuple<const char*, const char*, RateLimit*> ways[] = {
+      {"ingressRate", "ingressBurst", &bandwidth.ingress}, {"egressRate", "egressBurst", &bandwidth.egress}};
+  for (const auto& [rate_key, burst_key, limit] : ways) {
+    constexpr uint64_t kAny = std::numeric_limits<uint64_t>::max();
+    XPU_ASSIGN_OR_RETURN(const std::optional<uint64_t> rate, fields.Number(rate_key, 0, kAny));
+    XPU_ASSIGN_OR_RETURN(const std::optional<uint64_t> burst, fields.Number(burst_key, 0, kAny));
+    // A burst without a rate limits nothing.
+    if (rate.value_or(0) == 0) continue;
+    limit->rate = std::min(*rate, kMostBandwidth);
+    limit->burst = std::min(burst.value_or(0), kMostBandwidth);
+  }
+  return bandwidth;
 }
 
 }  // namespace xpu

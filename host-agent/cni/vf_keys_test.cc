@@ -12,14 +12,16 @@ namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-absl::StatusOr<VfSettings> Parse(const json& config, const json& runtime = json::object()) {
-  // Parsed, numbers are what they are in a configuration: unsigned unless they are negative.
-  const json read_config = json::parse(config.dump()), read_runtime = json::parse(runtime.dump());
-  return ParseVfKeys(JsonFields(read_config, ""), JsonFields(read_runtime, "runtimeConfig"));
+// Parsed, numbers are what they are in a configuration: unsigned unless they are negative.
+json AsRead(const json& config) { return json::parse(config.dump()); }
+
+absl::StatusOr<VfSettings> Parse(const json& config) {
+  const json read = AsRead(config);
+  return ParseVfKeys(JsonFields(read, ""));
 }
 
-void ExpectError(const json& config, const std::string& words, const json& runtime = json::object()) {
-  const CniFailure failure = ToCniFailure(Parse(config, runtime).status());
+void ExpectError(const json& config, const std::string& words) {
+  const CniFailure failure = ToCniFailure(Parse(config).status());
   EXPECT_EQ(failure.code, CniCode::kInvalidConfig) << config;
   EXPECT_THAT(failure.msg, HasSubstr(words));
 }
@@ -77,20 +79,41 @@ TEST(VfKeys, AMaximumOf0IsNone) {
   EXPECT_EQ(Parse({{"min_tx_rate", 20}, {"max_tx_rate", 0}})->min_tx_rate, 20u);
 }
 
-TEST(VfKeys, TheRuntimesBandwidthIsTheRateOfWhatIsSent) {
-  const auto max = [](uint64_t rate) {
-    return Parse({{"max_tx_rate", 500}}, {{"bandwidth", {{"egressRate", rate}, {"egressBurst", 1000}}}})
-        ->max_tx_rate;
+absl::StatusOr<Bandwidth> ParseBandwidthOf(const json& bandwidth) {
+  const json runtime = AsRead({{"bandwidth", bandwidth}});
+  return ParseBandwidth(JsonFields(runtime, "runtimeConfig"));
+}
+
+TEST(RuntimeBandwidth, IsInBitsAndEachWayByItself) {
+  EXPECT_EQ(*ParseBandwidthOf({{"ingressRate", 10'000'000},
+                               {"ingressBurst", 2'147'483'647},
+                               {"egressRate", 5},
+                               {"egressBurst", 0}}),
+            (Bandwidth{.ingress = {.rate = 10'000'000, .burst = 2'147'483'647}, .egress = {.rate = 5}}));
+  EXPECT_EQ(*ParseBandwidthOf({{"egressRate", 7}}), (Bandwidth{.egress = {.rate = 7}}));
+  EXPECT_EQ(*ParseBandwidthOf(json::object()), Bandwidth());
+  EXPECT_EQ(*ParseBandwidthOf(nullptr), Bandwidth());
+}
+
+TEST(RuntimeBandwidth, ABurstAloneIsNoLimit) {
+  EXPECT_EQ(*ParseBandwidthOf({{"ingressBurst", 5}, {"egressBurst", 6}, {"egressRate", 0}}), Bandwidth());
+}
+
+TEST(RuntimeBandwidth, MoreThanACardCountsIsAllThatItCounts) {
+  // Kubernetes' annotations go up to 10^15.
+  EXPECT_EQ(*ParseBandwidthOf({{"ingressRate", 1'000'000'000'000'000}, {"ingressBurst", uint64_t{1} << 63}}),
+            (Bandwidth{.ingress = {.rate = kMostBandwidth, .burst = kMostBandwidth}}));
+}
+
+TEST(RuntimeBandwidth, WhatIsNoneIsNamed) {
+  const auto message = [](const json& bandwidth) {
+    return std::string(ParseBandwidthOf(bandwidth).status().message());
   };
-  EXPECT_EQ(max(20'000'000), 20u);
-  EXPECT_EQ(max(20'999'999), 20u);
-  EXPECT_EQ(max(1), 1u) << "0 would be no limit";
-  EXPECT_EQ(max(0), 500u);
-  ExpectError(json::object(), "runtimeConfig.bandwidth.ingressRate", {{"bandwidth", {{"ingressRate", 5}}}});
-  ExpectError(json::object(), "runtimeConfig.bandwidth.egressRate",
-              {{"bandwidth", {{"egressRate", uint64_t{1} << 63}}}});
-  ExpectError(json::object(), "runtimeConfig.bandwidth is array", {{"bandwidth", json::array()}});
-  ExpectError({{"min_tx_rate", 30}}, "egressRate allows, 20", {{"bandwidth", {{"egressRate", 20'000'000}}}});
+  EXPECT_THAT(message(json::array()), HasSubstr("runtimeConfig.bandwidth is array"));
+  EXPECT_THAT(message({{"ingressRate", -1}}), HasSubstr("runtimeConfig.bandwidth.ingressRate"));
+  EXPECT_THAT(message({{"egressRate", "1M"}}), HasSubstr("runtimeConfig.bandwidth.egressRate"));
+  EXPECT_THAT(message({{"egressRate", 1}, {"egressBurst", 1.5}}),
+              HasSubstr("runtimeConfig.bandwidth.egressBurst"));
 }
 
 }  // namespace

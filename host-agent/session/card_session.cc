@@ -62,10 +62,28 @@ CardPorts ToCardPorts(const agent::v1::PortStates& states) {
   return ports;
 }
 
+agent::v1::Bandwidth ToOpi(const Bandwidth& bandwidth) {
+  agent::v1::Bandwidth message;
+  message.set_ingress_rate(bandwidth.ingress.rate);
+  message.set_ingress_burst(bandwidth.ingress.burst);
+  message.set_egress_rate(bandwidth.egress.rate);
+  message.set_egress_burst(bandwidth.egress.burst);
+  return message;
+}
+
+// Whether the card limits the pod as it asked to be.
+bool IsLimitedAs(const Attachment& attachment, const agent::v1::PortBinding& binding) {
+  const agent::v1::Bandwidth& is = binding.pod_bandwidth();
+  const Bandwidth kept{.ingress = {is.ingress_rate(), is.ingress_burst()},
+                       .egress = {is.egress_rate(), is.egress_burst()}};
+  return kept == attachment.bandwidth;
+}
+
 // Whether the card holds what the row says.
 bool Agrees(const Namespaces& namespaces, const ClaimRow& row, const agent::v1::PortBinding& binding) {
   if (row.state != ClaimState::kAttached || !row.confirmed || row.claim != binding.claim()) return false;
   if (!IsInNetworkOf(namespaces, *row.attachment, binding)) return false;
+  if (!IsLimitedAs(*row.attachment, binding)) return false;
   const absl::StatusOr<Confirmation> read = ReadBinding(binding);
   return read.ok() && read->addresses == row.addresses && binding.mac_address() == row.mac.ToBytes();
 }
@@ -137,6 +155,9 @@ absl::StatusOr<Confirmation> CardSession::Bind(const ClaimRow& row) {
     request.add_addresses(row.attachment->vlan ? address.ToString() : address.address.ToString());
   }
   request.set_claim(row.claim);
+  if (row.attachment->bandwidth.has_limits()) {
+    *request.mutable_pod_bandwidth() = ToOpi(row.attachment->bandwidth);
+  }
   const absl::StatusOr<agent::v1::PortBinding> binding = client_.BindPort(request);
   if (!binding.ok()) {
     absl::Status status = binding.status();
@@ -148,6 +169,13 @@ absl::StatusOr<Confirmation> CardSession::Bind(const ClaimRow& row) {
     return Annotate(status, absl::StrCat("card ", card(), ", port ", row.port));
   }
   Succeeded();
+  if (request.has_pod_bandwidth() && !IsLimitedAs(*row.attachment, *binding)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "card ", card(), ", port ", row.port,
+        ": its xPU agent is of a version that does not limit what pods ask for (runtimeConfig.bandwidth); "
+        "upgrade it, or remove the pod's annotations kubernetes.io/ingress-bandwidth and "
+        "kubernetes.io/egress-bandwidth"));
+  }
   absl::StatusOr<Confirmation> confirmation = ReadBinding(*binding);
   if (!confirmation.ok()) {
     return absl::InternalError(absl::StrCat("card ", card(), " answered what cannot be read for port ",

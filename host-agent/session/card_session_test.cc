@@ -101,6 +101,35 @@ TEST_F(CardSessionTest, BindAnswersWhatTheCardGave) {
   EXPECT_EQ(bound->mtu, 1500u);
 }
 
+TEST_F(CardSessionTest, WhatAPodAsksForIsTheCardsToKeep) {
+  ClaimRow draft = Draft(1);
+  draft.attachment = Attachment{.container_id = "c1",
+                                .ifname = "net1",
+                                .network_namespace = "default",
+                                .network = "blue",
+                                .bandwidth = {.ingress = {.rate = 5, .burst = 6}, .egress = {.rate = 7}}};
+  ClaimRow row = *allocator_->Begin(draft);
+  const auto confirmation = session_->Bind(row);
+  ASSERT_TRUE(confirmation.ok()) << confirmation.status();
+  row = *allocator_->Confirm(row.function, row.claim, *confirmation);
+  EXPECT_EQ(session_->CheckBinding(row), absl::OkStatus());
+  const auto bindings = opi_.ListPortBindings();
+  ASSERT_TRUE(bindings.ok() && bindings->size() == 1u);
+  EXPECT_EQ(bindings->front().pod_bandwidth().ingress_burst(), 6u);
+
+  // A card that has lost it is told again.
+  agent::v1::BindPortRequest lost;
+  lost.set_bridge_port("bridgePorts/host0-1");
+  lost.set_logical_bridge("logicalBridges/default.blue");
+  lost.set_mac_address(row.mac.ToBytes());
+  lost.set_claim(row.claim);
+  lost.mutable_pod_bandwidth();
+  ASSERT_TRUE(opi_.BindPort(lost).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(session_->CheckBinding(row)));
+  ASSERT_TRUE(session_->Bind(row).ok());
+  EXPECT_EQ(session_->CheckBinding(row), absl::OkStatus());
+}
+
 TEST_F(CardSessionTest, BindTellsAMissingNetworkFromAMissingFunction) {
   ClaimRow row = Attached(1);
   opi_.RemoveFunction("host0-1");

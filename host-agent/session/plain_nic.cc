@@ -27,6 +27,8 @@ absl::StatusOr<agent::v1::PortBinding> PlainNic::BindPort(const agent::v1::BindP
   *binding.mutable_addresses() = request.addresses();
   binding.set_vlan(request.vlan());
   binding.set_claim(request.claim());
+  // The physical function keeps what can be kept of it.
+  if (request.has_pod_bandwidth()) *binding.mutable_pod_bandwidth() = request.pod_bandwidth();
   absl::MutexLock lock(&mu_);
   bindings_[request.bridge_port()] = binding;
   return binding;

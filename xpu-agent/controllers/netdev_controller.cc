@@ -38,6 +38,15 @@ ResourceName NetworkOf(const Resource& object) {
 
 bool IsIn(const evpn::BridgePort& port) { return port.spec().logical_bridges_size() > 0; }
 
+agent::v1::Bandwidth ToOpi(const api::v1alpha1::Bandwidth& limits) {
+  agent::v1::Bandwidth bandwidth;
+  bandwidth.set_ingress_rate(static_cast<uint64_t>(limits.ingress_rate()));
+  bandwidth.set_ingress_burst(static_cast<uint64_t>(limits.ingress_burst()));
+  bandwidth.set_egress_rate(static_cast<uint64_t>(limits.egress_rate()));
+  bandwidth.set_egress_burst(static_cast<uint64_t>(limits.egress_burst()));
+  return bandwidth;
+}
+
 // The status that was last written is about this claim and says that the port was in a network.
 bool WasAttached(const Netdev& netdev) {
   return netdev.status().state() == kAttached && netdev.status().claim() == netdev.spec().claim();
@@ -152,12 +161,9 @@ NetdevController::Outcome NetdevController::Bind(const Resource& object, const N
   for (const std::string& address : netdev.spec().addresses()) request.add_addresses(address);
   request.set_claim(netdev.spec().claim());
   // Also when there is none: a limit that was taken out of the spec goes.
-  const api::v1alpha1::Bandwidth& limits = netdev.spec().bandwidth();
-  agent::v1::Bandwidth& bandwidth = *request.mutable_bandwidth();
-  bandwidth.set_ingress_rate(static_cast<uint64_t>(limits.ingress_rate()));
-  bandwidth.set_ingress_burst(static_cast<uint64_t>(limits.ingress_burst()));
-  bandwidth.set_egress_rate(static_cast<uint64_t>(limits.egress_rate()));
-  bandwidth.set_egress_burst(static_cast<uint64_t>(limits.egress_burst()));
+  *request.mutable_bandwidth() = ToOpi(netdev.spec().bandwidth());
+  if (netdev.spec().has_pod_bandwidth())
+    *request.mutable_pod_bandwidth() = ToOpi(netdev.spec().pod_bandwidth());
   absl::StatusOr<agent::v1::PortBinding> bound = deps_.opi->BindPort(request);
   const bool spec_changed = GetCondition(object, "Ready").observed_generation != GenerationOf(object);
   if (absl::IsAlreadyExists(bound.status()) && WasAttached(netdev) && spec_changed) {

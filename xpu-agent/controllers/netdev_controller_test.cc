@@ -88,6 +88,22 @@ TEST_F(NetdevControllerTest, LimitsAreChangedWithoutTakingThePortOutOfItsNetwork
   EXPECT_EQ(opi_.Calls("UnbindPort"), 0);
 }
 
+TEST_F(NetdevControllerTest, WhatAPodAsksForIsKeptBesideWhatAnOperatorSets) {
+  StartWithNetwork();
+  ASSERT_TRUE(BindDirectly(1, "blue").ok());
+  CreateNetdev("a", 1, "blue");
+  WaitForState("a", "Attached");
+  PatchSpec(Netdevs(), "a",
+            {{"bandwidth", {{"egressRate", 8'000'000}}},
+             {"podBandwidth", {{"ingressRate", 5}, {"ingressBurst", 6}}}});
+  WaitForReady(Netdevs(), "a");
+  EXPECT_EQ(BindingOf(1)->pod_bandwidth().ingress_rate(), 5u);
+  EXPECT_EQ(BindingOf(1)->pod_bandwidth().ingress_burst(), 6u);
+  EXPECT_EQ(BindingOf(1)->bandwidth().egress_rate(), 8'000'000u);
+  EXPECT_EQ(BindingOf(1)->bandwidth().ingress_rate(), 0u);
+  EXPECT_EQ(opi_.Calls("UnbindPort"), 0);
+}
+
 TEST_F(NetdevControllerTest, WhatTheHostAgentDidOverOpiIsOnlyWrittenDown) {
   StartWithNetwork();
   const auto direct = BindDirectly(1, "blue");

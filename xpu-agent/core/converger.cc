@@ -117,8 +117,7 @@ SwitchPlan Converger::NextPlan(const SwitchSnapshot* snapshot) {
     plan_ports_ = false;
   }
   FlowChange flows = snapshot == nullptr ? planner_.TakeChanges() : planner_.Compare(snapshot->flows);
-  MeterChange meters =
-      snapshot == nullptr ? planner_.TakeMeterChanges() : planner_.Compare(snapshot->meters);
+  MeterChange meters = snapshot == nullptr ? planner_.TakeMeterChanges() : planner_.Compare(snapshot->meters);
   planner_.ForgetChanges();
   plan.flow_deletes = std::move(flows.deletes);
   plan.flow_puts = std::move(flows.puts);
@@ -168,9 +167,8 @@ Converger::Round Converger::ApplyAll() {
 
 // Takes the object out of what is planned, with a word to the log; false if it is out already.
 template <typename T>
-bool Converger::Refuse(const SharedMap<T>& desired, const std::string& id,
-                       const std::string& what, const absl::Status& why, RefusedObjects<T>* refused,
-                       ObjectChanges<T>* changes) {
+bool Converger::Refuse(const SharedMap<T>& desired, const std::string& id, const std::string& what,
+                       const absl::Status& why, RefusedObjects<T>* refused, ObjectChanges<T>* changes) {
   const auto object = desired.find(id);
   if (object == desired.end()) return false;
   if (!refused->insert({id, {object->second, std::nullopt, why}}).second) return false;
@@ -381,7 +379,7 @@ void Converger::JudgePort(const std::string& id) {
           absl::FailedPreconditionError(absl::StrCat(LogicalBridgeName(bridge), " is not on the switch")));
     }
   }
-  if (port->second.bandwidth.has_limits() && !planner_.index().abilities().meter) {
+  if (port->second.Limits().has_limits() && !planner_.index().abilities().meter) {
     return fail(absl::FailedPreconditionError(
         "bandwidth: the switch cannot limit ports (its datapath has no meters); take the limits out"));
   }
@@ -440,7 +438,8 @@ Outcome Converger::Judge() {
     JudgeNetworkFunction(function);
   }
   outcome_.refused = !refused_bridges_.empty() || !refused_ports_.empty() || !refused_svis_.empty() ||
-                     !refused_remote_ports_.empty() || !refused_network_functions_.empty() || !refused_representors_.empty();
+                     !refused_remote_ports_.empty() || !refused_network_functions_.empty() ||
+                     !refused_representors_.empty();
   unjudged_ = ModelChange();
   judge_all_ = false;
   return outcome_;

@@ -51,7 +51,8 @@ class ModelStoreContract : public ::testing::TestWithParam<std::unique_ptr<Model
         .bound = true,
         .addresses = {*InterfaceAddress::Parse("10.0.0.5/24"), *InterfaceAddress::Parse("2001:db8::5/64")},
         .claim = int64_t{1} << 60,
-        .bandwidth = {.ingress = {4'000'000'000'000, 1}, .egress = {1000, 4'000'000'000'000}}};
+        .bandwidth = {.ingress = {4'000'000'000'000, 1}, .egress = {1000, 4'000'000'000'000}},
+        .pod_bandwidth = {.ingress = {2, 3}, .egress = {4, 5}}};
     BridgePort trunk{.id = "host0-2",
                      .mac = *MacAddress::Parse("02:00:00:00:00:03"),
                      .type = BridgePortType::kTrunk,
@@ -83,11 +84,12 @@ class ModelStoreContract : public ::testing::TestWithParam<std::unique_ptr<Model
                       .mac = *MacAddress::Parse("02:00:00:00:00:09"),
                       .addresses = {*InterfaceAddress::Parse("10.0.0.9/24")},
                       .vtep = *IpAddress::Parse("192.0.2.2")};
-    NetworkFunction of_all{
-        .id = "fw",
-        .input = {.port = "host0-1", .mac = *MacAddress::Parse("02:00:00:00:00:0a"), .claim = int64_t{1} << 60},
-        .output = {.port = "host0-2", .mac = *MacAddress::Parse("02:00:00:00:00:0b")},
-        .position = 4294967295};
+    NetworkFunction of_all{.id = "fw",
+                           .input = {.port = "host0-1",
+                                     .mac = *MacAddress::Parse("02:00:00:00:00:0a"),
+                                     .claim = int64_t{1} << 60},
+                           .output = {.port = "host0-2", .mac = *MacAddress::Parse("02:00:00:00:00:0b")},
+                           .position = 4294967295};
     NetworkFunction of_bridge{.id = "ids", .logical_bridge = "red", .position = 1};
     NetworkFunction of_vlan{.id = "nat", .vlan = uint16_t{0}};
     state.model.network_functions = {{of_all.id, of_all}, {of_bridge.id, of_bridge}, {of_vlan.id, of_vlan}};

@@ -106,6 +106,13 @@ CREATE TABLE plugin (
   identifier TEXT NOT NULL
 ) STRICT;
 )sql";
+// What pods ask for themselves.
+const char kPodBandwidth[] = R"sql(
+ALTER TABLE ports ADD COLUMN pod_ingress_rate INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ports ADD COLUMN pod_ingress_burst INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ports ADD COLUMN pod_egress_rate INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ports ADD COLUMN pod_egress_burst INTEGER NOT NULL DEFAULT 0;
+)sql";
 const char kBlocks[] = "ALTER TABLE bridges ADD COLUMN blocks TEXT;  -- NULL: all of the prefixes";
 
 template <typename T>
@@ -145,8 +152,9 @@ absl::StatusOr<std::optional<InterfaceAddress>> ReadAddress(const Statement& row
 }  // namespace
 
 const std::vector<std::string>& ModelMigrations() {
-  static const auto* const kAll = new std::vector<std::string>{
-      kSchema, kNoOfport, kVlan, kRouting, kDns, kBlocks, kBandwidth, kNetworkFunctions, kChains, kPlugin};
+  static const auto* const kAll =
+      new std::vector<std::string>{kSchema,    kNoOfport,         kVlan,   kRouting, kDns,         kBlocks,
+                                   kBandwidth, kNetworkFunctions, kChains, kPlugin,  kPodBandwidth};
   return *kAll;
 }
 
@@ -211,8 +219,13 @@ absl::StatusOr<BridgePort> Table<BridgePort>::Read(const Statement& row) {
   XPU_ASSIGN_OR_RETURN(port.addresses, Split<InterfaceAddress>(row.Text(5)));
   port.claim = row.Int(6);
   if (!row.IsNull(7)) port.vlan = static_cast<uint16_t>(row.Int(7));
-  const auto number = [&row](int column) { return static_cast<uint64_t>(row.Int(column)); };
-  port.bandwidth = {.ingress = {number(8), number(9)}, .egress = {number(10), number(11)}};
+  int column = 8;
+  for (Bandwidth* bandwidth : {&port.bandwidth, &port.pod_bandwidth}) {
+    for (RateLimit* limit : {&bandwidth->ingress, &bandwidth->egress}) {
+      limit->rate = static_cast<uint64_t>(row.Int(column++));
+      limit->burst = static_cast<uint64_t>(row.Int(column++));
+    }
+  }
   return port;
 }
 
@@ -223,13 +236,13 @@ void Table<BridgePort>::Bind(const BridgePort& port, Statement* put) {
   put->Bind(5, static_cast<int64_t>(port.bound)).Bind(6, Join(port.addresses));
   put->Bind(7, port.claim);
   BindNumber(8, port.vlan, put);
-  const auto number = [put](int parameter, uint64_t value) {
-    put->Bind(parameter, static_cast<int64_t>(value));
-  };
-  number(9, port.bandwidth.ingress.rate);
-  number(10, port.bandwidth.ingress.burst);
-  number(11, port.bandwidth.egress.rate);
-  number(12, port.bandwidth.egress.burst);
+  int parameter = 9;
+  for (const Bandwidth* bandwidth : {&port.bandwidth, &port.pod_bandwidth}) {
+    for (const RateLimit* limit : {&bandwidth->ingress, &bandwidth->egress}) {
+      put->Bind(parameter++, static_cast<int64_t>(limit->rate));
+      put->Bind(parameter++, static_cast<int64_t>(limit->burst));
+    }
+  }
 }
 
 absl::StatusOr<Svi> Table<Svi>::Read(const Statement& row) {

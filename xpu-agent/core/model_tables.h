@@ -32,7 +32,8 @@ template <>
 struct Table<LogicalBridge> {
   static constexpr absl::string_view kName = "bridges";
   static constexpr absl::string_view kColumns =
-      "id, vlan_id, vni, vtep, network_key, prefixes, gateways, mtu, dns_servers, domain, search, lease_time, "
+      "id, vlan_id, vni, vtep, network_key, prefixes, gateways, mtu, dns_servers, domain, search, "
+      "lease_time, "
       "blocks";
   static absl::StatusOr<LogicalBridge> Read(const Statement& row);
   static void Bind(const LogicalBridge& bridge, Statement* put);
@@ -43,7 +44,7 @@ struct Table<BridgePort> {
   static constexpr absl::string_view kName = "ports";
   static constexpr absl::string_view kColumns =
       "id, mac, trunk, bridges, bound, addresses, claim, vlan, ingress_rate, ingress_burst, egress_rate, "
-      "egress_burst";
+      "egress_burst, pod_ingress_rate, pod_ingress_burst, pod_egress_rate, pod_egress_burst";
   static absl::StatusOr<BridgePort> Read(const Statement& row);
   static void Bind(const BridgePort& port, Statement* put);
 };

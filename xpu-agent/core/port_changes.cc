@@ -107,18 +107,15 @@ bool IsInPlace(const BridgePort& port, const BindSpec& spec) {
          });
 }
 
-// The switch counts kilobits in 32 bits.
-constexpr uint64_t kMostBits = 4'000'000'000'000;
-
-absl::Status CheckBandwidth(const Bandwidth& bandwidth) {
+absl::Status CheckBandwidth(const Bandwidth& bandwidth, absl::string_view name = "bandwidth") {
   const std::pair<absl::string_view, uint64_t> fields[] = {{"ingress_rate", bandwidth.ingress.rate},
                                                            {"ingress_burst", bandwidth.ingress.burst},
                                                            {"egress_rate", bandwidth.egress.rate},
                                                            {"egress_burst", bandwidth.egress.burst}};
   for (const auto& [field, bits] : fields) {
-    if (bits <= kMostBits) continue;
+    if (bits <= kMostBandwidth) continue;
     return absl::InvalidArgumentError(
-        absl::StrCat("bandwidth.", field, ": ", bits, " is more than ", kMostBits, " bits"));
+        absl::StrCat(name, ".", field, ": ", bits, " is more than ", kMostBandwidth, " bits"));
   }
   return absl::OkStatus();
 }
@@ -169,6 +166,7 @@ void Isolate(BridgePort* port) {
   port->addresses.clear();
   port->logical_bridges.clear();
   port->vlan.reset();
+  port->pod_bandwidth = {};
 }
 
 absl::Status CreatePort(AgentState& state, const std::string& id, const PortSpec& spec, int64_t claim,
@@ -243,7 +241,8 @@ bool IsBoundAs(const AgentState& state, const BindSpec& spec) {
   auto it = state.model.ports.find(spec.port);
   if (it == state.model.ports.end() || !it->second.bound) return false;
   const BridgePort& port = it->second;
-  return IsInPlace(port, spec) && (!spec.bandwidth.has_value() || port.bandwidth == *spec.bandwidth);
+  return IsInPlace(port, spec) && port.bandwidth == spec.bandwidth.value_or(port.bandwidth) &&
+         port.pod_bandwidth == spec.pod_bandwidth.value_or(port.pod_bandwidth);
 }
 
 absl::Status SetBandwidth(AgentState& state, const std::string& id, const Bandwidth& bandwidth) {
@@ -365,15 +364,23 @@ absl::Status Place(AgentState& state, const BindSpec& spec, const RepresentorLoo
 
 absl::Status BindPort(AgentState& state, const BindSpec& spec, const RepresentorLookup& lookup) {
   if (spec.bandwidth.has_value()) XPU_RETURN_IF_ERROR(CheckBandwidth(*spec.bandwidth));
-  Bandwidth before;
+  if (spec.pod_bandwidth.has_value()) XPU_RETURN_IF_ERROR(CheckBandwidth(*spec.pod_bandwidth, "pod_bandwidth"));
+  // Of operators and of the pod; what is not said stays.
+  Bandwidth limits, of_pod;
   if (auto it = state.model.ports.find(spec.port);
       it != state.model.ports.end() && it->second.claim == spec.claim) {
-    before = it->second.bandwidth;
+    limits = it->second.bandwidth;
+    of_pod = it->second.pod_bandwidth;
   }
   XPU_RETURN_IF_ERROR(Place(state, spec, lookup));
-  const Bandwidth now = spec.bandwidth.value_or(before);
-  if (!(std::as_const(state.model.ports).at(spec.port).bandwidth == now))
-    state.model.ports.at(spec.port).bandwidth = now;
+  limits = spec.bandwidth.value_or(limits);
+  of_pod = spec.pod_bandwidth.value_or(of_pod);
+  const BridgePort& bound = std::as_const(state.model.ports).at(spec.port);
+  if (!(bound.bandwidth == limits) || !(bound.pod_bandwidth == of_pod)) {
+    BridgePort& port = state.model.ports.at(spec.port);
+    port.bandwidth = limits;
+    port.pod_bandwidth = of_pod;
+  }
   return absl::OkStatus();
 }
 

@@ -67,6 +67,7 @@ struct BindSpec {
   std::vector<InterfaceAddress> vlan_addresses;
   // Nothing: as it is, and of a new claim no limits.
   std::optional<Bandwidth> bandwidth;
+  std::optional<Bandwidth> pod_bandwidth;
 };
 // As PortService.BindPort says. The same again is OK and changes nothing; a port that is bound otherwise
 // under the same claim is AlreadyExists, but for one that is in a VLAN without addresses and gets its

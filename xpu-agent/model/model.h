@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/bandwidth.h"
 #include "common/base/ip_address.h"
 #include "common/base/mac_address.h"
 #include "xpu-agent/model/shared_map.h"
@@ -45,23 +46,6 @@ struct LogicalBridge {
 
 enum class BridgePortType { kAccess, kTrunk };
 
-// How much may go one way: bits a second, and at once.
-struct RateLimit {
-  // 0: no limit.
-  uint64_t rate = 0;
-  // 0: a tenth of a second's.
-  uint64_t burst = 0;
-  friend bool operator==(const RateLimit&, const RateLimit&) = default;
-};
-
-// Of a port, in the words of CNI: ingress is what comes to the function, egress what it sends.
-struct Bandwidth {
-  RateLimit ingress;
-  RateLimit egress;
-  bool has_limits() const { return ingress.rate != 0 || egress.rate != 0; }
-  friend bool operator==(const Bandwidth&, const Bandwidth&) = default;
-};
-
 struct BridgePort {
   std::string id;
   MacAddress mac;
@@ -76,7 +60,11 @@ struct BridgePort {
   std::vector<InterfaceAddress> addresses;
   // Claim number; 0 for clients without claims.
   int64_t claim = 0;
+  // As operators have set it, and as its pod asks for.
   Bandwidth bandwidth = {};
+  Bandwidth pod_bandwidth = {};
+  // What counts.
+  Bandwidth Limits() const { return Stricter(bandwidth, pod_bandwidth); }
   friend bool operator==(const BridgePort&, const BridgePort&) = default;
 };
 
@@ -136,14 +124,14 @@ struct NetworkFunction {
   NetworkFunctionPort input;
   // Towards what is beyond: the uplink, other cards, the router.
   NetworkFunctionPort output;
-  // Id of the logical bridge that it is for, or the VLAN. Neither: all networks that go on at the uplink, each
-  // with its VLAN tag.
+  // Id of the logical bridge that it is for, or the VLAN. Neither: all networks that go on at the uplink,
+  // each with its VLAN tag.
   std::string logical_bridge;
   std::optional<uint16_t> vlan;
   // Of several of a network the smallest is next to the card's ports; of two with the same the smaller id.
   uint32_t position = 0;
-  // Id of the chain that was made as a whole and that it is of; empty if it was made by itself. Its bridge and
-  // its ports may then be yet to come, and a port's id may be empty.
+  // Id of the chain that was made as a whole and that it is of; empty if it was made by itself. Its bridge
+  // and its ports may then be yet to come, and a port's id may be empty.
   std::string chain = {};
   friend bool operator==(const NetworkFunction&, const NetworkFunction&) = default;
 };

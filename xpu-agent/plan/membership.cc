@@ -72,12 +72,13 @@ std::vector<Membership> MembershipsOf(const BridgePort& port, const BridgeLookup
 }
 
 Member MemberOf(const BridgePort& port, uint32_t ofport) {
+  const Bandwidth limits = port.Limits();
   Member member{.ofport = ofport,
                 .mac = MacText(port.mac),
                 .bound = port.bound,
                 .asks_for_address = port.bound && port.vlan.has_value() && port.addresses.empty(),
-                .egress_limited = port.bandwidth.egress.rate != 0,
-                .ingress_limited = port.bandwidth.ingress.rate != 0};
+                .egress_limited = limits.egress.rate != 0,
+                .ingress_limited = limits.ingress.rate != 0};
   for (const IpAddress& address : AddressesOf(port))
     (address.is_v4() ? member.v4 : member.v6).emplace_back(address);
   return member;

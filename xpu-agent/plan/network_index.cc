@@ -256,9 +256,10 @@ void NetworkIndex::EnterPort(const std::string& id, Work* work) {
   Place& place = places_[id];
   std::vector<Membership> memberships;
   const bool has_number = HasNumber(id);
-  PutMeters(id, has_number ? place.ofport : 0, has_number ? model_.ports.at(id).bandwidth : Bandwidth());
+  const Bandwidth limits = has_number ? model_.ports.at(id).Limits() : Bandwidth();
+  PutMeters(id, has_number ? place.ofport : 0, limits);
   // What cannot be limited as it was asked for is left out.
-  const bool is_limited = !has_number || abilities_.meter || !model_.ports.at(id).bandwidth.has_limits();
+  const bool is_limited = abilities_.meter || !limits.has_limits();
   if (has_number && is_limited && !function_ports_.contains(id)) {
     memberships = MembershipsOf(model_.ports.at(id), [this](const std::string& b) { return PlaceOf(b); });
   }

@@ -8,10 +8,6 @@ namespace {
 
 constexpr int kUseShift = 16;
 constexpr uint64_t kBitsOfKilobit = 1000;
-// The part of a second in which a port may send at once what it may send in that time, unless it is said.
-constexpr uint64_t kBurstsPerSecond = 10;
-// Room for a few packets of the largest size, or a slow port would never get one through.
-constexpr uint64_t kLeastBurst = 200'000;
 
 uint32_t ToKilobits(uint64_t bits) {
   return static_cast<uint32_t>((bits + kBitsOfKilobit - 1) / kBitsOfKilobit);
@@ -19,11 +15,9 @@ uint32_t ToKilobits(uint64_t bits) {
 
 void Add(MeterUse use, uint32_t ofport, const RateLimit& limit, MeterTable* meters) {
   if (limit.rate == 0) return;
-  const uint64_t burst =
-      limit.burst != 0 ? limit.burst : std::max(kLeastBurst, limit.rate / kBurstsPerSecond);
-  meters->emplace(
-      MeterId(use, ofport),
-      Meter{.unit = Meter::Unit::kKilobits, .rate = ToKilobits(limit.rate), .burst = ToKilobits(burst)});
+  meters->emplace(MeterId(use, ofport), Meter{.unit = Meter::Unit::kKilobits,
+                                              .rate = ToKilobits(limit.rate),
+                                              .burst = ToKilobits(limit.BurstOrDefault())});
 }
 
 }  // namespace

@@ -64,6 +64,7 @@ absl::StatusOr<BindSpec> ParseBind(const agent::v1::BindPortRequest& request) {
   parsed.port = *port;
   parsed.claim = request.claim();
   if (request.has_bandwidth()) parsed.bandwidth = ParseBandwidth(request.bandwidth());
+  if (request.has_pod_bandwidth()) parsed.pod_bandwidth = ParseBandwidth(request.pod_bandwidth());
   XPU_ASSIGN_OR_RETURN(parsed.mac, ParseMacField(request.mac_address(), "mac_address"));
   if (request.has_vlan()) {
     if (!request.logical_bridge().empty()) {
@@ -135,6 +136,7 @@ agent::v1::PortBinding ShowBinding(const BridgePort& port, const ModelView& view
   for (const InterfaceAddress& address : port.addresses) shown.add_addresses(address.ToString());
   shown.set_claim(port.claim);
   if (port.bandwidth.has_limits()) *shown.mutable_bandwidth() = ShowBandwidth(port.bandwidth);
+  if (port.pod_bandwidth.has_limits()) *shown.mutable_pod_bandwidth() = ShowBandwidth(port.pod_bandwidth);
   if (port.vlan.has_value()) {
     shown.set_vlan(*port.vlan);
     shown.set_mtu(kDefaultMtu);

@@ -53,6 +53,36 @@ TEST(AgentBandwidth, LimitsAnyBridgePortAndKeepsThatOverARestart) {
   EXPECT_EQ(agent.the_switch().Snapshot()->meters.size(), 1u) << "the one before the agent";
 }
 
+TEST(AgentBandwidth, OfWhatAPodAsksForAndAnOperatorSetsTheSmallerCounts) {
+  AgentOnFakes agent;
+  MakeNetwork(agent.client(), "red", 10);
+  agent::v1::BindPortRequest bind;
+  bind.set_bridge_port("bridgePorts/host0-0");
+  bind.set_logical_bridge("logicalBridges/red");
+  bind.set_mac_address(PortSpecOf(1).mac_address());
+  bind.set_claim(1);
+  bind.mutable_pod_bandwidth()->set_egress_rate(8'000'000);
+  bind.mutable_pod_bandwidth()->set_egress_burst(4'000'000'000);
+  ASSERT_EQ(agent.client().BindPort(bind).status(), absl::OkStatus());
+  const auto has = [](uint32_t rate, uint32_t burst) {
+    return ::testing::Contains(
+        ::testing::Field(&MeterTable::value_type::second, Meter{Meter::Unit::kKilobits, rate, burst}));
+  };
+  EXPECT_THAT(agent.the_switch().Snapshot()->meters, has(8000, 4'000'000));
+  bind.mutable_bandwidth()->set_egress_rate(9'000'000);
+  ASSERT_EQ(agent.client().BindPort(bind).status(), absl::OkStatus());
+  EXPECT_THAT(agent.the_switch().Snapshot()->meters, has(8000, 900))
+      << "nor does a large burst get around it";
+  agent.Stop();
+  agent.Start();
+  agent.AwaitConnected();
+  EXPECT_THAT(agent.the_switch().Snapshot()->meters, has(8000, 900));
+  bind.mutable_bandwidth()->Clear();
+  bind.mutable_pod_bandwidth()->Clear();
+  ASSERT_EQ(agent.client().BindPort(bind).status(), absl::OkStatus());
+  EXPECT_THAT(agent.the_switch().Snapshot()->meters, ::testing::Not(has(8000, 900)));
+}
+
 TEST(AgentBandwidth, SaysWhatIsWrong) {
   AgentOnFakes agent;
   agent::v1::PortService::Stub ports(MakeChannel(agent.address()).value());

@@ -113,6 +113,22 @@ TEST_F(RateLimitTest, APortGetsItsRateAndItsBurstAndNoMoreWhoeverSends) {
   EXPECT_EQ(Pass("a", "b", kMany), kMany);
 }
 
+TEST_F(RateLimitTest, WhatAPodAsksForCountsBesideWhatOperatorsSetAndTheSmallerOfBoth) {
+  model_.ports["rep-b"].pod_bandwidth = {.ingress = {.rate = kFrameBits * 1000, .burst = kFrameBits * 4},
+                                         .egress = {.rate = kFrameBits * 1000, .burst = kFrameBits * 10}};
+  Apply();
+  EXPECT_EQ(Pass("b", "c", kMany), 10);
+  // What b itself asks is limited, too.
+  Warp(1);
+  EXPECT_EQ(Pass("a", "b", kMany), 4);
+  BandwidthOf("b").egress = {.rate = kFrameBits * 2000, .burst = kFrameBits * 5};
+  Apply();
+  Warp(1000);
+  EXPECT_EQ(Pass("b", "c", kMany), 5);
+  Warp(2);
+  EXPECT_EQ(Pass("b", "c", kMany), 2);
+}
+
 TEST_F(RateLimitTest, ABroadcastCountsForEachOfItsReceiversAlone) {
   BandwidthOf("b").ingress = {.rate = kFrameBits * 1000, .burst = kFrameBits * 3};
   BandwidthOf("c").ingress = {.rate = kFrameBits * 1000, .burst = kFrameBits * 8};
