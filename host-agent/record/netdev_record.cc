@@ -52,6 +52,13 @@ std::optional<Resource> NetdevFor(const std::string& host, const ClaimRow& row) 
     for (const InterfaceAddress& address : row.addresses) {
       spec.add_addresses(own_lengths ? address.ToString() : address.address.ToString());
     }
+    if (const Bandwidth& asked = row.attachment->bandwidth; asked.has_limits()) {
+      api::v1alpha1::Bandwidth& limits = *spec.mutable_pod_bandwidth();
+      limits.set_ingress_rate(static_cast<int64_t>(asked.ingress.rate));
+      limits.set_ingress_burst(static_cast<int64_t>(asked.ingress.burst));
+      limits.set_egress_rate(static_cast<int64_t>(asked.egress.rate));
+      limits.set_egress_burst(static_cast<int64_t>(asked.egress.burst));
+    }
     spec.mutable_pod()->set_namespace_(row.attachment->pod_namespace);
     spec.mutable_pod()->set_name(row.attachment->pod_name);
     spec.mutable_pod()->set_container_id(row.attachment->container_id);

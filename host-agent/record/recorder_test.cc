@@ -144,6 +144,22 @@ TEST_F(RecorderTest, WhatAnOperatorLimitsStaysAsLongAsTheClaim) {
   EXPECT_EQ(SpecFor(limited, next), next["spec"]);
 }
 
+TEST_F(RecorderTest, WhatAPodAsksForIsRecordedBesideWhatAnOperatorLimits) {
+  ClaimRow row = Draft(2);
+  row.claim = 7;
+  row.state = ClaimState::kAttached;
+  row.attachment = ForPod("web", "tenant");
+  EXPECT_FALSE((*NetdevFor("node1", row))["spec"].contains("podBandwidth"));
+  row.attachment->bandwidth = {.ingress = {.rate = 10'000'000, .burst = 5}, .egress = {.rate = 20'000'000}};
+  const Resource record = *NetdevFor("node1", row);
+  const nlohmann::json expected = {
+      {"ingressRate", 10'000'000}, {"ingressBurst", 5}, {"egressRate", 20'000'000}};
+  EXPECT_EQ(record["spec"]["podBandwidth"], expected);
+  Resource limited = record;
+  limited["spec"]["bandwidth"] = {{"egressRate", 1'000'000}};
+  EXPECT_TRUE(SaysTheSame(limited, record));
+}
+
 TEST_F(RecorderTest, ASubfunctionInTheNetworkOfAVlanIsRecordedInTheDefaultNamespace) {
   StoreView view(store_, Kind());
   StartRecorder();
