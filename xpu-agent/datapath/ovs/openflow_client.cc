@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/base/status_macros.h"
 #include "xpu-agent/datapath/ovs/canonical_flow.h"
 #include "xpu-agent/datapath/ovs/flow_shape.h"
@@ -72,6 +73,7 @@ void OpenFlowClient::AskForMeters() {
 
 void OpenFlowClient::Lost() {
   ready_ = false;
+  is_committed_ = false;
   taken_shapes_.clear();
   flows_.clear();
   meters_.clear();
@@ -143,6 +145,8 @@ void OpenFlowClient::HandleMeters(ofpbuf* message, const xpu_ovs_message& header
 }
 
 void OpenFlowClient::HandleFlows(ofpbuf* message, const xpu_ovs_message& header) {
+  // What others change comes after what was committed.
+  Settle();
   const bool dump = header.type == XPU_OVS_FLOW_DUMP;
   for (;;) {
     xpu_ovs_flow flow = {};
@@ -213,6 +217,7 @@ absl::Status OpenFlowClient::QueueFlow(const FlowKey& key, const std::string* ac
 absl::Status OpenFlowClient::StartBundle(const SwitchPlan& plan) {
   if (!ready_) return absl::UnavailableError(reason());
   if (step_ != Step::kNone) return absl::FailedPreconditionError("a bundle is under way");
+  Settle();
   bundle_result_.reset();
   bundle_ = Bundle{.plan = &plan, .next_put = plan.flow_puts.begin()};
   for (const auto& [id, meter] : plan.meter_puts) {
@@ -287,10 +292,9 @@ bool OpenFlowClient::QueueMore() {
   if (step_ != Step::kAdding || bundle_.barrier_xid != 0) return false;
   const SwitchPlan& plan = *bundle_.plan;
   ofpbuf* batch = nullptr;
-  // One message more in the way of the switch's attention is one turn of it more, so all that is ready goes
-  // out together.
-  if (bundle_.count == 0)
-    xpu_ovs_append(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_OPEN, bundle_.id, bundle_.id), &batch);
+  // The first flow opens the bundle (OpenFlow 1.4, 7.3.9.7), whose opening would be answered by itself. One
+  // message more in the way of the switch's attention is one turn of it more, so all that is ready goes out
+  // together.
   absl::Status status;
   while (status.ok() && xpu_ovs_message_size(batch) < kBatch) {
     if (bundle_.next_delete < plan.flow_deletes.size()) {
@@ -304,15 +308,16 @@ bool OpenFlowClient::QueueMore() {
       ++sent_at_once_;
       break;
     } else {
-      // Everything up to the barrier goes out without waiting; an open or an add that the switch refuses is
-      // an error with the message's transaction id that comes before the barrier's reply. A commit would not
-      // wait for that, and the rest would come to be.
+      // Everything up to the barrier goes out without waiting; a flow that the switch refuses is an error
+      // with the message's transaction id that comes before the barrier's reply. A commit would not wait for
+      // that, and the rest would come to be.
       bundle_.barrier_xid = next_xid_++;
       xpu_ovs_append(xpu_ovs_barrier(bundle_.barrier_xid), &batch);
       break;
     }
   }
-  socket_.Send(batch);
+  if (step_ == Step::kCommitting || bundle_.barrier_xid != 0) all_sent_ = absl::Now();
+  if (batch != nullptr) socket_.Send(batch);
   if (!status.ok()) {
     bundle_.refused = status;
     AbandonBundle();
@@ -322,7 +327,9 @@ bool OpenFlowClient::QueueMore() {
 
 // Nothing of it comes to be.
 void OpenFlowClient::AbandonBundle() {
-  socket_.Send(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_DISCARD, bundle_.id, next_xid_++));
+  // Without a flow there is none at the switch.
+  if (bundle_.count > 0)
+    socket_.Send(xpu_ovs_bundle_control(XPU_OVS_BUNDLE_DISCARD, bundle_.id, next_xid_++));
   FinishBundle(bundle_.refused);
 }
 
@@ -365,7 +372,7 @@ void OpenFlowClient::HandleRefusal(const xpu_ovs_message& header) {
   }
   const uint32_t index = header.xid - bundle_.first_xid;
   const bool of_commit = step_ == Step::kCommitting && header.xid == bundle_.commit_xid;
-  if (index >= bundle_.count && header.xid != bundle_.id && !of_commit) return;
+  if (index >= bundle_.count && !of_commit) return;
   refuse(index < bundle_.count ? absl::StrCat("flow '", FlowOf(index), "'")
                                : absl::StrCat("a bundle of ", bundle_.count, " flows"));
   if (of_commit) FinishBundle(bundle_.refused);
@@ -395,10 +402,11 @@ void OpenFlowClient::HandleReply(const xpu_ovs_message& header) {
           absl::StrCat("a part of a bundle was committed only, as ", bundle_.refused.message()));
       return;
     }
-    taken_shapes_.insert(bundle_.new_shapes.begin(), bundle_.new_shapes.end());
-    TakeOver();
+    at_switch_ += absl::Now() - all_sent_;
     DeleteMeters();
     FinishBundle(absl::OkStatus());
+    // Of a large one it takes long enough to hold up the next.
+    if (bundle_.is_large) Settle();
   }
 }
 
@@ -434,12 +442,22 @@ void OpenFlowClient::TakeOver() {
 void OpenFlowClient::FinishBundle(absl::Status status) {
   step_ = Step::kNone;
   flow_mods_sent_ += bundle_.count;
-  bundle_ = Bundle();
+  bundle_.plan = nullptr;
+  is_committed_ = status.ok();
   bundle_result_ = std::move(status);
 }
 
 std::optional<absl::Status> OpenFlowClient::TakeBundleResult() {
   return std::exchange(bundle_result_, std::nullopt);
+}
+
+void OpenFlowClient::Settle() {
+  if (step_ != Step::kNone) return;
+  if (std::exchange(is_committed_, false)) {
+    taken_shapes_.insert(bundle_.new_shapes.begin(), bundle_.new_shapes.end());
+    TakeOver();
+  }
+  bundle_ = Bundle();
 }
 
 }  // namespace xpu

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "xpu-agent/datapath/ovs/openflow_socket.h"
 #include "xpu-agent/datapath/switch.h"
 
@@ -48,13 +49,19 @@ class OpenFlowClient {
   // FailedPrecondition while another one is under way. `plan` must stay until the result is there or the
   // connection was dropped: flows are encoded while the switch takes in those before.
   absl::Status StartBundle(const SwitchPlan& plan);
-  // What became of it, once, when that is known.
+  // What became of it, once, when that is known. Who waits for a small one is told first; flows() is what the
+  // switch has after Settle().
   std::optional<absl::Status> TakeBundleResult();
+  // Takes over what was committed, which with many flows takes as long as a small bundle itself.
+  void Settle();
 
   // Flow mods that were sent since the start.
   uint64_t flow_mods_sent() const { return flow_mods_sent_; }
   // Bundles that went out together with their commit.
   uint64_t sent_at_once() const { return sent_at_once_; }
+  // How long the switch had all of a bundle's flows until it said that they are committed, all bundles
+  // together.
+  absl::Duration at_switch() const { return at_switch_; }
 
  private:
   enum class Step { kNone, kMeters, kAdding, kCommitting };
@@ -134,9 +141,14 @@ class OpenFlowClient {
 
   Step step_ = Step::kNone;
   Bundle bundle_;
+  // The bundle is on the switch, and flows_ is to follow.
+  bool is_committed_ = false;
   std::optional<absl::Status> bundle_result_;
   uint64_t flow_mods_sent_ = 0;
   uint64_t sent_at_once_ = 0;
+  // When the last flow of the bundle was sent.
+  absl::Time all_sent_;
+  absl::Duration at_switch_;
 };
 
 }  // namespace xpu

@@ -72,7 +72,7 @@ enum xpu_ovs_flow_event xpu_ovs_next_flow(struct ofpbuf* message, bool dump, str
 
 // ---- ovs_openflow.c: messages and the connection ----
 
-enum xpu_ovs_bundle_step { XPU_OVS_BUNDLE_OPEN, XPU_OVS_BUNDLE_COMMIT, XPU_OVS_BUNDLE_DISCARD };
+enum xpu_ovs_bundle_step { XPU_OVS_BUNDLE_COMMIT, XPU_OVS_BUNDLE_DISCARD };
 struct ofpbuf* xpu_ovs_bundle_control(enum xpu_ovs_bundle_step, uint32_t bundle, uint32_t xid);
 // Wraps and frees `flow_mod`, and appends the message to `*batch`, which is made if it is null. A batch is
 // sent like one message.

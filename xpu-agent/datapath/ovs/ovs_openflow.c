@@ -32,9 +32,7 @@ static struct ofpbuf* finish(struct ofpbuf* message, uint32_t xid) {
 struct ofpbuf* xpu_ovs_bundle_control(enum xpu_ovs_bundle_step step, uint32_t bundle, uint32_t xid) {
   struct ofputil_bundle_ctrl_msg control = {
       .bundle_id = bundle,
-      .type = step == XPU_OVS_BUNDLE_OPEN     ? OFPBCT_OPEN_REQUEST
-              : step == XPU_OVS_BUNDLE_COMMIT ? OFPBCT_COMMIT_REQUEST
-                                              : OFPBCT_DISCARD_REQUEST,
+      .type = step == XPU_OVS_BUNDLE_COMMIT ? OFPBCT_COMMIT_REQUEST : OFPBCT_DISCARD_REQUEST,
       .flags = BUNDLE_FLAGS,
   };
   return finish(ofputil_encode_bundle_ctrl_request(VERSION_USED, &control), xid);

@@ -58,6 +58,13 @@ class OvsSwitch::Thread {
   }
   bool started() const { return started_; }
 
+  // Has the thread do that next.
+  void Post(std::function<void()> work) {
+    absl::MutexLock lock(&mutex_);
+    work_.push_back(std::move(work));
+    const uint64_t one = 1;
+    (void)!write(wake_.get(), &one, sizeof(one));
+  }
   void PostAndWait(std::function<void()> work) {
     absl::Notification done;
     Post([&] {
@@ -78,11 +85,15 @@ class OvsSwitch::Thread {
                           .abilities = abilities};
   }
 
-  // Runs the plan; `done` is notified when `result` is filled in.
+  // Runs the plan; `done` is notified when `result` is filled in, and nothing of the caller is used after
+  // that.
   void StartApply(const SwitchPlan& plan, ApplyResult* result, absl::Notification* done);
 
   OvsSwitch::Counters counters() const {
-    return {.flow_mods = flow_mods_, .wakeups = wakeups_, .bundles_at_once = bundles_at_once_};
+    return {.flow_mods = flow_mods_,
+            .wakeups = wakeups_,
+            .bundles_at_once = bundles_at_once_,
+            .at_switch = absl::Nanoseconds(at_switch_.load())};
   }
 
  private:
@@ -95,13 +106,6 @@ class OvsSwitch::Thread {
     std::set<std::string> names;
     bool in_ports = false;
   };
-
-  void Post(std::function<void()> work) {
-    absl::MutexLock lock(&mutex_);
-    work_.push_back(std::move(work));
-    const uint64_t one = 1;
-    (void)!write(wake_.get(), &one, sizeof(one));
-  }
 
   void Loop();
   void RunPosted();
@@ -120,6 +124,7 @@ class OvsSwitch::Thread {
   std::atomic<uint64_t> wakeups_ = 0;
   std::atomic<uint64_t> flow_mods_ = 0;
   std::atomic<uint64_t> bundles_at_once_ = 0;
+  std::atomic<int64_t> at_switch_ = 0;
 
   // On the thread only.
   bool stop_ = false;
@@ -147,6 +152,7 @@ void OvsSwitch::Thread::Loop() {
     openflow_->Run();
     RunPosted();
     AdvanceJob();
+    openflow_->Settle();
     NotifyChanges();
     db_->Wait();
     openflow_->Wait();
@@ -222,6 +228,7 @@ void OvsSwitch::Thread::AdvanceJob() {
       job_->result->flows = *status;
       flow_mods_ = openflow_->flow_mods_sent();
       bundles_at_once_ = openflow_->sent_at_once();
+      at_switch_ = absl::ToInt64Nanoseconds(openflow_->at_switch());
       StartPorts();
     } else if (late) {
       job_->result->flows = absl::DeadlineExceededError("the switch has not confirmed the flows in time");
@@ -288,7 +295,7 @@ ApplyResult OvsSwitch::Apply(const SwitchPlan& plan) {
     return result;
   }
   absl::Notification done;
-  thread_->PostAndWait([&] { thread_->StartApply(plan, &result, &done); });
+  thread_->Post([&] { thread_->StartApply(plan, &result, &done); });
   done.WaitForNotification();
   return result;
 }

@@ -50,6 +50,8 @@ class OvsSwitch : public Switch {
     uint64_t wakeups = 0;
     // Bundles whose commit did not wait for the switch to take their flows first.
     uint64_t bundles_at_once = 0;
+    // How long ovs-vswitchd had bundles, from when all of one was sent until it was confirmed.
+    absl::Duration at_switch;
   };
   Counters counters() const;
 
