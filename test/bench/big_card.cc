@@ -2,27 +2,18 @@
 
 #include <filesystem>
 #include <fstream>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/api/api.h"
 #include "common/api/kinds.h"
-#include "common/base/event_loop.h"
 #include "common/base/status_macros.h"
 #include "common/kube/kube_client.h"
 #include "common/kube/metadata.h"
 #include "common/opi/grpc_opi_client.h"
-#include "common/sys/net_namespaces_real.h"
-#include "common/sys/netlink_real.h"
-#include "xpu-agent/agent/agent.h"
-#include "xpu-agent/core/sqlite_model_store.h"
-#include "xpu-agent/core/sysfs_representors.h"
-#include "xpu-agent/datapath/ovs/ovs_switch.h"
 #include "xpu/api/v1alpha1/netdev.pb.h"
 #include "xpu/api/v1alpha1/network.pb.h"
 
@@ -116,6 +107,7 @@ BigCard::BigCard(TemporaryDirectory folder, int functions)
 
 BigCard::~BigCard() {
   agent_.Kill();
+  here_.reset();
   attached_.reset();
 }
 
@@ -194,15 +186,19 @@ absl::Status BigCard::AwaitAttached(int function) {
   return absl::DeadlineExceededError(NameOf(function) + " is not attached");
 }
 
-absl::StatusOr<absl::Duration> BigCard::ChangeOne(int function) {
+absl::StatusOr<BigCard::Change> BigCard::ChangeOne(int function) {
+  const auto at_switch = [this] {
+    return here_ == nullptr ? absl::ZeroDuration() : here_->the_switch().counters().at_switch;
+  };
   const int64_t claim = ++claims_[static_cast<size_t>(function)];
+  const absl::Duration before = at_switch();
   const absl::Time start = absl::Now();
   XPU_RETURN_IF_ERROR(store_
                           ->Patch(Netdevs(), {kNamespace, NameOf(function)}, PatchType::kMerge,
                                   {{"spec", SpecOf(function, claim)}})
                           .status());
   XPU_RETURN_IF_ERROR(AwaitAttached(function));
-  return absl::Now() - start;
+  return Change{.whole = absl::Now() - start, .at_switch = at_switch() - before};
 }
 
 absl::StatusOr<absl::Duration> BigCard::BindOne(int function) {
@@ -226,59 +222,33 @@ absl::StatusOr<absl::Duration> BigCard::TouchOne(int function) {
   return absl::Now() - start;
 }
 
+absl::StatusOr<std::unique_ptr<AgentHere>> BigCard::StartHere(const std::string& socket,
+                                                              const std::string& api_server) {
+  return AgentHere::Start(*ovs_, {.card = kCard,
+                                  .bridge = kBridge,
+                                  .folder = folder_.path(),
+                                  .address = absl::StrCat("unix:", folder_.path(), "/", socket),
+                                  .api_server = api_server});
+}
+
 absl::StatusOr<BigCard::Restart> BigCard::RestartAgent() {
   Restart restart;
-  absl::Status status;
-  ovs_->netns().Call([&] {
-    const std::string address = absl::StrCat("unix:", folder_.path(), "/restarted.sock");
-    const absl::Time start = absl::Now();
-    OvsSwitch the_switch({.ovsdb_remote = ovs_->remote(),
-                          .openflow_dir = ovs_->openflow_dir(),
-                          .bridge = kBridge,
-                          .datapath_type = "netdev",
-                          .owner = kCard});
-    auto store = SqliteModelStore::Open(folder_.path() + "/agent.db");
-    auto netns = NetNamespacesReal().Open(ovs_->netns().path());
-    if (!store.ok() || !netns.ok()) {
-      status = store.ok() ? netns.status() : store.status();
-      return;
-    }
-    auto netlink = NetlinkFactoryReal().Open(*netns);
-    if (!netlink.ok()) {
-      status = netlink.status();
-      return;
-    }
-    SysfsRepresentors representors({.sysfs = folder_.path() + "/sys"}, *std::move(netlink));
-    EventLoop loop;
-    absl::Notification serves;
-    std::thread probe([&] {
-      serves.WaitForNotification();
-      // Answered when the switch has confirmed the port.
-      auto client = GrpcOpiClient::Make(address);
-      absl::Status bound = client.status();
-      if (bound.ok()) bound = (*client)->BindPort(BindOf(0, claims_[0])).status();
-      restart.ready = absl::Now() - start;
-      if (const auto snapshot = the_switch.Snapshot(); snapshot.ok()) restart.flows = snapshot->flows.size();
-      loop.Stop();
-      if (!bound.ok()) status = bound;
-    });
-    XpuAgentOptions options;
-    options.card = kCard;
-    options.listen = {address};
-    options.sysfs = folder_.path() + "/sys";
-    const absl::Status ended = RunXpuAgent(options, {.loop = loop,
-                                                     .the_switch = the_switch,
-                                                     .store = **store,
-                                                     .representors = representors,
-                                                     .ready = [&serves] { serves.Notify(); }});
-    // It may have ended before it served.
-    if (!serves.HasBeenNotified()) serves.Notify();
-    probe.join();
-    if (!ended.ok()) status = ended;
-    restart.flow_mods = the_switch.counters().flow_mods;
-  });
-  XPU_RETURN_IF_ERROR(status);
+  const absl::Time start = absl::Now();
+  XPU_ASSIGN_OR_RETURN(const std::unique_ptr<AgentHere> agent, StartHere("restarted.sock", ""));
+  XPU_ASSIGN_OR_RETURN(const auto client,
+                       GrpcOpiClient::Make(absl::StrCat("unix:", folder_.path(), "/restarted.sock")));
+  // Answered when the switch has confirmed the port.
+  XPU_RETURN_IF_ERROR(client->BindPort(BindOf(0, claims_[0])).status());
+  restart.ready = absl::Now() - start;
+  XPU_ASSIGN_OR_RETURN(const SwitchSnapshot snapshot, agent->the_switch().Snapshot());
+  restart.flows = snapshot.flows.size();
+  restart.flow_mods = agent->the_switch().counters().flow_mods;
   return restart;
+}
+
+absl::Status BigCard::RunAgentHere() {
+  XPU_ASSIGN_OR_RETURN(here_, StartHere("here.sock", api_.endpoint()));
+  return absl::OkStatus();
 }
 
 }  // namespace xpu::testing

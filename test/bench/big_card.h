@@ -12,6 +12,7 @@
 #include "common/opi/opi_client.h"
 #include "common/sys/files.h"
 #include "control-plane/apiserver/test_api_server.h"
+#include "test/bench/agent_here.h"
 #include "test/lib/ovs/child_process.h"
 #include "test/lib/ovs/test_ovs.h"
 
@@ -29,7 +30,13 @@ class BigCard {
   ~BigCard();
 
   // Gives a function another MAC, as a new claim, and waits until its resource says that the switch has it.
-  absl::StatusOr<absl::Duration> ChangeOne(int function);
+  struct Change {
+    absl::Duration whole;
+    // What of it the switch took, from when it had all flows until it said that it has taken them; only with
+    // RunAgentHere().
+    absl::Duration at_switch;
+  };
+  absl::StatusOr<Change> ChangeOne(int function);
   // The same over OPI, as the host agent asks for it, until that is answered.
   absl::StatusOr<absl::Duration> BindOne(int function);
   // Until the API server has told of a change of a resource that is nobody's business.
@@ -45,8 +52,11 @@ class BigCard {
     uint64_t flow_mods = 0;
     size_t flows = 0;
   };
-  // Runs the agent, on what the one that was killed has left, in this process.
+  // Runs the agent, on what the one that was killed has left, in this process, and ends it.
   absl::StatusOr<Restart> RestartAgent();
+  // The same with resources, until the card goes: instead of the program, which cannot be asked what its
+  // switch does.
+  absl::Status RunAgentHere();
 
   TestOvs& ovs() { return *ovs_; }
 
@@ -54,6 +64,8 @@ class BigCard {
   BigCard(TemporaryDirectory folder, int functions);
   absl::Status MakeFunctions();
   absl::Status StartAgent(const std::string& bin_dir);
+  absl::StatusOr<std::unique_ptr<AgentHere>> StartHere(const std::string& socket,
+                                                       const std::string& api_server);
   absl::Status Attach();
   // Waits until the Netdev is attached under its claim number.
   absl::Status AwaitAttached(int function);
@@ -68,6 +80,7 @@ class BigCard {
   std::unique_ptr<OpiClient> opi_;
   std::unique_ptr<Attached> attached_;
   ChildProcess agent_;
+  std::unique_ptr<AgentHere> here_;
 };
 
 }  // namespace xpu::testing
