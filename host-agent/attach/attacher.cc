@@ -116,9 +116,11 @@ std::vector<InterfaceAddress> AsSingleAddresses(const std::vector<IpAddress>& ad
 
 }  // namespace
 
-Attacher::Attacher(Parts parts) : parts_(std::move(parts)), card_workers_(kMaxCardThreads) {}
+Attacher::Attacher(Parts parts)
+    : parts_(std::move(parts)), card_workers_(kMaxCardThreads, Workers::Urgency::kGivesWay) {}
 
-absl::StatusOr<ClaimRow> Attacher::Draft(const FunctionId& address, Link* home) {
+absl::StatusOr<ClaimRow> Attacher::Draft(const FunctionId& address, const std::optional<ClaimRow>& claimed,
+                                         Link* home) {
   const absl::StatusOr<HostFunction> function = parts_.inventory.Find(address);
   if (!function.ok()) return WithCniCode(function.status(), CniCode::kFunctionUnknown);
   ClaimRow row;
@@ -132,7 +134,8 @@ absl::StatusOr<ClaimRow> Attacher::Draft(const FunctionId& address, Link* home) 
     row.mac = kept.mac && kept.mac->IsUnicast() ? *kept.mac : RandomMac();
     return row;
   }
-  const absl::StatusOr<Link> link = parts_.host.FindAtHome(address);
+  const absl::StatusOr<Link> link =
+      claimed ? parts_.host.FindClaimed(*claimed) : parts_.host.FindAtHome(address);
   if (!link.ok()) {
     if (!absl::IsNotFound(link.status())) return link.status();
     return WithCniCode(absl::FailedPreconditionError(link.status().message()), CniCode::kFunctionBusy);
@@ -157,7 +160,7 @@ absl::StatusOr<ClaimRow> Attacher::Claim(const FunctionId& function, bool* begun
   if (row && row->state == ClaimState::kAttached) return Busy(*row);
   if (!row) {
     Link home;
-    XPU_ASSIGN_OR_RETURN(const ClaimRow draft, Draft(function, &home));
+    XPU_ASSIGN_OR_RETURN(const ClaimRow draft, Draft(function, std::nullopt, &home));
     XPU_RETURN_IF_ERROR(NeedSession(draft).status());
     XPU_ASSIGN_OR_RETURN(row, parts_.allocator.Begin(draft));
     if (begun != nullptr) *begun = true;
@@ -200,10 +203,10 @@ absl::StatusOr<ClaimRow> Attacher::AttachNow(const AttachRequest& request) {
   XPU_RETURN_IF_ERROR(CheckRequest(request, parts_.ipam, tagger));
   Job job{.request = request};
   XPU_ASSIGN_OR_RETURN(job.pod, parts_.host.OpenPod(request.attachment.netns));
-  XPU_ASSIGN_OR_RETURN(job.row, Draft(request.function, &job.home));
+  const std::optional<ClaimRow> claimed = parts_.allocator.Find(request.function);
+  XPU_ASSIGN_OR_RETURN(job.row, Draft(request.function, claimed, &job.home));
   XPU_RETURN_IF_ERROR(CheckPluginHasInterface(request, job.row));
   XPU_RETURN_IF_ERROR(NeedSession(job.row).status());
-  const std::optional<ClaimRow> claimed = parts_.allocator.Find(request.function);
   // The one under which its port was prepared, if by chance.
   if (job.row.vfio && claimed && claimed->vfio) job.row.mac = claimed->mac;
   if (request.mac) job.row.mac = *request.mac;

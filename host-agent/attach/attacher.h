@@ -100,8 +100,10 @@ class Attacher {
     Confirmation confirmation;
   };
 
-  // The row of a free function; its interface is at `home`.
-  absl::StatusOr<ClaimRow> Draft(const FunctionId& function, Link* home);
+  // The row of a function that is free, or just claimed, of which `claimed` says more; its interface is at
+  // `home`.
+  absl::StatusOr<ClaimRow> Draft(const FunctionId& function, const std::optional<ClaimRow>& claimed,
+                                 Link* home);
   absl::StatusOr<ClaimRow> AttachNow(const AttachRequest& request);
   // Both sides of ADD after the row is written.
   absl::Status Act(Job& job);
@@ -131,6 +133,7 @@ class Attacher {
   mutable absl::Mutex mu_;
   std::map<FunctionId, std::string> stuck_ ABSL_GUARDED_BY(mu_);
   // Do the card's half while the function's own thread does the host's; they wait for nothing but the card.
+  // They give way to that thread until it waits for the kernel: the move takes longer than the card.
   Workers card_workers_;
 };
 

@@ -302,6 +302,48 @@ TEST_P(AttacherTest, ClaimPreparesAnIsolatedPortAndAddUsesIt) {
   EXPECT_EQ(world_.Bindings().size(), 1u);
 }
 
+TEST_P(AttacherTest, AddOfAClaimedFunctionLooksIntoNoFiles) {
+  ASSERT_TRUE(agent_->attacher->Claim(world_.vf(0), nullptr).ok());
+  const int looks = world_.kernel.faults().Calls("Netdevs");
+  const std::string pod = world_.MakePod("web");
+  ASSERT_TRUE(agent_->Add(0, pod).ok());
+  EXPECT_EQ(world_.kernel.faults().Calls("Netdevs"), looks);
+  EXPECT_TRUE(world_.InPod(pod, "net1").has_value());
+}
+
+TEST_P(AttacherTest, AnInterfaceThatIsCalledOtherwiseSinceTheClaimIsFound) {
+  ASSERT_TRUE(agent_->attacher->Claim(world_.vf(0), nullptr).ok());
+  const Link home = *world_.AtHome(0);
+  const auto netlink = *world_.netlinks().Open(nullptr);
+  LinkChange rename;
+  rename.name = "elsewhere";
+  ASSERT_TRUE(netlink->ChangeLink(home.ifindex, rename).ok());
+  // And what has its name now is none of the card's.
+  const MacAddress other({2, 0, 0, 0, 0, 9}), peer({2, 0, 0, 0, 0, 10});
+  ASSERT_TRUE(netlink->CreateVeth(home.name, other, "other-end", peer, nullptr).ok());
+  const std::string pod = world_.MakePod("web");
+  const auto row = agent_->Add(0, pod);
+  ASSERT_TRUE(row.ok()) << row.status();
+  EXPECT_EQ(row->host_ifname, "elsewhere");
+  EXPECT_EQ(world_.InPod(pod, "net1")->mac, home.mac);
+  EXPECT_EQ(netlink->GetLink(home.name)->mac, other);
+  ASSERT_TRUE(agent_->Del(0, pod).ok());
+  EXPECT_EQ(world_.AtHome(0)->name, "elsewhere");
+}
+
+TEST_P(AttacherTest, AnInterfaceWithAnotherMacSinceTheClaimIsFound) {
+  ASSERT_TRUE(agent_->attacher->Claim(world_.vf(0), nullptr).ok());
+  const MacAddress changed({2, 0, 0, 0, 0, 9});
+  LinkChange change;
+  change.mac = changed;
+  ASSERT_TRUE((*world_.netlinks().Open(nullptr))->ChangeLink(world_.AtHome(0)->ifindex, change).ok());
+  const std::string pod = world_.MakePod("web");
+  const auto row = agent_->Add(0, pod);
+  ASSERT_TRUE(row.ok()) << row.status();
+  EXPECT_EQ(row->host_mac, changed);
+  EXPECT_EQ(world_.InPod(pod, "net1")->mac, changed);
+}
+
 TEST_P(AttacherTest, ClaimWithoutTheCardIsUnavailableAndUndoneLater) {
   world_.opi.SetConnected(false);
   EXPECT_EQ(agent_->attacher->Claim(world_.vf(0), nullptr).status().code(), absl::StatusCode::kUnavailable);

@@ -67,6 +67,21 @@ absl::StatusOr<Link> HostSide::FindAtHome(const FunctionId& address) {
                    "namespace has it"));
 }
 
+absl::StatusOr<Link> HostSide::FindClaimed(const ClaimRow& claimed) {
+  if (!claimed.host_ifname.empty()) {
+    XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(nullptr));
+    absl::StatusOr<Link> link = netlink->GetLink(claimed.host_ifname);
+    const auto is_its = [&claimed](const Link& named) {
+      if (named.mac != claimed.host_mac || named.parent_device.empty() != claimed.known_by_alias)
+        return false;
+      // A subfunction's names a device on the auxiliary bus, of which only the bus says whose it is.
+      return named.parent_device.empty() || FunctionOf(named) == claimed.function;
+    };
+    if (link.ok() && is_its(*link)) return link;
+  }
+  return FindAtHome(claimed.function);
+}
+
 absl::StatusOr<std::shared_ptr<NetNamespace>> HostSide::OpenPod(const std::string& path) {
   absl::StatusOr<std::shared_ptr<NetNamespace>> pod = namespaces_.Open(path);
   if (!pod.ok()) {

@@ -41,6 +41,10 @@ class HostSide {
 
   // The function's interface in the host's namespace. NotFound if it has none there.
   absl::StatusOr<Link> FindAtHome(const FunctionId& function);
+  // The same for one that is claimed and not attached, whose interface was found when the claim was begun:
+  // asks rtnetlink alone whether that is still there under its name and with its MAC, and looks into the
+  // bus's files only if it is not.
+  absl::StatusOr<Link> FindClaimed(const ClaimRow& claimed);
   // The namespace of a pod. Invalid environment, naming CNI_NETNS, if there is none at `path` or it is the
   // host's own.
   absl::StatusOr<std::shared_ptr<NetNamespace>> OpenPod(const std::string& path);

@@ -1,5 +1,7 @@
 #include "host-agent/attach/workers.h"
 
+#include <sched.h>
+
 #include <utility>
 
 namespace xpu {
@@ -29,6 +31,11 @@ void Workers::Run(std::function<void()> work) {
 }
 
 void Workers::ThreadMain() {
+  if (urgency_ == Urgency::kGivesWay) {
+    // Of no consequence if it is refused: then who gives the work may have to wait a little.
+    const sched_param none{};
+    sched_setscheduler(0, SCHED_BATCH, &none);
+  }
   while (true) {
     std::function<void()> work;
     {

@@ -16,7 +16,14 @@ namespace xpu {
 // thread. Work must not wait for other work of the same object.
 class Workers {
  public:
-  explicit Workers(int max_threads) : max_threads_(max_threads) {}
+  enum class Urgency {
+    kUsual,
+    // Who gives work to such threads keeps the processor until it waits for something: they are scheduled
+    // as SCHED_BATCH (sched(7)), and so are programs that they start.
+    kGivesWay,
+  };
+  explicit Workers(int max_threads, Urgency urgency = Urgency::kUsual)
+      : max_threads_(max_threads), urgency_(urgency) {}
   // Does what is queued and waits for it.
   ~Workers();
   Workers(const Workers&) = delete;
@@ -28,6 +35,7 @@ class Workers {
   void ThreadMain();
 
   const size_t max_threads_;
+  const Urgency urgency_;
   absl::Mutex mu_;
   std::deque<std::function<void()>> queue_ ABSL_GUARDED_BY(mu_);
   size_t idle_ ABSL_GUARDED_BY(mu_) = 0;

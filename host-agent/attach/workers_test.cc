@@ -1,5 +1,7 @@
 #include "host-agent/attach/workers.h"
 
+#include <sched.h>
+
 #include <atomic>
 #include <memory>
 #include <vector>
@@ -49,6 +51,20 @@ TEST(Workers, WorkMayGiveMoreWhileItGoes) {
     });
   }
   EXPECT_EQ(done, 3);
+}
+
+TEST(Workers, ThoseThatGiveWayAreScheduledSo) {
+  const auto policy_of = [](Workers::Urgency urgency) {
+    int policy = -1;
+    {
+      Workers workers(1, urgency);
+      workers.Run([&] { policy = sched_getscheduler(0); });
+    }
+    return policy;
+  };
+  EXPECT_EQ(policy_of(Workers::Urgency::kGivesWay), SCHED_BATCH);
+  // As whoever started this test is.
+  EXPECT_EQ(policy_of(Workers::Urgency::kUsual), sched_getscheduler(0));
 }
 
 TEST(KeyedExecutor, WorkOfAFunctionIsDoneInOrderAndOneByOne) {
