@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "common/api/api.h"
+#include "common/api/field_labels.h"
 #include "common/kube/metadata.h"
 #include "xpu/api/v1alpha1/netdev.pb.h"
 
@@ -20,10 +21,13 @@ nlohmann::json SpecOf(const Resource& resource) {
   return spec == resource.end() ? nlohmann::json::object() : *spec;
 }
 
-std::string LabelOf(const Resource& resource) {
-  return resource.value(nlohmann::json::json_pointer(absl::StrCat(
-                            "/metadata/labels/", absl::StrReplaceAll(kHostLabel, {{"/", "~1"}}))),
-                        "");
+constexpr const char* kLabels[] = {api::kHostLabel, api::kCardLabel, api::kNetworkLabel};
+
+// Null if it has none.
+nlohmann::json LabelOf(const Resource& resource, const char* label) {
+  const auto labels = resource["metadata"].find("labels");
+  if (labels == resource["metadata"].end() || !labels->is_object()) return nullptr;
+  return labels->value(label, nlohmann::json());
 }
 
 }  // namespace
@@ -64,8 +68,8 @@ std::optional<Resource> NetdevFor(const std::string& host, const ClaimRow& row) 
     spec.mutable_pod()->set_container_id(row.attachment->container_id);
   }
   Resource resource = MakeResource(api::KindOf<Netdev>(), name);
-  resource["metadata"]["labels"] = {{kHostLabel, host}};
   resource["spec"] = api::Encode(netdev)["spec"];
+  resource["metadata"]["labels"] = api::NetdevLabels(resource["spec"]);
   return resource;
 }
 
@@ -80,7 +84,22 @@ nlohmann::json SpecFor(const Resource& resource, const Resource& record) {
 }
 
 bool SaysTheSame(const Resource& resource, const Resource& record) {
-  return SpecOf(resource) == SpecFor(resource, record) && LabelOf(resource) == LabelOf(record);
+  for (const char* label : kLabels) {
+    if (LabelOf(resource, label) != LabelOf(record, label)) return false;
+  }
+  return SpecOf(resource) == SpecFor(resource, record);
+}
+
+void TakeLabels(const Resource& record, Resource* resource) {
+  Resource& labels = (*resource)["metadata"]["labels"];
+  for (const char* label : kLabels) {
+    const nlohmann::json value = LabelOf(record, label);
+    if (!value.is_null()) {
+      labels[label] = value;
+    } else if (labels.is_object()) {
+      labels.erase(label);
+    }
+  }
 }
 
 bool CanBecome(const Resource& resource, const Resource& record) {

@@ -9,10 +9,6 @@
 
 namespace xpu {
 
-// The label by which a host finds its own Netdevs, with its name as value. (A field selector would need a
-// kube-apiserver that offers the field.)
-inline constexpr char kHostLabel[] = "xpu.opiproject.org/host";
-
 // "<host>-0000-03-00-2", or "<host>-0000-03-00-0-sf88" for a subfunction.
 std::string NetdevName(const std::string& host, const FunctionId& function);
 
@@ -24,6 +20,10 @@ std::optional<Resource> NetdevFor(const std::string& host, const ClaimRow& row);
 // Whether the resource says of labels and spec what the record does. What others have added is left alone.
 // The operator's part, spec.bandwidth, is nobody's to take back while the claim lasts.
 bool SaysTheSame(const Resource& resource, const Resource& record);
+
+// Gives `resource` the record's labels (common/api/field_labels.h), and takes those of its own away that the
+// record has not. Others stay.
+void TakeLabels(const Resource& record, Resource* resource);
 
 // The spec that `resource` is to have: the record's, with what operators have put into it.
 nlohmann::json SpecFor(const Resource& resource, const Resource& record);

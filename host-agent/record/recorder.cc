@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/api/api.h"
+#include "common/api/field_labels.h"
 #include "common/base/status_macros.h"
 #include "common/kube/change_object.h"
 #include "common/kube/metadata.h"
@@ -38,7 +39,7 @@ Recorder::Recorder(Options options, EventLoop& loop, ResourceStore& store, Alloc
   Informer::Options copy;
   copy.kind = NetdevKind();
   copy.selection.field_selector = absl::StrCat("spec.host=", options_.host);
-  copy.selection.labels_of_fields = absl::StrCat(kHostLabel, "=", options_.host);
+  copy.selection.labels_of_fields = api::LabelSelector(api::kHostLabel, options_.host);
   copy.backoff = options_.backoff;
   const auto look_at = [this](const Resource& resource) { controller_->Enqueue({"", FunctionIn(resource)}); };
   Informer::Handler handler;
@@ -100,7 +101,7 @@ absl::Status Recorder::Write(const Resource& record) {
   const absl::StatusOr<Resource> changed =
       ChangeObject(store_, NetdevKind(), *there, ObjectPart::kAllButStatus, [&record](Resource* object) {
         if (SaysTheSame(*object, record)) return false;
-        (*object)["metadata"]["labels"][kHostLabel] = record["metadata"]["labels"][kHostLabel];
+        TakeLabels(record, object);
         (*object)["spec"] = SpecFor(*object, record);
         return true;
       });

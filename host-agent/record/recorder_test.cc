@@ -130,6 +130,30 @@ TEST_F(RecorderTest, AnAttachmentIsRecordedWithItsNetwork) {
   EXPECT_EQ(netdev->spec().pod().container_id(), "c-web");
 }
 
+TEST_F(RecorderTest, LabelsSayWhatTheFieldsSayAndThoseOfOthersStay) {
+  ClaimRow row = Draft(2);
+  row.claim = 7;
+  const Resource claimed = NetdevFor("node1", row).value();
+  row.attachment = ForPod("web");
+  const Resource attached = NetdevFor("node1", row).value();
+  EXPECT_EQ(attached["metadata"]["labels"], (Resource{{"xpu.opiproject.org/host", "node1"},
+                                                      {"xpu.opiproject.org/card", "card0"},
+                                                      {"xpu.opiproject.org/network", "blue"}}));
+
+  // As a host agent wrote it that knew one of them only.
+  Resource there = attached;
+  there["metadata"]["labels"] = {{"xpu.opiproject.org/host", "node1"}, {"team", "red"}};
+  EXPECT_FALSE(SaysTheSame(there, attached));
+  TakeLabels(attached, &there);
+  EXPECT_TRUE(SaysTheSame(there, attached));
+  EXPECT_EQ(there["metadata"]["labels"]["team"], "red");
+
+  TakeLabels(claimed, &there);
+  EXPECT_EQ(there["metadata"]["labels"], (Resource{{"xpu.opiproject.org/host", "node1"},
+                                                   {"xpu.opiproject.org/card", "card0"},
+                                                   {"team", "red"}}));
+}
+
 TEST_F(RecorderTest, WhatAnOperatorLimitsStaysAsLongAsTheClaim) {
   ClaimRow row = Draft(2);
   row.claim = 7;

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/api/api.h"
+#include "common/api/field_labels.h"
 #include "common/base/event_loop.h"
 #include "common/ctrl/controller.h"
 #include "common/kube/informer.h"
@@ -76,8 +77,7 @@ struct Controllers::State {
                     [this](const ResourceName& name) { return chains.Reconcile(name); }),
         network_informer(std::make_unique<Informer>(loop, store, InformerOptions<api::v1alpha1::Network>(""),
                                                     NetworkHandler())),
-        netdev_informer(std::make_unique<Informer>(
-            loop, store, InformerOptions<api::v1alpha1::Netdev>("spec.card=" + opts.card), NetdevHandler())),
+        netdev_informer(std::make_unique<Informer>(loop, store, NetdevInformerOptions(), NetdevHandler())),
         card_informer(has_tunnels()
                           ? std::make_unique<Informer>(loop, store, InformerOptions<api::v1alpha1::Card>(""),
                                                        CardHandler())
@@ -129,6 +129,12 @@ struct Controllers::State {
     informer.kind = api::KindOf<T>().resource;
     informer.selection.field_selector = field_selector;
     informer.backoff = options.backoff;
+    return informer;
+  }
+
+  Informer::Options NetdevInformerOptions() const {
+    Informer::Options informer = InformerOptions<api::v1alpha1::Netdev>("spec.card=" + options.card);
+    informer.selection.labels_of_fields = api::LabelSelector(api::kCardLabel, options.card);
     return informer;
   }
 

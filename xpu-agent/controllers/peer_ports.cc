@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/api/api.h"
+#include "common/api/field_labels.h"
 #include "common/base/mac_address.h"
 #include "common/kube/metadata.h"
 #include "common/opi/opi_client.h"
@@ -100,6 +101,7 @@ void PeerPorts::Follow(const ResourceName& name) {
   options.kind = api::KindOf<Netdev>().resource;
   options.ns = name.ns;
   options.selection.field_selector = absl::StrCat("spec.network=", name.name);
+  options.selection.labels_of_fields = api::LabelSelector(api::kNetworkLabel, name.name);
   options.backoff = deps_.backoff;
   Informer::Handler handler;
   handler.added = [this, name](const ResourceName& netdev, const Resource& object) {
