@@ -30,7 +30,8 @@ struct EventLoop::State {
       {
         absl::MutexLock lock(&mu);
         if (posted.empty()) {
-          if (stopping) event_base_loopbreak(base);
+          // Each Stop() ends one Run().
+          if (std::exchange(stopping, false)) event_base_loopbreak(base);
           return;
         }
         work = std::move(posted.front());

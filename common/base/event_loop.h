@@ -37,7 +37,8 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  // Runs until Stop(). Work that was posted before Stop() is still done.
+  // Runs until Stop(), also one that came before it. Work that was posted before Stop() is still done. May be
+  // called again.
   void Run();
   void Stop();
   // True on the thread that runs the loop.

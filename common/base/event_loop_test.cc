@@ -89,6 +89,19 @@ TEST(EventLoopTest, TimersFireInTheOrderOfTheirDelaysAndCanBeCancelled) {
   EXPECT_EQ(order, (std::vector<int>{1, 2}));
 }
 
+TEST(EventLoopTest, RunsAgainUntilItIsStoppedAgain) {
+  EventLoop loop;
+  loop.Stop();
+  loop.Run();
+  bool rang = false;
+  auto bell = loop.After(absl::Milliseconds(1), [&] {
+    rang = true;
+    loop.Stop();
+  });
+  loop.Run();
+  EXPECT_TRUE(rang);
+}
+
 TEST(EventLoopTest, HearsSignals) {
   EventLoop loop;
   auto handle = loop.OnSignal(SIGUSR1, [&] { loop.Stop(); });

@@ -66,6 +66,11 @@ class LeaderElectionTest : public ::testing::Test {
   void Wake() {
     loop_.Post([this] { loop_.Stop(); });
   }
+  // Has RunUntil look again at each change of the Lease, as long as what is returned is there.
+  std::unique_ptr<ResourceStore::Watcher> WakeAtChanges() {
+    const std::string now = store_.List(kLeases, kLease.ns).value().resource_version;
+    return store_.Watch(kLeases, kLease.ns, now, {}, {[this](const WatchEvent&) { Wake(); }, {}}).value();
+  }
   std::string Leader() const {
     for (const auto& [identity, process] : processes_) {
       if (process.election->leading()) return identity;
@@ -137,6 +142,7 @@ TEST_F(LeaderElectionTest, ALeaseThatSomebodyDeletesOrTakesIsNoLongerHeld) {
   // Nobody renews it.
   RunUntil([&] { return Leader() == "a"; });
   deleted_ = true;
+  const auto watcher = WakeAtChanges();
   ASSERT_TRUE(store_.Delete(kLeases, kLease).ok());
   Start("b");
   RunUntil([&] { return store_.Get(kLeases, kLease).ok() && Holder() == Leader(); });
@@ -147,10 +153,7 @@ TEST_F(LeaderElectionTest, TheLeaderOfADeletedLeaseGoesOn) {
   RunUntil([&] { return Leader() == "a"; });
   Start("b");
   RunUntilTheyWatch(2);
-  const auto watcher =
-      store_.Watch(kLeases, kLease.ns, store_.List(kLeases, kLease.ns).value().resource_version, {},
-                   {[this](const WatchEvent&) { Wake(); }, {}});
-  ASSERT_TRUE(watcher.ok());
+  const auto watcher = WakeAtChanges();
   for (int i = 0; i < 20; ++i) {
     const std::string uid = UidOf(store_.Get(kLeases, kLease).value());
     ASSERT_TRUE(store_.Delete(kLeases, kLease).ok());
