@@ -273,10 +273,10 @@ absl::Status CheckVlan(const AgentState& state, const BindSpec& spec) {
   }
   for (const auto& [id, bridge] : state.model.bridges) {
     if (bridge.vlan_id != *spec.vlan || bridge.vni.has_value()) continue;
-    return absl::FailedPreconditionError(
-        absl::StrCat("vlan: VLAN ", *spec.vlan, " is that of ", LogicalBridgeName(id),
-                     " on this card, so ", BridgePortName(spec.port),
-                     " cannot be in the card's own network of it; bind it to that bridge, or use another VLAN"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "vlan: VLAN ", *spec.vlan, " is that of ", LogicalBridgeName(id), " on this card, so ",
+        BridgePortName(spec.port),
+        " cannot be in the card's own network of it; bind it to that bridge, or use another VLAN"));
   }
   XPU_RETURN_IF_ERROR(CheckMacInVlan(state, spec.port, *spec.vlan, spec.mac, "mac_address"));
   const SharedMap<BridgePort> others = AllBut(state, spec.port);
@@ -364,7 +364,8 @@ absl::Status Place(AgentState& state, const BindSpec& spec, const RepresentorLoo
 
 absl::Status BindPort(AgentState& state, const BindSpec& spec, const RepresentorLookup& lookup) {
   if (spec.bandwidth.has_value()) XPU_RETURN_IF_ERROR(CheckBandwidth(*spec.bandwidth));
-  if (spec.pod_bandwidth.has_value()) XPU_RETURN_IF_ERROR(CheckBandwidth(*spec.pod_bandwidth, "pod_bandwidth"));
+  if (spec.pod_bandwidth.has_value())
+    XPU_RETURN_IF_ERROR(CheckBandwidth(*spec.pod_bandwidth, "pod_bandwidth"));
   // Of operators and of the pod; what is not said stays.
   Bandwidth limits, of_pod;
   if (auto it = state.model.ports.find(spec.port);

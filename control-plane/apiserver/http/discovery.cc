@@ -52,12 +52,11 @@ std::optional<json> Resources(const KindTable& kinds, const std::string& group, 
   for (const KindPtr& each : kinds.all()) {
     const KindInfo& kind = *each;
     if (kind.resource.group != group || kind.resource.version != version) continue;
-    json resource = {
-        {"name", kind.resource.plural},
-        {"singularName", kind.singular},
-        {"namespaced", kind.namespaced},
-        {"kind", kind.resource.kind},
-        {"verbs", VerbsOf(kind)}};
+    json resource = {{"name", kind.resource.plural},
+                     {"singularName", kind.singular},
+                     {"namespaced", kind.namespaced},
+                     {"kind", kind.resource.kind},
+                     {"verbs", VerbsOf(kind)}};
     if (!kind.short_names.empty()) resource["shortNames"] = kind.short_names;
     if (!kind.categories.empty()) resource["categories"] = kind.categories;
     list.push_back(resource);
