@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/opi/bandwidth.h"
 #include "common/opi/opi_client.h"
 #include "common/opi/opi_names.h"
 #include "spdlog/spdlog.h"
@@ -62,21 +63,9 @@ CardPorts ToCardPorts(const agent::v1::PortStates& states) {
   return ports;
 }
 
-agent::v1::Bandwidth ToOpi(const Bandwidth& bandwidth) {
-  agent::v1::Bandwidth message;
-  message.set_ingress_rate(bandwidth.ingress.rate);
-  message.set_ingress_burst(bandwidth.ingress.burst);
-  message.set_egress_rate(bandwidth.egress.rate);
-  message.set_egress_burst(bandwidth.egress.burst);
-  return message;
-}
-
 // Whether the card limits the pod as it asked to be.
 bool IsLimitedAs(const Attachment& attachment, const agent::v1::PortBinding& binding) {
-  const agent::v1::Bandwidth& is = binding.pod_bandwidth();
-  const Bandwidth kept{.ingress = {is.ingress_rate(), is.ingress_burst()},
-                       .egress = {is.egress_rate(), is.egress_burst()}};
-  return kept == attachment.bandwidth;
+  return FromOpi(binding.pod_bandwidth()) == attachment.bandwidth;
 }
 
 // Whether the card holds what the row says.

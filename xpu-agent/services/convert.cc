@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/opi/bandwidth.h"
 #include "common/opi/opi_names.h"
 #include "xpu-agent/services/opi_fields.h"
 
@@ -43,28 +44,14 @@ absl::StatusOr<SubnetSpec> ParseSubnets(const agent::v1::Subnets& subnets) {
   return parsed;
 }
 
-Bandwidth ParseBandwidth(const agent::v1::Bandwidth& bandwidth) {
-  return {.ingress = {bandwidth.ingress_rate(), bandwidth.ingress_burst()},
-          .egress = {bandwidth.egress_rate(), bandwidth.egress_burst()}};
-}
-
-agent::v1::Bandwidth ShowBandwidth(const Bandwidth& bandwidth) {
-  agent::v1::Bandwidth shown;
-  shown.set_ingress_rate(bandwidth.ingress.rate);
-  shown.set_ingress_burst(bandwidth.ingress.burst);
-  shown.set_egress_rate(bandwidth.egress.rate);
-  shown.set_egress_burst(bandwidth.egress.burst);
-  return shown;
-}
-
 absl::StatusOr<BindSpec> ParseBind(const agent::v1::BindPortRequest& request) {
   BindSpec parsed;
   absl::StatusOr<std::string> port = BridgePortId(request.bridge_port());
   XPU_RETURN_IF_ERROR(Annotate(port.status(), "bridge_port"));
   parsed.port = *port;
   parsed.claim = request.claim();
-  if (request.has_bandwidth()) parsed.bandwidth = ParseBandwidth(request.bandwidth());
-  if (request.has_pod_bandwidth()) parsed.pod_bandwidth = ParseBandwidth(request.pod_bandwidth());
+  if (request.has_bandwidth()) parsed.bandwidth = FromOpi(request.bandwidth());
+  if (request.has_pod_bandwidth()) parsed.pod_bandwidth = FromOpi(request.pod_bandwidth());
   XPU_ASSIGN_OR_RETURN(parsed.mac, ParseMacField(request.mac_address(), "mac_address"));
   if (request.has_vlan()) {
     if (!request.logical_bridge().empty()) {
@@ -135,8 +122,8 @@ agent::v1::PortBinding ShowBinding(const BridgePort& port, const ModelView& view
   shown.set_mac_address(port.mac.ToBytes());
   for (const InterfaceAddress& address : port.addresses) shown.add_addresses(address.ToString());
   shown.set_claim(port.claim);
-  if (port.bandwidth.has_limits()) *shown.mutable_bandwidth() = ShowBandwidth(port.bandwidth);
-  if (port.pod_bandwidth.has_limits()) *shown.mutable_pod_bandwidth() = ShowBandwidth(port.pod_bandwidth);
+  if (port.bandwidth.has_limits()) *shown.mutable_bandwidth() = ToOpi(port.bandwidth);
+  if (port.pod_bandwidth.has_limits()) *shown.mutable_pod_bandwidth() = ToOpi(port.pod_bandwidth);
   if (port.vlan.has_value()) {
     shown.set_vlan(*port.vlan);
     shown.set_mtu(kDefaultMtu);

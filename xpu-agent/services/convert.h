@@ -17,10 +17,8 @@ namespace xpu {
 
 absl::StatusOr<SubnetSpec> ParseSubnets(const agent::v1::Subnets& subnets);
 absl::StatusOr<BindSpec> ParseBind(const agent::v1::BindPortRequest& request);
-Bandwidth ParseBandwidth(const agent::v1::Bandwidth& bandwidth);
 absl::StatusOr<RemotePortsUpdate> ParseRemotePorts(const agent::v1::UpdateRemotePortsRequest& request);
 
-agent::v1::Bandwidth ShowBandwidth(const Bandwidth& bandwidth);
 agent::v1::Subnets ShowSubnets(const LogicalBridge& bridge);
 // `port` is bound.
 agent::v1::PortBinding ShowBinding(const BridgePort& port, const ModelView& view);

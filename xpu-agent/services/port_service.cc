@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/opi/bandwidth.h"
 #include "common/opi/opi_names.h"
 #include "common/rpc/rpc.h"
 #include "xpu-agent/access/access_policy.h"
@@ -102,16 +103,17 @@ class PortServiceImpl final : public agent::v1::PortService::CallbackService {
                                    agent::v1::Bandwidth* answer) override {
     absl::StatusOr<std::string> id = BridgePortId(request->bridge_port());
     if (!id.ok()) return Refuse(context, Annotate(id.status(), "bridge_port"));
-    const Bandwidth bandwidth = ParseBandwidth(request->bandwidth());
+    const Bandwidth bandwidth = FromOpi(request->bandwidth());
     ServerUnaryReactor* reactor = context->DefaultReactor();
-    owner_.Submit({.change = [id = *id, bandwidth](
-                                 AgentState& draft,
-                                 const RepresentorLookup&) { return xpu::SetBandwidth(draft, id, bandwidth); },
+    owner_.Submit({.change =
+                       [id = *id, bandwidth](AgentState& draft, const RepresentorLookup&) {
+                         return xpu::SetBandwidth(draft, id, bandwidth);
+                       },
                    .objects = {BridgePortName(*id)},
                    .patience = PatienceOf(*context),
                    .done =
                        [reactor, bandwidth, answer](const absl::Status& status, const ModelView&) {
-                         *answer = ShowBandwidth(bandwidth);
+                         *answer = ToOpi(bandwidth);
                          reactor->Finish(ToGrpc(status));
                        }});
     return reactor;
