@@ -44,8 +44,8 @@ class PortIndex {
   void Add(const BridgePort& port);
   void Remove(const BridgePort& port);
 
-  const AddressOwners no_owners_;
-  const std::set<std::string> no_ports_;
+  const AddressOwners no_owners_ = {};
+  const std::set<std::string> no_ports_ = {};
   SharedMap<BridgePort> ports_;
   absl::flat_hash_map<MacAddress, std::set<std::string>> with_mac_;
   absl::flat_hash_map<std::string, Network> in_bridge_;
