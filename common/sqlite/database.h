@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "common/base/unique_fd.h"
 
 struct sqlite3;
@@ -108,6 +109,9 @@ class Database {
   absl::Status CheckIntegrity();
   // Rows that the last INSERT, UPDATE or DELETE changed.
   int64_t Changes() const;
+  // For an owner with several threads, which holds it during each transaction and each statement outside of
+  // one. A DatabaseCopy takes it for each step.
+  absl::Mutex& mutex() { return mutex_; }
 
  private:
   friend class DatabaseCopy;
@@ -117,6 +121,7 @@ class Database {
 
   sqlite3* db_;
   std::string path_;
+  absl::Mutex mutex_;
   // Of the write-ahead log, with `can_sync`.
   UniqueFd log_;
   std::optional<Statement> begin_, commit_, begin_part_, keep_part_, drop_part_;

@@ -27,7 +27,7 @@ absl::Status Sync(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<DatabaseCopy>> DatabaseCopy::Start(Database& from, const std::string& path) {
-  std::unique_ptr<DatabaseCopy> copy(new DatabaseCopy(path));
+  std::unique_ptr<DatabaseCopy> copy(new DatabaseCopy(from, path));
   unlink(copy->unfinished_.c_str());
   // It may hold secrets: nobody else may open it, from the beginning.
   const UniqueFd made(open(copy->unfinished_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
@@ -44,6 +44,7 @@ absl::StatusOr<std::unique_ptr<DatabaseCopy>> DatabaseCopy::Start(Database& from
   if (code != SQLITE_OK) return SqliteError(raw, code, absl::StrCat("cannot open ", copy->unfinished_));
   // Publish() brings it to the disk, and what is not published is thrown away.
   XPU_RETURN_IF_ERROR(copy->target_->Execute("PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF"));
+  absl::MutexLock lock(&from.mutex());
   copy->backup_ = sqlite3_backup_init(raw, "main", from.db_, "main");
   if (copy->backup_ == nullptr) return SqliteError(raw, sqlite3_errcode(raw), "cannot copy the database");
   return copy;
@@ -55,13 +56,19 @@ DatabaseCopy::~DatabaseCopy() {
 }
 
 void DatabaseCopy::Close() {
-  if (backup_ != nullptr) sqlite3_backup_finish(std::exchange(backup_, nullptr));
+  if (backup_ != nullptr) {
+    absl::MutexLock lock(&from_.mutex());
+    sqlite3_backup_finish(std::exchange(backup_, nullptr));
+  }
   target_.reset();
 }
 
 absl::StatusOr<bool> DatabaseCopy::Step(int pages) {
   if (backup_ == nullptr) return absl::FailedPreconditionError("the copy has ended");
-  const int code = sqlite3_backup_step(backup_, pages);
+  const int code = [&] {
+    absl::MutexLock lock(&from_.mutex());
+    return sqlite3_backup_step(backup_, pages);
+  }();
   if (code == SQLITE_OK) return false;
   absl::Status failed;
   if (code != SQLITE_DONE) failed = SqliteError(target_->db_, code, "cannot copy the database");

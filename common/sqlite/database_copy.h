@@ -17,13 +17,15 @@ namespace xpu {
 // published, it leaves nothing.
 class DatabaseCopy {
  public:
-  // Into a new file at `path`, beside which it is made. `from` must outlive the steps.
+  // Into a new file at `path`, beside which it is made. `from` must outlive the steps, and the copy if it is
+  // not whole.
   static absl::StatusOr<std::unique_ptr<DatabaseCopy>> Start(Database& from, const std::string& path);
   ~DatabaseCopy();
   DatabaseCopy(const DatabaseCopy&) = delete;
   DatabaseCopy& operator=(const DatabaseCopy&) = delete;
 
-  // Copies so many pages, all for -1; not in a transaction of the database. True when the copy is whole; then
+  // Copies so many pages, all for -1; waits for the database's mutex, and is not for within a transaction of
+  // it. True when the copy is whole; then
   // there are no more steps. After an error there are none, either.
   absl::StatusOr<bool> Step(int pages);
   // After the last step: brings the copy to the disk and gives it its name, with mode 0600. Takes as long as
@@ -31,10 +33,12 @@ class DatabaseCopy {
   absl::Status Publish();
 
  private:
-  explicit DatabaseCopy(std::string path) : path_(std::move(path)), unfinished_(path_ + ".part") {}
+  DatabaseCopy(Database& from, std::string path)
+      : from_(from), path_(std::move(path)), unfinished_(path_ + ".part") {}
   // What belongs to the copy is let go of.
   void Close();
 
+  Database& from_;
   const std::string path_;
   const std::string unfinished_;
   std::unique_ptr<Database> target_;

@@ -1,5 +1,6 @@
 #include "control-plane/apiserver/api_server.h"
 
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -37,8 +38,8 @@ class ApiServerImpl : public ApiServer {
         watches_(loop, *store_, limits, clock),
         actions_(loop, *store_),
         disk_(
-            loop, [store = store_.get()] { return store->Sync(); },
-            [this](const absl::Status& synced) { Synced(synced); }),
+            loop, [store = store_.get()] { return store->Save(); },
+            [this](const absl::Status& saved) { Saved(saved); }),
         api_({*store_, watches_, authenticator_, authorizer_, actions_, clock, [this] { return Metrics(); }},
              limits),
         http_(loop,
@@ -50,7 +51,7 @@ class ApiServerImpl : public ApiServer {
     // is waited for.
     store_->Group([this] {
       loop_.Post([this, alive = std::weak_ptr<bool>(alive_)] {
-        if (!alive.expired() && !disk_.is_running()) Write();
+        if (!alive.expired() && !disk_.is_running()) Save();
       });
     });
   }
@@ -134,38 +135,41 @@ class ApiServerImpl : public ApiServer {
     ++replies_[reply.code];
     if (store_->has_failed()) loop_.Stop();
     if (!store_->is_unsettled() || reply.stream || reply.later) return reply;
-    // Also what was only read: it may be of this group, or of the one that the disk is waited for.
+    // Also what was only read: it may be of this group, or of the one that is being saved.
     HttpReply later;
     auto read = request.method == "GET" ? std::make_shared<const HttpRequest>(std::move(request)) : nullptr;
     later.later = [this, kept = std::make_shared<const HttpReply>(std::move(reply)),
                    read = std::move(read)](std::unique_ptr<HttpPending> pending) {
-      (store_->has_group() ? waiting_ : written_).push_back({std::move(pending), kept, read});
+      (store_->has_group() ? waiting_ : saving_).push_back({std::move(pending), kept, read});
     };
     return later;
   }
 
-  // Commits the group, and has the disk waited for. Not while it is.
-  void Write() {
+  // Has the group saved. Not while another one is.
+  void Save() {
     if (!store_->has_group()) return;
-    const absl::StatusOr<int64_t> written = store_->Write();
-    ++(written.ok() ? commits_ : failed_commits_);
-    std::vector<Waiting> waiting = std::exchange(waiting_, {});
-    if (!written.ok()) return Answer(std::move(waiting), written.status());
-    written_ = std::move(waiting);
-    written_version_ = *written;
+    store_->Seal();
+    saving_ = std::exchange(waiting_, {});
     if (waits_for_disk_) return disk_.Begin();
-    Synced(absl::OkStatus());
+    Saved(store_->Save());
   }
 
-  // What was written is on the disk. Then what has come meanwhile is next.
-  void Synced(const absl::Status& synced) {
-    if (synced.ok()) store_->Settle(written_version_);
-    Answer(std::exchange(written_, {}), synced);
-    if (synced.ok()) return Write();
+  // Then what has come meanwhile is next; where the group has not happened, neither has that.
+  void Saved(const absl::Status& saved) {
+    ++(saved.ok() ? commits_ : failed_commits_);
+    store_->Settle(saved);
+    std::vector<Waiting> told = std::exchange(saving_, {});
+    if (saved.ok()) {
+      Answer(std::move(told), saved);
+      return Save();
+    }
+    std::move(waiting_.begin(), waiting_.end(), std::back_inserter(told));
+    waiting_.clear();
+    Answer(std::move(told), saved);
+    if (!store_->has_failed()) return;
     // What a disk has that has failed once only a new start finds out.
-    spdlog::critical("the server ends: {}", std::string(synced.message()));
-    failed_ = synced;
-    Answer(std::exchange(waiting_, {}), synced);
+    spdlog::critical("the server ends: {}", std::string(saved.message()));
+    failed_ = saved;
     loop_.Stop();
   }
 
@@ -180,7 +184,7 @@ class ApiServerImpl : public ApiServer {
 
   // Waits here until nobody has to be told of anything any more.
   void Flush() {
-    if (!disk_.is_running()) Write();
+    if (!disk_.is_running()) Save();
     // The end of one may be the beginning of the next.
     while (disk_.is_running()) disk_.Finish();
   }
@@ -197,10 +201,9 @@ class ApiServerImpl : public ApiServer {
   EventLoop& loop_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>();
   std::unique_ptr<ObjectStore> store_;
-  // For the group that is open, and for the one that is written and on its way to the disk.
+  // For the group that is open, and for the one that is being saved.
   std::vector<Waiting> waiting_;
-  std::vector<Waiting> written_;
-  int64_t written_version_ = 0;
+  std::vector<Waiting> saving_;
   const bool waits_for_disk_;
   absl::Status failed_;
   std::map<int, uint64_t> replies_;

@@ -29,7 +29,7 @@ struct ApiServerOptions {
 };
 
 // The embedded resource store behind its REST API. Everything runs on the loop's thread, but for one that
-// waits for the disk.
+// writes the file and waits for the disk.
 class ApiServer {
  public:
   // Opens the store and listens; serves as soon as the loop runs. Loop and clock must outlive the server, and

@@ -49,6 +49,10 @@ int main(int argc, char** argv) {
   app.add_option("--history", options.store.history, "changes that a watch may be behind")
       ->check(CLI::Range(100, 10'000'000))
       ->capture_default_str();
+  app.add_option("--object-bytes", options.store.most_bytes,
+                 "that all objects together may have as JSON; they are held in memory")
+      ->check(CLI::Range(size_t{1} << 20, size_t{1} << 40))
+      ->capture_default_str();
   app.add_option("--tls-certificate", options.tls.certificate,
                  "the server's certificate with its chain (PEM)");
   app.add_option("--tls-key", options.tls.key, "its key (PEM)");

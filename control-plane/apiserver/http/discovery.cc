@@ -85,7 +85,7 @@ std::optional<json> Discover(const KindTable& kinds, const std::vector<std::stri
     return WithType("APIVersions", {{"versions", {"v1"}}, {"serverAddressByClientCIDRs", json::array()}});
   }
   if (path.size() == 2 && path[0] == "api") return Resources(kinds, "", path[1]);
-  if (path.empty() || path[0] != "apis") return std::nullopt;
+  if (path.empty() || path.size() > 3 || path[0] != "apis") return std::nullopt;
   std::map<std::string, std::set<std::string>> groups = Groups(kinds);
   if (path.size() == 1) {
     json list = json::array();
@@ -95,8 +95,7 @@ std::optional<json> Discover(const KindTable& kinds, const std::vector<std::stri
   auto group = groups.find(path[1]);
   if (group == groups.end()) return std::nullopt;
   if (path.size() == 2) return WithType("APIGroup", Group(group->first, group->second));
-  if (path.size() == 3) return Resources(kinds, path[1], path[2]);
-  return std::nullopt;
+  return Resources(kinds, path[1], path[2]);
 }
 
 }  // namespace xpu::apiserver

@@ -61,23 +61,19 @@ absl::StatusOr<HttpReply> StoreActions::Do(const std::string& resource, const Ht
 }
 
 void StoreActions::Step() {
-  // In a group there is no step; its end has been asked for.
-  if (!store_.has_group()) {
-    const absl::StatusOr<bool> whole = copy_->Step(kSlicePages);
-    if (!whole.ok()) return Answer(whole.status());
-    if (*whole) {
-      body_["status"] = {{"resourceVersion", absl::StrCat(store_.version())}};
-      publisher_ =
-          std::thread([this, alive = std::weak_ptr<bool>(alive_), &loop = loop_, copy = copy_.get()] {
-            const absl::Status published = copy->Publish();
-            loop.Post([this, alive, published] {
-              if (alive.expired()) return;
-              publisher_.join();
-              Answer(published);
-            });
-          });
-      return;
-    }
+  const absl::StatusOr<bool> whole = copy_->Step(kSlicePages);
+  if (!whole.ok()) return Answer(whole.status());
+  if (*whole) {
+    body_["status"] = {{"resourceVersion", absl::StrCat(store_.version())}};
+    publisher_ = std::thread([this, alive = std::weak_ptr<bool>(alive_), &loop = loop_, copy = copy_.get()] {
+      const absl::Status published = copy->Publish();
+      loop.Post([this, alive, published] {
+        if (alive.expired()) return;
+        publisher_.join();
+        Answer(published);
+      });
+    });
+    return;
   }
   next_ = loop_.After(absl::ZeroDuration(), [this] { Step(); });
 }

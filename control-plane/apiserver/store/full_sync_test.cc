@@ -106,8 +106,7 @@ TEST_F(FullSyncTest, NobodyIsToldBeforeTheDiskHasItAndCallsGoOnMeanwhile) {
   store_->Group([] {});
   const int64_t before = store_->version();
   ASSERT_TRUE(Write("first").ok());
-  const absl::StatusOr<int64_t> written = store_->Write();
-  ASSERT_TRUE(written.ok()) << written.status();
+  const int64_t sealed = store_->Seal();
   EXPECT_FALSE(store_->has_group());
 
   ASSERT_TRUE(Write("second").ok());
@@ -115,19 +114,21 @@ TEST_F(FullSyncTest, NobodyIsToldBeforeTheDiskHasItAndCallsGoOnMeanwhile) {
   EXPECT_EQ(Count(), 2u) << "the next calls see what was written";
   EXPECT_THAT(told, IsEmpty());
   EXPECT_EQ(store_->version(), before);
-  EXPECT_EQ(Code(store_->ChangesSince(Kind("v1", "ConfigMap"), "", *written, 1).status()), 410);
+  EXPECT_EQ(Code(store_->ChangesSince(Kind("v1", "ConfigMap"), "", sealed, 1).status()), 410);
 
   const int syncs = g_syncs;
-  std::thread([&] { EXPECT_TRUE(store_->Sync().ok()); }).join();
+  absl::Status saved = absl::UnknownError("");
+  std::thread([&] { saved = store_->Save(); }).join();
   EXPECT_EQ(g_syncs - syncs, 1);
-  store_->Settle(*written);
+  EXPECT_THAT(told, IsEmpty());
+  store_->Settle(saved);
   EXPECT_THAT(told, ElementsAre("first"));
-  EXPECT_EQ(store_->version(), *written);
+  EXPECT_EQ(store_->version(), sealed);
   EXPECT_TRUE(store_->is_unsettled());
 
   ASSERT_TRUE(store_->Flush().ok());
   EXPECT_THAT(told, ElementsAre("first", "second"));
-  EXPECT_EQ(store_->version(), *written + 1);
+  EXPECT_EQ(store_->version(), sealed + 1);
   EXPECT_FALSE(store_->is_unsettled());
 }
 
@@ -182,6 +183,18 @@ TEST_F(FullSyncTest, AFullDiskRefusesWritesLosesNothingAndIsReadFrom) {
   store_->Flush().IgnoreError();
   EXPECT_EQ(store_->version(), version);
   EXPECT_FALSE(store_->is_unsettled());
+  EXPECT_EQ(Count(), written);
+
+  // Nor has what came while it was being written.
+  ASSERT_TRUE(Write("g-2", 200'000).ok());
+  store_->Seal();
+  ASSERT_TRUE(Write("g-3").ok());
+  EXPECT_EQ(Count(), written + 2);
+  const absl::Status saved = store_->Save();
+  EXPECT_EQ(Code(saved), 507) << saved;
+  store_->Settle(saved);
+  EXPECT_FALSE(store_->is_unsettled());
+  EXPECT_EQ(store_->version(), version);
   store_->Group(nullptr);
   EXPECT_EQ(Count(), written);
 

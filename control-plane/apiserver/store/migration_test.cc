@@ -63,6 +63,7 @@ constexpr char kThird[] = R"(
   CREATE UNIQUE INDEX objects_by_name ON objects (collection, ns, name);
   CREATE INDEX objects_by_namespace ON objects (ns, collection, name);
 )";
+constexpr char kFourth[] = "DROP INDEX objects_by_namespace";
 
 // Versions up to this one were forgotten, and this many changes came after it.
 constexpr int kForgotten = 40;
@@ -111,7 +112,7 @@ class MigrationTest : public MemoryStoreTest, public ::testing::WithParamInterfa
 
  private:
   void Fill() {
-    std::vector<std::string> schemas = {kFirst, kSecond, kThird};
+    std::vector<std::string> schemas = {kFirst, kSecond, kThird, kFourth};
     schemas.resize(GetParam());
     auto opened = Database::Open(folder_ + "/store.db", schemas);
     ASSERT_TRUE(opened.ok()) << opened.status();
@@ -228,7 +229,7 @@ TEST_P(MigrationTest, WhatAnOwnerTakesAlongIsKnown) {
   EXPECT_TRUE(store_->List(Maps(), "default", {})->items.empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(Schema, MigrationTest, ::testing::Values(1, 2, 3));
+INSTANTIATE_TEST_SUITE_P(Schema, MigrationTest, ::testing::Values(1, 2, 3, 4));
 
 }  // namespace
 }  // namespace xpu::apiserver

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
-#include <iterator>
+#include <utility>
 
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
@@ -95,22 +95,21 @@ std::string CollectionOf(const ResourceKind& kind) { return absl::StrCat(kind.gr
 
 struct ObjectStore::State {
   std::unique_ptr<ObjectTable> table;
-  KindTable kinds;
+  ObjectMap objects;
   Clock& clock;
-  int64_t history_limit;
-  // Of the last change that was made, that is written, and that others have been told of.
+  const Options options;
+  // Of the last change that was made, and of the last that others have been told of.
   int64_t version = 0;
-  int64_t written = 0;
   int64_t settled = 0;
+  KindTable kinds = {};
   // Null: each call is committed alone.
   std::function<void()> group_begun = nullptr;
-  // The group's transaction runs.
-  bool has_group = false;
-  std::vector<Change> group_changes = {};
-  // What is written, but may not be on the disk yet.
-  std::deque<Change> untold = {};
-  // The transaction has ended before its time.
-  absl::Status group_lost = absl::OkStatus();
+  // The group that is open.
+  std::deque<Change> group = {};
+  // The group that Save() writes, which may be on another thread: nobody else touches it until Settle().
+  std::deque<Change> sealed = {};
+  // The history that it forgets then.
+  int64_t forget = 0;
   // The disk has failed. Set by any thread.
   std::atomic<bool> disk_lost = false;
   absl::BitGen random;
@@ -126,8 +125,9 @@ absl::StatusOr<std::unique_ptr<ObjectStore>> ObjectStore::Open(const Options& op
   XPU_ASSIGN_OR_RETURN(std::unique_ptr<ObjectTable> table,
                        ObjectTable::Open(options.path, options.full_sync));
   XPU_ASSIGN_OR_RETURN(int64_t version, table->LastVersion());
+  XPU_ASSIGN_OR_RETURN(ObjectMap objects, table->Load());
   std::unique_ptr<ObjectStore> store(new ObjectStore(std::unique_ptr<State>(
-      new State{std::move(table), KindTable(), clock, options.history, version, version, version})));
+      new State{std::move(table), std::move(objects), clock, options, version, version})));
   absl::Status made =
       store
           ->Create(NamespaceKind(),
@@ -154,8 +154,9 @@ absl::StatusOr<std::unique_ptr<DatabaseCopy>> ObjectStore::BackUp(const std::str
 absl::Status ObjectStore::Restore(const std::string& path) {
   XPU_RETURN_IF_ERROR(state_->table->Restore(path));
   XPU_RETURN_IF_ERROR(Sync());
+  XPU_ASSIGN_OR_RETURN(state_->objects, state_->table->Load());
   XPU_ASSIGN_OR_RETURN(state_->version, state_->table->LastVersion());
-  state_->written = state_->settled = state_->version;
+  state_->settled = state_->version;
   state_->kinds.Clear();
   XPU_RETURN_IF_ERROR(ServeAllCrds());
   for (const auto& listener : state_->on_restore) listener();
@@ -193,95 +194,83 @@ void ObjectStore::Tell(const std::deque<Change>& changes) {
 }
 
 absl::Status ObjectStore::Commit(bool dry_run, const std::function<absl::Status(Transaction&)>& work) {
-  XPU_RETURN_IF_ERROR(state_->group_lost);
   if (state_->disk_lost) return DiskLost();
-  Database& database = state_->table->database();
-  const bool begins = !state_->has_group;
-  if (begins) XPU_RETURN_IF_ERROR(database.Begin());
-  Transaction transaction(*state_->table, state_->kinds, state_->clock, state_->version);
+  const size_t before = state_->objects.bytes();
+  Transaction transaction(state_->objects, state_->kinds, state_->clock, state_->version);
   absl::Status made = work(transaction);
   if (made.ok()) made = transaction.CollectGarbage();
-  const bool keep = made.ok() && !dry_run && !transaction.changes().empty();
-  absl::Status ended = keep ? transaction.Keep() : transaction.TakeBack();
-  if (!ended.ok() || !database.in_transaction()) {
-    // As with a full disk: what others did in this group is gone, too.
-    database.Rollback();
-    if (!made.ok()) ended = made;
-    if (ended.ok()) ended = absl::InternalError("the transaction has ended by itself");
-    if (state_->has_group) state_->group_lost.Update(ended);
-    return ended;
-  }
-  if (!keep) {
-    if (begins) database.Rollback();
+  if (made.ok()) made = CheckRoom(before);
+  if (!made.ok() || dry_run || transaction.changes().empty()) {
+    state_->objects.Revert(state_->version);
     return made;
   }
   state_->version = transaction.version();
-  for (Change& change : transaction.TakeChanges()) state_->group_changes.push_back(std::move(change));
-  state_->has_group = true;
+  const bool begins = state_->group.empty();
+  for (Change& change : transaction.TakeChanges()) state_->group.push_back(std::move(change));
   if (!state_->group_begun) return Flush();
   if (begins) state_->group_begun();
   return absl::OkStatus();
 }
 
-void ObjectStore::Group(std::function<void()> begun) { state_->group_begun = std::move(begun); }
-bool ObjectStore::has_group() const { return state_->has_group; }
-bool ObjectStore::has_failed() const { return state_->disk_lost; }
-bool ObjectStore::is_unsettled() const { return state_->has_group || !state_->untold.empty(); }
-
-absl::Status ObjectStore::EndGroup() {
-  ObjectTable& table = *state_->table;
-  XPU_RETURN_IF_ERROR(table.NoteVersion(state_->version));
-  // Now and then rather than each time: one statement for many rows.
-  constexpr int64_t kTrimEvery = 64;
-  const bool trim = state_->written / kTrimEvery != state_->version / kTrimEvery;
-  if (trim && state_->version > state_->history_limit) {
-    XPU_RETURN_IF_ERROR(table.Forget(state_->version - state_->history_limit));
-  }
-  return table.database().Commit();
+// What makes the objects smaller is never too much.
+absl::Status ObjectStore::CheckRoom(size_t before) const {
+  const size_t bytes = state_->objects.bytes();
+  if (bytes <= before || bytes <= state_->options.most_bytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the objects would have ", bytes, " octets together, and the server holds ",
+                   state_->options.most_bytes, "; delete some, or start it with a larger --object-bytes"));
 }
 
+void ObjectStore::Group(std::function<void()> begun) { state_->group_begun = std::move(begun); }
+bool ObjectStore::has_group() const { return !state_->group.empty(); }
+bool ObjectStore::has_failed() const { return state_->disk_lost; }
+bool ObjectStore::is_unsettled() const { return !state_->group.empty() || !state_->sealed.empty(); }
+
 absl::Status ObjectStore::Flush() {
-  if (!is_unsettled()) return absl::OkStatus();
-  XPU_ASSIGN_OR_RETURN(const int64_t written, Write());
-  XPU_RETURN_IF_ERROR(Sync());
-  Settle(written);
+  if (state_->disk_lost) return DiskLost();
+  while (is_unsettled()) {
+    if (state_->sealed.empty()) Seal();
+    const absl::Status saved = Save();
+    Settle(saved);
+    XPU_RETURN_IF_ERROR(saved);
+  }
   return absl::OkStatus();
 }
 
-absl::StatusOr<int64_t> ObjectStore::Write() {
-  if (!state_->has_group) return state_->written;
-  state_->has_group = false;
-  absl::Status ended = std::exchange(state_->group_lost, absl::OkStatus());
-  std::vector<Change> changes = std::exchange(state_->group_changes, {});
-  if (ended.ok() && state_->disk_lost) ended = DiskLost();
-  if (ended.ok()) ended = EndGroup();
-  if (!ended.ok()) {
-    state_->table->database().Rollback();
-    state_->version = state_->written;
-    for (const auto& listener : state_->on_settled) listener(ended);
-    return ended;
-  }
-  state_->written = state_->version;
-  std::move(changes.begin(), changes.end(), std::back_inserter(state_->untold));
-  return state_->written;
+int64_t ObjectStore::Seal() {
+  state_->sealed = std::exchange(state_->group, {});
+  // Now and then rather than each time: one statement for many rows.
+  constexpr int64_t kTrimEvery = 64;
+  const bool trim = state_->settled / kTrimEvery != state_->version / kTrimEvery;
+  state_->forget = trim ? state_->version - state_->options.history : 0;
+  return state_->version;
+}
+
+absl::Status ObjectStore::Save() {
+  if (state_->disk_lost) return DiskLost();
+  XPU_RETURN_IF_ERROR(state_->table->Write(state_->sealed, state_->forget));
+  return Sync();
 }
 
 absl::Status ObjectStore::Sync() {
-  if (state_->disk_lost) return DiskLost();
-  absl::Status synced = state_->table->database().Sync();
+  absl::Status synced = state_->table->Sync();
   if (!synced.ok()) state_->disk_lost = true;
   return synced;
 }
 
-void ObjectStore::Settle(int64_t written) {
-  std::deque<Change> changes;
-  while (!state_->untold.empty() && state_->untold.front().version <= written) {
-    changes.push_back(std::move(state_->untold.front()));
-    state_->untold.pop_front();
+void ObjectStore::Settle(const absl::Status& saved) {
+  const std::deque<Change> changes = std::exchange(state_->sealed, {});
+  if (saved.ok()) {
+    state_->settled = changes.back().version;
+    state_->objects.Settle(state_->settled);
+    Tell(changes);
+  } else {
+    // What is open was made on top of it.
+    state_->group.clear();
+    state_->version = state_->settled;
+    state_->objects.Revert(state_->settled);
   }
-  state_->settled = std::max(state_->settled, written);
-  Tell(changes);
-  for (const auto& listener : state_->on_settled) listener(absl::OkStatus());
+  for (const auto& listener : state_->on_settled) listener(saved);
 }
 
 absl::StatusOr<json> ObjectStore::MakeIn(Transaction& transaction, const KindInfo& kind, json sent,
@@ -324,14 +313,14 @@ absl::StatusOr<json> ObjectStore::Create(const KindInfo& kind, const json& objec
 }
 
 absl::StatusOr<json> ObjectStore::Get(const KindInfo& kind, const ObjectName& name) {
-  return Transaction(*state_->table, state_->kinds, state_->clock, state_->version).Read(kind, name);
+  return Transaction(state_->objects, state_->kinds, state_->clock, state_->version).Read(kind, name);
 }
 
 absl::StatusOr<Listing> ObjectStore::List(const KindInfo& kind, const std::string& ns,
                                           const api::Selector& selector, const Page& page) {
   Listing listing;
   listing.version = state_->version;
-  XPU_RETURN_IF_ERROR(state_->table->Scan(
+  XPU_RETURN_IF_ERROR(state_->objects.Scan(
       CollectionOf(kind.resource), ns, page.after.ns, page.after.name,
       [&](json object) -> absl::StatusOr<bool> {
         StampVersion(kind, &object);
@@ -466,11 +455,7 @@ absl::StatusOr<std::vector<Change>> ObjectStore::ChangesSince(const KindInfo& ki
   return state_->table->History(CollectionOf(kind.resource), ns, version, state_->settled, limit);
 }
 
-absl::Status ObjectStore::Compact() {
-  const auto forget = [&] { return state_->table->Forget(state_->version); };
-  Database& database = state_->table->database();
-  return state_->has_group ? database.Part(forget) : database.Transaction(forget);
-}
+absl::Status ObjectStore::Compact() { return state_->table->Forget(state_->settled); }
 
 void ObjectStore::OnChange(std::function<void(const Change&)> callback) {
   state_->on_change.push_back(std::move(callback));

@@ -98,10 +98,10 @@ struct Listing {
   std::optional<ObjectName> more_after;
 };
 
-// The objects and their history in one SQLite file, with the semantics of Kubernetes' API: metadata that the
-// server owns, optimistic locking, generations, finalizers, namespaces. Every call is one transaction, and
-// what it returns has been committed, or will be with its group. Errors are those of api_error.h. Not
-// thread-safe.
+// The objects, in memory and in one SQLite file with their history, with the semantics of Kubernetes' API:
+// metadata that the server owns, optimistic locking, generations, finalizers, namespaces. Every call is one
+// transaction, and what it returns has been committed, or will be with its group. Errors are those of
+// api_error.h. Not thread-safe.
 class ObjectStore {
  public:
   struct Options {
@@ -111,6 +111,9 @@ class ObjectStore {
     bool full_sync = true;
     // How many changes a watch may be behind.
     int64_t history = 10'000;
+    // Of all objects together, as they are written: they are held in memory. A write that would make them
+    // more is ResourceExhausted.
+    size_t most_bytes = size_t{1} << 30;
   };
 
   // The kinds that it serves. CustomResourceDefinitions that are written here change them at once, before
@@ -161,20 +164,22 @@ class ObjectStore {
   bool has_group() const;
   // Commits what waits, and tells of its changes. An error: none of it has happened.
   absl::Status Flush();
-  // The same in three steps, so that calls go on while the disk is waited for. The first writes what waits
-  // into the file; an error: none of it has happened. Gives the version of the last change that is written.
-  absl::StatusOr<int64_t> Write();
-  // On the disk is then what was written before. From any thread, also during calls of the others. After an
-  // error nobody knows what the disk has: the store refuses all writes, and the process should end.
-  absl::Status Sync();
+  // The same in three steps, so that calls go on while the file is written and the disk is waited for. The
+  // first closes the group, which is not empty, and gives the version of its last change.
+  int64_t Seal();
+  // Brings the group to the disk. From any thread, also during calls of the others. An error: none of it has
+  // happened, or, if the disk did not do as it was told, nobody knows: then the store refuses all writes, and
+  // the process should end.
+  absl::Status Save();
   bool has_failed() const;
-  // Tells of the changes up to that version, as far as nobody has been told of them.
-  void Settle(int64_t written);
-  // There are changes, of a group or written, that nobody has been told of. Calls that read see them.
+  // On the thread of the calls, with what Save() said: tells of the group's changes, or takes them back, and
+  // those that were made after them.
+  void Settle(const absl::Status& saved);
+  // There are changes that nobody has been told of. Calls that read see them.
   bool is_unsettled() const;
 
-  // Begins a copy of what is committed, into a new file at `path`, which goes on while the store is in use: a
-  // step must not be made in a group, and the store must not be restored meanwhile.
+  // Begins a copy of what is committed, into a new file at `path`, which goes on while the store is in use;
+  // it must not be restored meanwhile.
   absl::StatusOr<std::unique_ptr<DatabaseCopy>> BackUp(const std::string& path);
   // What the backup at `path` holds instead of what is here. All versions that
   // were given before are too old from then on, so that every watch begins
@@ -190,7 +195,7 @@ class ObjectStore {
   // Called after each commit, once for each of its changes, in order; one after the other if there are
   // several. Must not call the store, and lives as long as it does.
   void OnChange(std::function<void(const Change&)> callback);
-  // Called after that, and, with the error, when a group could not be written.
+  // Called after that, and, with the error, when a group could not be saved.
   void OnSettled(std::function<void(const absl::Status&)> callback);
 
  private:
@@ -208,8 +213,10 @@ class ObjectStore {
   absl::Status ServeAllCrds();
   // Takes up what a CustomResourceDefinition declares.
   absl::Status ServeCrd(const Change& change);
-  // The last of a group.
-  absl::Status EndGroup();
+  // ResourceExhausted if there is too much, and more than before.
+  absl::Status CheckRoom(size_t before) const;
+  // What was written before survives a loss of power; otherwise the disk has failed.
+  absl::Status Sync();
   // What has been committed.
   void Tell(const std::deque<Change>& changes);
   // Runs `work` as one transaction and tells of its changes.

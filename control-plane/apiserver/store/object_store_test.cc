@@ -294,7 +294,7 @@ TEST_F(ObjectStoreTest, ADamagedRowIsAnErrorForWhoeverAsksForIt) {
   store_.reset();
   for (const char* damage : {"", "{", "7", "{}", "{\"metadata\":7}"}) {
     {
-      auto raw = Database::Open(options_.path, {"SELECT 1", "SELECT 1", "SELECT 1"});
+      auto raw = Database::Open(options_.path, {"SELECT 1", "SELECT 1", "SELECT 1", "SELECT 1"});
       ASSERT_TRUE(raw.ok()) << raw.status();
       auto update = (*raw)->Prepare("UPDATE objects SET object=? WHERE name='bad'");
       ASSERT_TRUE(update.ok()) << update.status();
@@ -323,6 +323,28 @@ TEST_F(ObjectStoreTest, ASelectionIsListedInOrder) {
   }
   EXPECT_THAT(names, ElementsAre("a/c", "default/a", "default/z"));
   EXPECT_EQ(listing->version, store_->version());
+}
+
+TEST_F(ObjectStoreTest, HoldsAsMuchAsItMayAndSmallerObjectsAlways) {
+  const auto with = [&](const std::string& name, size_t filling) {
+    json network = Network(name);
+    network["metadata"]["annotations"]["filling"] = std::string(filling, 'x');
+    return network;
+  };
+  store_.reset();
+  auto store =
+      ObjectStore::Open({.path = ":memory:", .full_sync = false, .most_bytes = 20'000}, Clock::Real());
+  ASSERT_TRUE(store.ok()) << store.status();
+  store_ = *std::move(store);
+  ASSERT_TRUE(store_->Create(Networks(), with("a", 15'000)).ok());
+  const int64_t version = store_->version();
+  const absl::Status full = store_->Create(Networks(), with("b", 15'000)).status();
+  EXPECT_EQ(Code(full), 507);
+  EXPECT_THAT(std::string(full.message()), ::testing::HasSubstr("--object-bytes"));
+  EXPECT_EQ(Code(store_->Get(Networks(), {"default", "b"}).status()), 404);
+  EXPECT_EQ(store_->version(), version);
+  ASSERT_TRUE(store_->Update(Networks(), {"default", "a"}, Part::kMain, with("a", 10)).ok());
+  EXPECT_TRUE(store_->Create(Networks(), with("b", 15'000)).ok());
 }
 
 class ObjectStoreGroupTest : public ObjectStoreTest {

@@ -75,53 +75,32 @@ constexpr absl::string_view kRowIds = R"(
   CREATE INDEX objects_by_namespace ON objects (ns, collection, name);
 )";
 
+// Nobody asks the file for what is in a namespace.
+constexpr absl::string_view kNoNamespaces = "DROP INDEX objects_by_namespace";
+
 // Some thousand objects stay in memory (16 MiB). A longer log before its pages are brought into the database:
 // a page that was changed often is brought there once.
 constexpr char kTuning[] =
     "PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=4000; PRAGMA temp_store=MEMORY";
 
-std::set<std::string> OwnersOf(const json& object) {
-  std::set<std::string> owners;
-  if (object.is_null()) return owners;
-  const json& metadata = object["metadata"];
-  const auto references = metadata.find("ownerReferences");
-  if (references == metadata.end() || !references->is_array()) return owners;
-  for (const json& owner : *references) {
-    if (owner.is_object() && owner.contains("uid") && owner["uid"].is_string()) owners.insert(owner["uid"]);
-  }
-  return owners;
-}
-
 // More changes than were ever made between a backup and the loss that it was
 // made for.
 constexpr int64_t kRestoreGap = 1'000'000'000;
 
-absl::StatusOr<json> ParseRow(const std::string& text) {
-  json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!object.is_object() || !object.contains("metadata") || !object["metadata"].is_object()) {
-    return absl::DataLossError("a row of the store is no object; restore the file from a backup");
-  }
-  return object;
-}
-
 }  // namespace
 
-std::string ObjectText(const json& object) {
-  return object.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
 struct ObjectTable::Statements {
-  Statement read, scan, scan_ns, keys_in, keys_of, dependents, own, disown, insert, replace, remove, append,
-      append_change, count_up, counters, history, forget, set_forgotten;
+  Statement own, disown, insert, replace, remove, append, append_change, counters, history, forget, note;
 };
 
 void ObjectTable::StatementsDeleter::operator()(Statements* statements) const { delete statements; }
 
 absl::StatusOr<std::unique_ptr<ObjectTable>> ObjectTable::Open(const std::string& path, bool full_sync) {
-  XPU_ASSIGN_OR_RETURN(
-      std::unique_ptr<Database> db,
-      Database::Open(path, {std::string(kSchema), std::string(kOwners), std::string(kRowIds)},
-                     {.exclusive = true, .can_sync = full_sync}));
+  XPU_ASSIGN_OR_RETURN(std::unique_ptr<Database> db,
+                       Database::Open(path,
+                                      {std::string(kSchema), std::string(kOwners), std::string(kRowIds),
+                                       std::string(kNoNamespaces)},
+                                      {.exclusive = true, .can_sync = full_sync}));
   XPU_RETURN_IF_ERROR(db->Execute(kTuning));
   // Versions are counted in memory, so a second server on the same file would break both: keep it out.
   XPU_RETURN_IF_ERROR(db->Execute("BEGIN IMMEDIATE; COMMIT"));
@@ -132,19 +111,6 @@ absl::StatusOr<std::unique_ptr<ObjectTable>> ObjectTable::Open(const std::string
 
 absl::Status ObjectTable::PrepareAll() {
   auto prepare = [&](absl::string_view sql) { return db_->Prepare(sql); };
-  XPU_ASSIGN_OR_RETURN(Statement read,
-                       prepare("SELECT object FROM objects WHERE collection=? AND ns=? AND name=?"));
-  XPU_ASSIGN_OR_RETURN(Statement scan, prepare("SELECT object FROM objects WHERE collection=? "
-                                               "AND (ns, name) > (?, ?) "
-                                               "ORDER BY ns, name"));
-  XPU_ASSIGN_OR_RETURN(Statement scan_ns, prepare("SELECT object FROM objects WHERE collection=? "
-                                                  "AND ns=? AND name > ? ORDER BY name"));
-  XPU_ASSIGN_OR_RETURN(Statement keys_in, prepare("SELECT collection, ns, name FROM objects WHERE "
-                                                  "ns=? ORDER BY collection, name"));
-  XPU_ASSIGN_OR_RETURN(Statement keys_of, prepare("SELECT collection, ns, name FROM objects WHERE "
-                                                  "collection=? ORDER BY ns, name"));
-  XPU_ASSIGN_OR_RETURN(Statement dependents, prepare("SELECT collection, ns, name FROM owners WHERE "
-                                                     "uid=? ORDER BY collection, ns, name"));
   XPU_ASSIGN_OR_RETURN(Statement own, prepare("INSERT OR REPLACE INTO owners VALUES (?, ?, ?, ?)"));
   XPU_ASSIGN_OR_RETURN(Statement disown, prepare("DELETE FROM owners WHERE uid=? AND "
                                                  "collection=? AND ns=? AND name=?"));
@@ -159,74 +125,50 @@ absl::Status ObjectTable::PrepareAll() {
   XPU_ASSIGN_OR_RETURN(Statement append_change,
                        prepare("INSERT INTO history SELECT ?1, ?2, ?3, ?4, object, ?5 FROM objects "
                                "WHERE collection=?2 AND ns=?3 AND name=?4"));
-  XPU_ASSIGN_OR_RETURN(Statement count_up, prepare("UPDATE counters SET version=?"));
-  XPU_ASSIGN_OR_RETURN(Statement counters, prepare("SELECT version, forgotten FROM counters"));
+  // The counter is of when the history was forgotten last: it may be empty, and versions are never used
+  // twice.
+  XPU_ASSIGN_OR_RETURN(
+      Statement counters,
+      prepare(
+          "SELECT max(version, coalesce((SELECT max(version) FROM history), 0)), forgotten FROM counters"));
   XPU_ASSIGN_OR_RETURN(Statement history,
                        prepare("SELECT version, ns, name, before, after FROM history "
                                "WHERE version > ?1 AND version <= ?5 AND collection=?2 AND "
                                "(?3='' OR ns=?3) "
                                "ORDER BY version LIMIT ?4"));
   XPU_ASSIGN_OR_RETURN(Statement forget, prepare("DELETE FROM history WHERE version <= ?"));
-  XPU_ASSIGN_OR_RETURN(Statement set_forgotten, prepare("UPDATE counters SET forgotten=max(forgotten, ?)"));
-  statements_.reset(new Statements{
-      std::move(read), std::move(scan), std::move(scan_ns), std::move(keys_in), std::move(keys_of),
-      std::move(dependents), std::move(own), std::move(disown), std::move(insert), std::move(replace),
-      std::move(remove), std::move(append), std::move(append_change), std::move(count_up),
-      std::move(counters), std::move(history), std::move(forget), std::move(set_forgotten)});
+  XPU_ASSIGN_OR_RETURN(Statement note,
+                       prepare("UPDATE counters SET version=max(version, ?1), forgotten=max(forgotten, ?1)"));
+  statements_.reset(new Statements{std::move(own), std::move(disown), std::move(insert), std::move(replace),
+                                   std::move(remove), std::move(append), std::move(append_change),
+                                   std::move(counters), std::move(history), std::move(forget),
+                                   std::move(note)});
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<json>> ObjectTable::Read(const std::string& collection, const std::string& ns,
-                                                      const std::string& name) {
-  Statement& read = statements_->read;
-  absl::Cleanup reset = [&] { read.Reset(); };
-  XPU_ASSIGN_OR_RETURN(bool found, read.Bind(1, collection).Bind(2, ns).Bind(3, name).Step());
-  if (!found) return std::nullopt;
-  XPU_ASSIGN_OR_RETURN(json object, ParseRow(read.Text(0)));
-  return object;
-}
-
-absl::Status ObjectTable::Scan(const std::string& collection, const std::string& ns,
-                               const std::string& after_ns, const std::string& after_name,
-                               absl::FunctionRef<absl::StatusOr<bool>(json)> row) {
-  Statement& scan = ns.empty() ? statements_->scan : statements_->scan_ns;
-  absl::Cleanup reset = [&] { scan.Reset(); };
-  scan.Bind(1, collection);
-  scan.Bind(2, ns.empty() ? after_ns : ns).Bind(3, after_name);
+absl::StatusOr<ObjectMap> ObjectTable::Load() {
+  absl::MutexLock lock(&db_->mutex());
+  ObjectMap objects;
+  XPU_ASSIGN_OR_RETURN(Statement rows, db_->Prepare("SELECT collection, ns, name, object FROM objects"));
   while (true) {
-    XPU_ASSIGN_OR_RETURN(bool found, scan.Step());
-    if (!found) return absl::OkStatus();
-    XPU_ASSIGN_OR_RETURN(json object, ParseRow(scan.Text(0)));
-    XPU_ASSIGN_OR_RETURN(const bool more, row(std::move(object)));
-    if (!more) return absl::OkStatus();
+    XPU_ASSIGN_OR_RETURN(const bool found, rows.Step());
+    if (!found) break;
+    objects.Load({rows.Text(0), rows.Text(1), rows.Text(2)}, rows.Text(3));
+  }
+  XPU_ASSIGN_OR_RETURN(Statement owners, db_->Prepare("SELECT collection, ns, name, uid FROM owners"));
+  while (true) {
+    XPU_ASSIGN_OR_RETURN(const bool found, owners.Step());
+    if (!found) return objects;
+    objects.LoadOwner({owners.Text(0), owners.Text(1), owners.Text(2)}, owners.Text(3));
   }
 }
 
-namespace {
-
-absl::StatusOr<std::vector<ObjectTable::Key>> Keys(Statement& select, const std::string& parameter) {
-  absl::Cleanup reset = [&] { select.Reset(); };
-  select.Bind(1, parameter);
-  std::vector<ObjectTable::Key> keys;
-  while (true) {
-    XPU_ASSIGN_OR_RETURN(bool found, select.Step());
-    if (!found) return keys;
-    keys.push_back({select.Text(0), select.Text(1), select.Text(2)});
-  }
-}
-
-}  // namespace
-
-absl::StatusOr<std::vector<ObjectTable::Key>> ObjectTable::KeysIn(const std::string& ns) {
-  return Keys(statements_->keys_in, ns);
-}
-
-absl::StatusOr<std::vector<ObjectTable::Key>> ObjectTable::KeysOf(const std::string& collection) {
-  return Keys(statements_->keys_of, collection);
-}
-
-absl::StatusOr<std::vector<ObjectTable::Key>> ObjectTable::DependentsOf(const std::string& uid) {
-  return Keys(statements_->dependents, uid);
+absl::Status ObjectTable::Write(const std::deque<Change>& changes, int64_t forget) {
+  absl::MutexLock lock(&db_->mutex());
+  return db_->Transaction([&]() -> absl::Status {
+    for (const Change& change : changes) XPU_RETURN_IF_ERROR(Apply(change));
+    return forget > 0 ? ForgetUpTo(forget) : absl::OkStatus();
+  });
 }
 
 absl::Status ObjectTable::NoteOwners(const Change& change) {
@@ -273,10 +215,6 @@ absl::Status ObjectTable::Apply(const Change& change) {
   return write.Run();
 }
 
-absl::Status ObjectTable::NoteVersion(int64_t version) {
-  return statements_->count_up.Bind(1, version).Run();
-}
-
 absl::Status ObjectTable::Restore(const std::string& path) {
   // Of a copy, which is brought to this program's schema and counted on.
   const std::string copy = absl::StrCat(path_ == ":memory:" ? path : path_, ".restore");
@@ -297,29 +235,25 @@ absl::Status ObjectTable::Restore(const std::string& path) {
   if (there == 0) return absl::DataLossError(absl::StrCat(path, " is no backup of this server's"));
   XPU_ASSIGN_OR_RETURN(const int64_t here, LastVersion());
   const int64_t next = std::max(here, there) + kRestoreGap;
-  XPU_RETURN_IF_ERROR(backup->db_->Transaction([&]() -> absl::Status {
-    XPU_RETURN_IF_ERROR(backup->Forget(next));
-    return backup->NoteVersion(next);
-  }));
+  XPU_RETURN_IF_ERROR(backup->Forget(next));
+  absl::MutexLock lock(&db_->mutex());
   return db_->CopyFrom(*backup->db_);
 }
 
-absl::StatusOr<int64_t> ObjectTable::LastVersion() {
+absl::StatusOr<int64_t> ObjectTable::Counter(int column) {
+  absl::MutexLock lock(&db_->mutex());
   Statement& counters = statements_->counters;
   absl::Cleanup reset = [&] { counters.Reset(); };
   XPU_ASSIGN_OR_RETURN(bool found, counters.Step());
-  return found ? counters.Int(0) : 0;
+  return found ? counters.Int(column) : 0;
 }
 
-absl::StatusOr<int64_t> ObjectTable::ForgottenVersion() {
-  Statement& counters = statements_->counters;
-  absl::Cleanup reset = [&] { counters.Reset(); };
-  XPU_ASSIGN_OR_RETURN(bool found, counters.Step());
-  return found ? counters.Int(1) : 0;
-}
+absl::StatusOr<int64_t> ObjectTable::LastVersion() { return Counter(0); }
+absl::StatusOr<int64_t> ObjectTable::ForgottenVersion() { return Counter(1); }
 
 absl::StatusOr<std::vector<Change>> ObjectTable::History(const std::string& collection, const std::string& ns,
                                                          int64_t after, int64_t last, int limit) {
+  absl::MutexLock lock(&db_->mutex());
   Statement& history = statements_->history;
   absl::Cleanup reset = [&] { history.Reset(); };
   history.Bind(1, after).Bind(2, collection).Bind(3, ns).Bind(4, int64_t{limit}).Bind(5, last);
@@ -329,19 +263,24 @@ absl::StatusOr<std::vector<Change>> ObjectTable::History(const std::string& coll
     if (!found) return changes;
     Change change{history.Int(0), collection, history.Text(1), history.Text(2), nullptr, nullptr};
     if (!history.IsNull(3)) {
-      XPU_ASSIGN_OR_RETURN(change.before, ParseRow(history.Text(3)));
+      XPU_ASSIGN_OR_RETURN(change.before, ReadObjectText(history.Text(3)));
     }
     if (!history.IsNull(4)) {
       change.text = history.Text(4);
-      XPU_ASSIGN_OR_RETURN(change.after, ParseRow(change.text));
+      XPU_ASSIGN_OR_RETURN(change.after, ReadObjectText(change.text));
     }
     changes.push_back(std::move(change));
   }
 }
 
-absl::Status ObjectTable::Forget(int64_t version) {
+absl::Status ObjectTable::ForgetUpTo(int64_t version) {
   XPU_RETURN_IF_ERROR(statements_->forget.Bind(1, version).Run());
-  return statements_->set_forgotten.Bind(1, version).Run();
+  return statements_->note.Bind(1, version).Run();
+}
+
+absl::Status ObjectTable::Forget(int64_t version) {
+  absl::MutexLock lock(&db_->mutex());
+  return db_->Transaction([&] { return ForgetUpTo(version); });
 }
 
 }  // namespace xpu::apiserver

@@ -65,9 +65,8 @@ absl::StatusOr<json> Transaction::Read(const KindInfo& kind, const ObjectName& n
 }
 
 absl::StatusOr<std::optional<json>> Transaction::Find(const KindInfo& kind, const ObjectName& name) {
-  XPU_RETURN_IF_ERROR(Settle());
   XPU_ASSIGN_OR_RETURN(std::optional<json> object,
-                       table_.Read(CollectionOf(kind.resource), name.ns, name.name));
+                       objects_.Read(CollectionOf(kind.resource), name.ns, name.name));
   if (object) StampVersion(kind, &*object);
   return object;
 }
@@ -75,14 +74,14 @@ absl::StatusOr<std::optional<json>> Transaction::Find(const KindInfo& kind, cons
 absl::StatusOr<json> Transaction::Write(const KindInfo& kind, json before, json after) {
   ++version_;
   after["metadata"]["resourceVersion"] = absl::StrCat(version_);
-  XPU_RETURN_IF_ERROR(Apply(kind, std::move(before), after));
+  Apply(kind, std::move(before), after);
   return after;
 }
 
 absl::StatusOr<json> Transaction::Remove(const KindInfo& kind, json object) {
   ++version_;
   object["metadata"]["resourceVersion"] = absl::StrCat(version_);
-  XPU_RETURN_IF_ERROR(Apply(kind, object, nullptr));
+  Apply(kind, object, nullptr);
   removed_.push_back(object);
   if (kind.namespaced) {
     XPU_RETURN_IF_ERROR(FinishContainer(NamespaceKind(), {"", MetadataText(object, "namespace")}));
@@ -96,20 +95,18 @@ absl::StatusOr<json> Transaction::Remove(const KindInfo& kind, json object) {
 
 absl::StatusOr<bool> Transaction::CanGo(const KindInfo& kind, const json& object) {
   if (!MayGo(object)) return false;
-  XPU_ASSIGN_OR_RETURN(const std::vector<ObjectTable::Key> keys, Inside(kind, object));
-  return keys.empty();
+  return Inside(kind, object).empty();
 }
 
-absl::StatusOr<std::vector<ObjectTable::Key>> Transaction::Inside(const KindInfo& kind, const json& object) {
-  XPU_RETURN_IF_ERROR(Settle());
-  if (IsNamespace(kind)) return table_.KeysIn(MetadataText(object, "name"));
-  if (!IsCrd(kind)) return std::vector<ObjectTable::Key>();
+std::vector<ObjectMap::Key> Transaction::Inside(const KindInfo& kind, const json& object) {
+  if (IsNamespace(kind)) return objects_.KeysIn(MetadataText(object, "name"));
+  if (!IsCrd(kind)) return {};
   const json& spec = object["spec"];
   const std::string group = Text(spec, "group");
   const std::string plural = Text(spec["names"], "plural");
   // A CRD of a kind that the program serves itself takes nothing along.
-  if (KindTable::IsBuiltIn(group, plural)) return std::vector<ObjectTable::Key>();
-  return table_.KeysOf(absl::StrCat(group, "/", plural));
+  if (KindTable::IsBuiltIn(group, plural)) return {};
+  return objects_.KeysOf(absl::StrCat(group, "/", plural));
 }
 
 absl::StatusOr<Deleted> Transaction::Delete(const KindInfo& kind, const json& object,
@@ -144,7 +141,7 @@ absl::StatusOr<Deleted> Transaction::Delete(const KindInfo& kind, const json& ob
   return Empty(kind, std::move(written));
 }
 
-absl::Status Transaction::Apply(const KindInfo& kind, json before, json after) {
+void Transaction::Apply(const KindInfo& kind, json before, json after) {
   const json& named = after.is_null() ? before : after;
   Change change{version_,
                 CollectionOf(kind.resource),
@@ -153,31 +150,12 @@ absl::Status Transaction::Apply(const KindInfo& kind, json before, json after) {
                 std::move(before),
                 std::move(after)};
   if (!change.after.is_null()) change.text = ObjectText(change.after);
+  objects_.Apply(change);
   changes_.push_back(std::move(change));
-  return changes_.size() == 1 ? absl::OkStatus() : Settle();
-}
-
-absl::Status Transaction::Settle() {
-  if (written_ == changes_.size()) return absl::OkStatus();
-  if (!in_part_) XPU_RETURN_IF_ERROR(table_.database().BeginPart());
-  in_part_ = true;
-  for (; written_ < changes_.size(); ++written_) XPU_RETURN_IF_ERROR(table_.Apply(changes_[written_]));
-  return absl::OkStatus();
-}
-
-absl::Status Transaction::Keep() {
-  if (!in_part_) return changes_.empty() ? absl::OkStatus() : table_.Apply(changes_.front());
-  XPU_RETURN_IF_ERROR(Settle());
-  return table_.database().EndPart(/*keep=*/true);
-}
-
-absl::Status Transaction::TakeBack() {
-  return in_part_ ? table_.database().EndPart(/*keep=*/false) : absl::OkStatus();
 }
 
 absl::StatusOr<Deleted> Transaction::Empty(const KindInfo& kind, json object) {
-  XPU_ASSIGN_OR_RETURN(const std::vector<ObjectTable::Key> keys, Inside(kind, object));
-  for (const ObjectTable::Key& key : keys) {
+  for (const ObjectMap::Key& key : Inside(kind, object)) {
     const KindPtr inner = kinds_.OfCollection(key.collection);
     // Of a kind that nobody serves any more; it has no finalizers that anybody could remove.
     if (inner == nullptr) continue;
@@ -213,11 +191,9 @@ absl::Status Transaction::CheckPlace(const KindInfo& kind, const ObjectName& nam
 }
 
 absl::StatusOr<std::vector<json>> Transaction::Dependents(const std::string& uid) {
-  XPU_RETURN_IF_ERROR(Settle());
-  XPU_ASSIGN_OR_RETURN(const std::vector<ObjectTable::Key> keys, table_.DependentsOf(uid));
   std::vector<json> dependents;
-  for (const ObjectTable::Key& key : keys) {
-    XPU_ASSIGN_OR_RETURN(std::optional<json> object, table_.Read(key.collection, key.ns, key.name));
+  for (const ObjectMap::Key& key : objects_.DependentsOf(uid)) {
+    XPU_ASSIGN_OR_RETURN(std::optional<json> object, objects_.Read(key.collection, key.ns, key.name));
     if (object && kinds_.OfCollection(key.collection) != nullptr) dependents.push_back(*std::move(object));
   }
   return dependents;

@@ -11,19 +11,19 @@
 #include "absl/time/time.h"
 #include "common/base/clock.h"
 #include "control-plane/apiserver/store/kind_table.h"
+#include "control-plane/apiserver/store/object_map.h"
 #include "control-plane/apiserver/store/object_store.h"
-#include "control-plane/apiserver/store/object_table.h"
 
 namespace xpu::apiserver {
 
-// What one call of the store changes: each change is written under the next version, and told of after the
-// commit. Also what follows from it: what a namespace or a CustomResourceDefinition takes along, and what
-// nobody owns any more (Kubernetes, "Garbage Collection").
+// What one call of the store changes: each change is made at once under the next version, and stays unless
+// the store takes it back (ObjectMap::Revert). Also what follows from it: what a namespace or a
+// CustomResourceDefinition takes along, and what nobody owns any more (Kubernetes, "Garbage Collection").
 class Transaction {
  public:
   // `version` is the last one that there is. All must outlive it.
-  Transaction(ObjectTable& table, const KindTable& kinds, Clock& clock, int64_t version)
-      : table_(table), kinds_(kinds), clock_(clock), version_(version) {}
+  Transaction(ObjectMap& objects, const KindTable& kinds, Clock& clock, int64_t version)
+      : objects_(objects), kinds_(kinds), clock_(clock), version_(version) {}
 
   const std::vector<Change>& changes() const { return changes_; }
   std::vector<Change> TakeChanges() { return std::move(changes_); }
@@ -43,20 +43,13 @@ class Transaction {
                                  Propagation propagation);
   // Does what follows from the removals so far; the last of all changes.
   absl::Status CollectGarbage();
-  // Ends it: all of its changes, or none of them. An error: nobody knows what has been written, and the
-  // transaction of the database must be rolled back.
-  absl::Status Keep();
-  absl::Status TakeBack();
   // Forbidden, or MethodNotAllowed, if nothing can be added to where an object of `kind` belongs.
   absl::Status CheckPlace(const api::KindInfo& kind, const ObjectName& name);
 
  private:
-  absl::Status Apply(const api::KindInfo& kind, nlohmann::json before, nlohmann::json after);
-  // Writes the changes so far, before anything is read.
-  absl::Status Settle();
+  void Apply(const api::KindInfo& kind, nlohmann::json before, nlohmann::json after);
   // What a namespace or a CRD holds.
-  absl::StatusOr<std::vector<ObjectTable::Key>> Inside(const api::KindInfo& kind,
-                                                       const nlohmann::json& object);
+  std::vector<ObjectMap::Key> Inside(const api::KindInfo& kind, const nlohmann::json& object);
   absl::StatusOr<Deleted> Empty(const api::KindInfo& kind, nlohmann::json object);
   // The last one inside may take the container along.
   absl::Status FinishContainer(const api::KindInfo& kind, const ObjectName& name);
@@ -71,15 +64,11 @@ class Transaction {
   // What waits for its dependents may go when this one, which has gone, was the last.
   absl::Status FinishOwners(const nlohmann::json& object);
 
-  ObjectTable& table_;
+  ObjectMap& objects_;
   const KindTable& kinds_;
   Clock& clock_;
   int64_t version_;
   std::vector<Change> changes_;
-  // So many of them have been written, into a part of the database's transaction that can be taken back. One
-  // change alone, as most are, is written by Keep() and needs no such part, which is not for nothing.
-  size_t written_ = 0;
-  bool in_part_ = false;
   std::deque<nlohmann::json> removed_;
   // How deep a deletion in the foreground is in dependents of dependents.
   int depth_ = 0;

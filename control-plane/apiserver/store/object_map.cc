@@ -1,0 +1,147 @@
+#include "control-plane/apiserver/store/object_map.h"
+
+#include "common/base/status_macros.h"
+
+namespace xpu::apiserver {
+
+using nlohmann::json;
+
+std::string ObjectText(const json& object) {
+  return object.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+absl::StatusOr<json> ReadObjectText(const std::string& text) {
+  json object = json::parse(text.data(), text.data() + text.size(), nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object() || !object.contains("metadata") || !object["metadata"].is_object()) {
+    return absl::DataLossError("a row of the store is no object; restore the file from a backup");
+  }
+  return object;
+}
+
+std::set<std::string> OwnersOf(const json& object) {
+  std::set<std::string> owners;
+  if (object.is_null()) return owners;
+  const json& metadata = object["metadata"];
+  const auto references = metadata.find("ownerReferences");
+  if (references == metadata.end() || !references->is_array()) return owners;
+  for (const json& owner : *references) {
+    if (owner.is_object() && owner.contains("uid") && owner["uid"].is_string()) owners.insert(owner["uid"]);
+  }
+  return owners;
+}
+
+void ObjectMap::Load(Key key, std::string text) {
+  bytes_ += text.size();
+  collections_[std::move(key.collection)].insert_or_assign(Name(std::move(key.ns), std::move(key.name)),
+                                                           Stored{std::move(text), {}});
+}
+
+void ObjectMap::LoadOwner(Key key, const std::string& uid) {
+  const auto collection = collections_.find(key.collection);
+  if (collection == collections_.end()) return;
+  const auto it = collection->second.find(std::pair(absl::string_view(key.ns), absl::string_view(key.name)));
+  if (it == collection->second.end()) return;
+  it->second.owners.insert(uid);
+  dependents_[uid].insert(std::move(key));
+}
+
+absl::StatusOr<std::optional<json>> ObjectMap::Read(absl::string_view collection, absl::string_view ns,
+                                                    absl::string_view name) const {
+  const auto objects = collections_.find(collection);
+  if (objects == collections_.end()) return std::nullopt;
+  const auto it = objects->second.find(std::pair(ns, name));
+  if (it == objects->second.end()) return std::nullopt;
+  XPU_ASSIGN_OR_RETURN(json object, ReadObjectText(it->second.text));
+  return object;
+}
+
+absl::Status ObjectMap::Scan(const std::string& collection, const std::string& ns,
+                             const std::string& after_ns, const std::string& after_name,
+                             absl::FunctionRef<absl::StatusOr<bool>(json)> row) const {
+  const auto objects = collections_.find(collection);
+  if (objects == collections_.end()) return absl::OkStatus();
+  const std::string& first_ns = ns.empty() ? after_ns : ns;
+  auto it =
+      objects->second.upper_bound(std::pair(absl::string_view(first_ns), absl::string_view(after_name)));
+  for (; it != objects->second.end(); ++it) {
+    if (!ns.empty() && it->first.first != ns) return absl::OkStatus();
+    XPU_ASSIGN_OR_RETURN(json object, ReadObjectText(it->second.text));
+    XPU_ASSIGN_OR_RETURN(const bool more, row(std::move(object)));
+    if (!more) return absl::OkStatus();
+  }
+  return absl::OkStatus();
+}
+
+std::vector<ObjectMap::Key> ObjectMap::KeysIn(const std::string& ns) const {
+  std::vector<Key> keys;
+  for (const auto& [collection, objects] : collections_) {
+    auto it = objects.lower_bound(std::pair(absl::string_view(ns), absl::string_view()));
+    for (; it != objects.end() && it->first.first == ns; ++it) {
+      keys.push_back({collection, ns, it->first.second});
+    }
+  }
+  return keys;
+}
+
+std::vector<ObjectMap::Key> ObjectMap::KeysOf(const std::string& collection) const {
+  std::vector<Key> keys;
+  const auto objects = collections_.find(collection);
+  if (objects == collections_.end()) return keys;
+  for (const auto& [name, stored] : objects->second) keys.push_back({collection, name.first, name.second});
+  return keys;
+}
+
+std::vector<ObjectMap::Key> ObjectMap::DependentsOf(const std::string& uid) const {
+  const auto it = dependents_.find(uid);
+  if (it == dependents_.end()) return {};
+  return {it->second.begin(), it->second.end()};
+}
+
+std::optional<ObjectMap::Stored> ObjectMap::Exchange(const Key& key, std::optional<Stored> next) {
+  Collection& objects = collections_[key.collection];
+  const auto it = objects.find(std::pair(absl::string_view(key.ns), absl::string_view(key.name)));
+  std::optional<Stored> before;
+  if (it != objects.end()) {
+    before = std::move(it->second);
+    bytes_ -= before->text.size();
+    for (const std::string& uid : before->owners) {
+      const auto dependents = dependents_.find(uid);
+      dependents->second.erase(key);
+      if (dependents->second.empty()) dependents_.erase(dependents);
+    }
+  }
+  if (next) {
+    bytes_ += next->text.size();
+    for (const std::string& uid : next->owners) dependents_[uid].insert(key);
+    if (it != objects.end()) {
+      it->second = *std::move(next);
+    } else {
+      objects.emplace(Name(key.ns, key.name), *std::move(next));
+    }
+  } else if (it != objects.end()) {
+    objects.erase(it);
+  }
+  return before;
+}
+
+void ObjectMap::Apply(const Change& change) {
+  Key key{change.collection, change.ns, change.name};
+  std::optional<Stored> next;
+  if (!change.after.is_null()) next = Stored{change.text, OwnersOf(change.after)};
+  std::optional<Stored> before = Exchange(key, std::move(next));
+  undo_.push_back({change.version, std::move(key), std::move(before)});
+}
+
+void ObjectMap::Revert(int64_t version) {
+  while (!undo_.empty() && undo_.back().version > version) {
+    Undo undo = std::move(undo_.back());
+    undo_.pop_back();
+    Exchange(undo.key, std::move(undo.before));
+  }
+}
+
+void ObjectMap::Settle(int64_t version) {
+  while (!undo_.empty() && undo_.front().version <= version) undo_.pop_front();
+}
+
+}  // namespace xpu::apiserver

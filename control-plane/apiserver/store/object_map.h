@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "control-plane/apiserver/store/event.h"
+#include "nlohmann/json.hpp"
+
+namespace xpu::apiserver {
+
+// How objects are written: in one line, what is no UTF-8 replaced.
+std::string ObjectText(const nlohmann::json& object);
+// The other way round. DataLoss for what is no object.
+absl::StatusOr<nlohmann::json> ReadObjectText(const std::string& text);
+// The uids that metadata.ownerReferences names.
+std::set<std::string> OwnersOf(const nlohmann::json& object);
+
+// The objects as they are, in memory, each as it is written. The changes of late can be taken back. Knows no
+// rules. Not thread-safe.
+class ObjectMap {
+ public:
+  struct Key {
+    std::string collection;
+    std::string ns;
+    std::string name;
+    friend auto operator<=>(const Key&, const Key&) = default;
+  };
+
+  // As it is in the file; nothing takes it back.
+  void Load(Key key, std::string text);
+  void LoadOwner(Key key, const std::string& uid);
+
+  absl::StatusOr<std::optional<nlohmann::json>> Read(absl::string_view collection, absl::string_view ns,
+                                                     absl::string_view name) const;
+  // The objects behind `after_ns` and `after_name` (both empty: from the first) in the order of namespace and
+  // name; an empty `ns` means all. Until `row` says false or an error. `row` must not change the map.
+  absl::Status Scan(const std::string& collection, const std::string& ns, const std::string& after_ns,
+                    const std::string& after_name,
+                    absl::FunctionRef<absl::StatusOr<bool>(nlohmann::json)> row) const;
+  // Of everything in a namespace, in a collection, and of what names `uid` as its owner; in their order.
+  std::vector<Key> KeysIn(const std::string& ns) const;
+  std::vector<Key> KeysOf(const std::string& collection) const;
+  std::vector<Key> DependentsOf(const std::string& uid) const;
+  // Of all objects as they are written.
+  size_t bytes() const { return bytes_; }
+
+  // Versions grow from change to change.
+  void Apply(const Change& change);
+  // Takes back all changes behind that version, the last first.
+  void Revert(int64_t version);
+  // The changes up to that version stay.
+  void Settle(int64_t version);
+
+ private:
+  using Name = std::pair<std::string, std::string>;
+  // Also by names that are no strings yet.
+  struct NameLess {
+    using is_transparent = void;
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      const int order = absl::string_view(a.first).compare(absl::string_view(b.first));
+      return order != 0 ? order < 0 : absl::string_view(a.second) < absl::string_view(b.second);
+    }
+  };
+  struct Stored {
+    std::string text;
+    std::set<std::string> owners;
+  };
+  using Collection = absl::btree_map<Name, Stored, NameLess>;
+  struct Undo {
+    int64_t version = 0;
+    Key key;
+    std::optional<Stored> before;
+  };
+
+  // Puts it there, or nothing; returns what was there.
+  std::optional<Stored> Exchange(const Key& key, std::optional<Stored> next);
+
+  std::map<std::string, Collection, std::less<>> collections_;
+  std::map<std::string, std::set<Key>> dependents_;
+  size_t bytes_ = 0;
+  std::deque<Undo> undo_;
+};
+
+}  // namespace xpu::apiserver
