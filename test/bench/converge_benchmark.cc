@@ -22,6 +22,7 @@
 #include "common/log/log.h"
 #include "test/bench/benchmark.h"
 #include "test/bench/big_card.h"
+#include "xpu-agent/agent/allocator.h"
 
 namespace xpu::testing {
 namespace {
@@ -91,6 +92,7 @@ void Print(const std::string& what, const std::vector<double>& took) {
 
 absl::StatusOr<std::vector<Figure>> BenchmarkConverge(const BenchmarkOptions& options) {
   XPU_RETURN_IF_ERROR(InitLogging("xpu-bench", "warn"));
+  SetUpAllocator();
   const int changes = options.runs > 0 ? options.runs : kChanges;
   XPU_ASSIGN_OR_RETURN(const std::unique_ptr<BigCard> card, BigCard::Make(options.bin_dir, kNetdevs));
   XPU_ASSIGN_OR_RETURN(const auto touched, Repeat(changes, [&](int i) { return card->TouchOne(i); }));

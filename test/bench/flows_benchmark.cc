@@ -18,6 +18,7 @@
 #include "common/log/log.h"
 #include "test/bench/benchmark.h"
 #include "test/lib/ovs/test_ovs.h"
+#include "xpu-agent/agent/allocator.h"
 #include "xpu-agent/datapath/ovs/canonical_flow.h"
 #include "xpu-agent/datapath/ovs/ovs_switch.h"
 #include "xpu-agent/datapath/switch_observer.h"
@@ -198,6 +199,7 @@ class FlowsBenchmark {
 
 absl::StatusOr<std::vector<Figure>> BenchmarkFlows(const BenchmarkOptions& options) {
   XPU_RETURN_IF_ERROR(InitLogging("xpu-bench", "warn"));
+  SetUpAllocator();
   XPU_ASSIGN_OR_RETURN(const std::unique_ptr<FlowsBenchmark> benchmark, FlowsBenchmark::Make());
   return Compare(
       {.metrics = {"add_100k", "change_1pct", "change_one"},

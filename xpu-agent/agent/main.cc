@@ -18,6 +18,7 @@
 #include "common/vendor_plugin/vendor_plugin.h"
 #include "spdlog/spdlog.h"
 #include "xpu-agent/agent/agent.h"
+#include "xpu-agent/agent/allocator.h"
 #include "xpu-agent/agent/switchdev.h"
 #include "xpu-agent/core/sqlite_model_store.h"
 #include "xpu-agent/core/sysfs_representors.h"
@@ -137,6 +138,7 @@ absl::Status Run(Flags flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  xpu::SetUpAllocator();
   Flags flags;
   flags.agent.listen = {"unix:/run/xpu/xpu-agent.sock"};
   CLI::App app{"Owns a card's switch: serves OPI, and realises Network and Netdev resources."};

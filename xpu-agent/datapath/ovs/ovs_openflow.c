@@ -52,6 +52,10 @@ void xpu_ovs_append(struct ofpbuf* message, struct ofpbuf** batch) {
     *batch = message;
     return;
   }
+  // A buffer that grows by what is put in would be copied with each message.
+  if (ofpbuf_tailroom(*batch) < message->size) {
+    ofpbuf_prealloc_tailroom(*batch, message->size + (*batch)->size);
+  }
   ofpbuf_put(*batch, message->data, message->size);
   ofpbuf_delete(message);
 }
