@@ -43,7 +43,7 @@ std::string PipelineTest::LinkLocalOf(const std::string& pod) {
 }
 
 void PipelineTest::SetUp() {
-  auto ovs = TestOvs::Start(Clock());
+  auto ovs = StartOvs();
   ASSERT_TRUE(ovs.ok()) << ovs.status();
   ovs_ = *std::move(ovs);
   AddBridge(&model_, "red", 0x11, {"10.0.0.0/24", "2001:db8::/64"});
@@ -51,6 +51,7 @@ void PipelineTest::SetUp() {
   for (const std::vector<std::string>& network : Networks()) {
     for (const std::string& name : network) ASSERT_NO_FATAL_FAILURE(AddPod(name));
   }
+  ChangeModel();
   switch_ = std::make_unique<OvsSwitch>(OvsSwitchOptions{.ovsdb_remote = ovs_->remote(),
                                                          .openflow_dir = ovs_->openflow_dir(),
                                                          .bridge = "br-xpu",
@@ -87,16 +88,10 @@ void PipelineTest::Apply() {
 
 void PipelineTest::ApplyModel() {
   for (int rounds = 0; rounds < 4;) {
-    int seen;
-    {
-      absl::MutexLock lock(&mutex_);
-      seen = changes_;
-    }
+    const int seen = Changes();
     const absl::StatusOr<SwitchSnapshot> snapshot = switch_->Snapshot();
     if (!snapshot.ok()) {
-      absl::MutexLock lock(&mutex_);
-      const auto changed = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return changes_ != seen; };
-      ASSERT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&changed), absl::Seconds(10))) << snapshot.status();
+      ASSERT_TRUE(AwaitChange(seen)) << snapshot.status();
       continue;
     }
     const SwitchPlan plan = MakePlan(model_, *snapshot);
@@ -107,6 +102,22 @@ void PipelineTest::ApplyModel() {
     ++rounds;
   }
   FAIL() << "the plan is not empty after it was applied";
+}
+
+int PipelineTest::Changes() {
+  absl::MutexLock lock(&mutex_);
+  return changes_;
+}
+
+bool PipelineTest::AwaitChange(int seen) {
+  absl::MutexLock lock(&mutex_);
+  const auto changed = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return changes_ != seen; };
+  return mutex_.AwaitWithTimeout(absl::Condition(&changed), absl::Seconds(30));
+}
+
+void PipelineTest::AwaitLoss() {
+  for (int seen = Changes(); switch_->Snapshot().ok(); seen = Changes())
+    ASSERT_TRUE(AwaitChange(seen)) << "the switch is still there";
 }
 
 std::string PipelineTest::Datagram(const std::string& from, const std::string& to) {

@@ -28,11 +28,17 @@ class PipelineTest : public ::testing::Test {
   void SetUp() override;
   // Of the switch.
   virtual TestOvs::Clock Clock() const { return TestOvs::Clock::kReal; }
+  virtual absl::StatusOr<std::unique_ptr<TestOvs>> StartOvs() const { return TestOvs::Start(Clock()); }
+  // Changes the model above before it is on the switch.
+  virtual void ChangeModel() {}
 
   // Plans and applies until there is nothing left to do, and once more to see that there is not.
   void ApplyModel();
   // The same, and returns when every packet from now on is treated by the new flows.
   void Apply();
+
+  // Returns when the Switch has noticed that ovs-vswitchd, which was killed, is gone.
+  void AwaitLoss();
 
   Pod& pod(const std::string& name) { return *pods_.at(name); }
   // The pod's own and what they should be: "02:00:00:00:00:0a", "10.0.0.1", "2001:db8::1".
@@ -57,6 +63,9 @@ class PipelineTest : public ::testing::Test {
 
  private:
   void AddPod(const std::string& name);
+  // How often the Switch has told of a change, and a wait until that is no longer so.
+  int Changes();
+  bool AwaitChange(int seen);
   // Takes a fresh datagram from one pod to another, which proves that all before it is through, and keeps
   // what arrived before it.
   void Follow(const std::string& from, const std::string& to);

@@ -24,6 +24,8 @@ namespace {
 
 constexpr char kOvsDir[] = XPU_OVS_DIR;
 constexpr absl::Duration kStartTimeout = absl::Seconds(30);
+// From Debian's archive, the first time.
+constexpr absl::Duration kUnpackTimeout = absl::Minutes(5);
 
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path);
@@ -70,6 +72,21 @@ absl::StatusOr<std::unique_ptr<TestOvs>> TestOvs::StartIn(TestNetns& netns) {
   return ovs;
 }
 
+absl::StatusOr<std::unique_ptr<TestOvs>> TestOvs::StartWithDpdk() {
+  XPU_ASSIGN_OR_RETURN(auto netns, TestNetns::Create());
+  auto ovs = absl::WrapUnique(new TestOvs);
+  XPU_ASSIGN_OR_RETURN(const std::string said,
+                       CheckedCommand({.argv = {XPU_OVS_DPDK_SCRIPT}}, kUnpackTimeout));
+  // The last line.
+  const std::vector<std::string> lines = absl::StrSplit(said, '\n', absl::SkipWhitespace());
+  if (lines.empty()) return absl::InternalError(XPU_OVS_DPDK_SCRIPT " did not say where it is");
+  ovs->dpdk_dir_ = lines.back();
+  ovs->netns_ = netns.get();
+  ovs->own_netns_ = std::move(netns);
+  XPU_RETURN_IF_ERROR(ovs->StartAll());
+  return ovs;
+}
+
 TestOvs::~TestOvs() {
   vswitchd_.Kill();
   ovsdb_server_.Kill();
@@ -96,24 +113,31 @@ absl::Status TestOvs::EmptyDatabase() const {
 
 absl::StatusOr<ChildProcess> TestOvs::StartDaemon(const std::string& program, std::vector<std::string> args) {
   const std::string log = absl::StrCat(dir_, "/", program, ".", ++starts_, ".log");
+  std::string path = absl::StrCat(kOvsDir, "/bin/", program);
+  std::map<std::string, std::string> env = {{"OVS_RUNDIR", dir_}, {"OVS_LOGDIR", dir_}, {"OVS_DBDIR", dir_}};
+  // Its name as it tells it.
+  std::string name = program;
+  if (program == "ovs-vswitchd" && !dpdk_dir_.empty()) {
+    name += "-dpdk";
+    path = absl::StrCat(dpdk_dir_, "/", name);
+    env.insert({{"LD_LIBRARY_PATH", dpdk_dir_ + "/lib"}, {"RUNTIME_DIRECTORY", dir_}});
+  }
   UniqueFd inotify(inotify_init1(IN_CLOEXEC));
   if (!inotify || inotify_add_watch(inotify.get(), dir_.c_str(), IN_CREATE | IN_MODIFY) < 0) {
     return absl::ErrnoToStatus(errno, "inotify");
   }
-  std::vector<std::string> argv = {absl::StrCat(kOvsDir, "/bin/", program),
+  std::vector<std::string> argv = {path,
                                    absl::StrCat("--unixctl=", dir_, "/", program, ".ctl"),
                                    "--log-file=" + log,
                                    "--syslog-method=null",
                                    "-vconsole:off",
                                    "-vfile:info"};
   argv.insert(argv.end(), args.begin(), args.end());
-  auto child = ChildProcess::Start({.argv = std::move(argv),
-                                    .env = {{"OVS_RUNDIR", dir_}, {"OVS_LOGDIR", dir_}, {"OVS_DBDIR", dir_}},
-                                    .netns_fd = netns_->fd()});
+  auto child =
+      ChildProcess::Start({.argv = std::move(argv), .env = std::move(env), .netns_fd = netns_->fd()});
   if (!child.ok()) return child;
   // Both daemons log their version as the last thing of starting, when their sockets accept.
-  XPU_RETURN_IF_ERROR(
-      Annotate(AwaitLogLine(inotify.get(), log, program + " (Open vSwitch)", *child), program));
+  XPU_RETURN_IF_ERROR(Annotate(AwaitLogLine(inotify.get(), log, name + " (Open vSwitch)", *child), name));
   if (program == "ovs-vswitchd") vswitchd_log_ = log;
   return child;
 }
@@ -124,7 +148,25 @@ absl::Status TestOvs::StartOvsdbServer() {
   return absl::OkStatus();
 }
 
+absl::Status TestOvs::AskForDpdk() const {
+  // Memory of ordinary pages, no hardware, no files where other programs with DPDK have theirs, and of the
+  // libraries that make devices only those that are needed.
+  static constexpr char kArguments[] =
+      "--no-huge --legacy-mem -m 128 --no-pci --no-telemetry --no-shconf "
+      "-d librte_mempool_ring.so.23 -d librte_bus_vdev.so.23 -d librte_net_af_packet.so.23";
+  return Vsctl({"--no-wait", "init", "--", "set", "Open_vSwitch", ".", "other_config:dpdk-init=true",
+                // Microseconds.
+                "other_config:pmd-maxsleep=200",
+                absl::StrCat("other_config:dpdk-extra=\"", kArguments, "\"")})
+      .status();
+}
+
+std::string TestOvs::DpdkDevice(int number, const std::string& interface) {
+  return absl::StrCat("eth_af_packet", number, ",iface=", interface);
+}
+
 absl::Status TestOvs::StartVswitchd() {
+  if (!dpdk_dir_.empty()) XPU_RETURN_IF_ERROR(AskForDpdk());
   std::vector<std::string> args = {remote()};
   // Without an argument it replaces nothing, and brings the commands that stop the clock.
   if (clock_ == Clock::kStoppable) args.emplace_back("--enable-dummy");
