@@ -33,12 +33,12 @@ if ! usable; then
   trap 'rm -rf "$work"' EXIT
   mkdir -p "$work/archives/partial"
   fetch() {
-    apt-get -o "Dir::Cache=$work" -o "Dir::Cache::archives=$work/archives" -o APT::Sandbox::User=root \
-      -o Debug::NoLocking=1 install -y --no-install-recommends --reinstall --download-only "${packages[@]}"
+    apt-get -o Acquire::http::Timeout=20 -o "Dir::Cache=$work" -o "Dir::Cache::archives=$work/archives" \
+      -o APT::Sandbox::User=root -o Debug::NoLocking=1 install -y --no-install-recommends --reinstall --download-only "${packages[@]}"
   }
   {
     # Lists that were never read, or are too old for the archive.
-    fetch || { apt-get update && fetch; }
+    fetch || { apt-get -o Acquire::http::Timeout=20 update && fetch; }
     for package in "$work"/archives/*.deb; do dpkg-deb -x "$package" "$work/root"; done
     mv "$work"/root/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk "$work/"
     mv "$work"/root/usr/lib/*-linux-gnu "$work/lib"

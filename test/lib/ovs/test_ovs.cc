@@ -23,9 +23,8 @@ namespace xpu::testing {
 namespace {
 
 constexpr char kOvsDir[] = XPU_OVS_DIR;
+constexpr absl::string_view kOvsDpdkDir = XPU_OVS_DPDK_DIR;
 constexpr absl::Duration kStartTimeout = absl::Seconds(30);
-// From Debian's archive, the first time.
-constexpr absl::Duration kUnpackTimeout = absl::Minutes(5);
 
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path);
@@ -73,14 +72,12 @@ absl::StatusOr<std::unique_ptr<TestOvs>> TestOvs::StartIn(TestNetns& netns) {
 }
 
 absl::StatusOr<std::unique_ptr<TestOvs>> TestOvs::StartWithDpdk() {
+  if (kOvsDpdkDir.empty())
+    return absl::FailedPreconditionError(
+        "there is no ovs-vswitchd with DPDK; run cmake/unpack-openvswitch-dpdk.sh and configure again");
   XPU_ASSIGN_OR_RETURN(auto netns, TestNetns::Create());
   auto ovs = absl::WrapUnique(new TestOvs);
-  XPU_ASSIGN_OR_RETURN(const std::string said,
-                       CheckedCommand({.argv = {XPU_OVS_DPDK_SCRIPT}}, kUnpackTimeout));
-  // The last line.
-  const std::vector<std::string> lines = absl::StrSplit(said, '\n', absl::SkipWhitespace());
-  if (lines.empty()) return absl::InternalError(XPU_OVS_DPDK_SCRIPT " did not say where it is");
-  ovs->dpdk_dir_ = lines.back();
+  ovs->dpdk_dir_ = std::string(kOvsDpdkDir);
   ovs->netns_ = netns.get();
   ovs->own_netns_ = std::move(netns);
   XPU_RETURN_IF_ERROR(ovs->StartAll());
