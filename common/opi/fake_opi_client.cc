@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/opi/opi_names.h"
 
 namespace xpu {
 
@@ -237,8 +238,19 @@ absl::Status FakeOpiClient::UpdateRemotePorts(const agent::v1::UpdateRemotePorts
 
 absl::StatusOr<agent::v1::SetChainResponse> FakeOpiClient::SetChain(
     const agent::v1::SetChainRequest& request) {
-  return Call<absl::StatusOr<agent::v1::SetChainResponse>>(
-      "SetChain", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return agent_.SetChain(request); });
+  return Call<absl::StatusOr<agent::v1::SetChainResponse>>("SetChain", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    absl::StatusOr<agent::v1::SetChainResponse> answer = agent_.SetChain(request);
+    if (!answer.ok()) return answer;
+    for (agent::v1::NetworkFunction& function : *answer->mutable_network_functions()) {
+      for (const agent::v1::PortState& state : port_states_.ports()) {
+        const std::string name = BridgePortName(state.port());
+        if (state.healthy() || (function.input() != name && function.output() != name)) continue;
+        function.set_up(false);
+        function.set_reason(state.reason());
+      }
+    }
+    return answer;
+  });
 }
 
 std::map<std::string, agent::v1::SetChainRequest> FakeOpiClient::Chains() const {

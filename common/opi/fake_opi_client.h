@@ -59,7 +59,8 @@ class FakeOpiClient : public OpiClient {
   std::vector<agent::v1::UpdateRemotePortsRequest> RemotePortUpdates() const;
   // What SetChain() left, by id.
   std::map<std::string, agent::v1::SetChainRequest> Chains() const;
-  // What WatchPorts() tells; empty to begin with.
+  // What WatchPorts() tells, and functions of chains on a port that is not healthy are not up; empty to begin
+  // with.
   void SetPortStates(const agent::v1::PortStates& states);
   // The agent forgets everything, as if its disk had been lost.
   void ForgetAll();

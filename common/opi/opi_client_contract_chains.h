@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/opi/opi_client_contract_fixture.h"
+#include "common/opi/port_news.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -66,6 +67,33 @@ TEST_P(OpiClientContract, AChainIsWhatWasSaidLast) {
   ASSERT_EQ(none.status(), absl::OkStatus());
   EXPECT_EQ(none->network_functions_size(), 0);
   EXPECT_EQ(opi().SetChain(ChainRequest("never.there", "")).status(), absl::OkStatus());
+}
+
+TEST_P(OpiClientContract, AFunctionIsUpWithTheRepresentorsOfItsPorts) {
+  MakeNetworks();
+  for (int n = 1; n <= 2; ++n) {
+    const std::string id = "host0-" + std::to_string(n);
+    ASSERT_EQ(opi().CreateBridgePort(id, PortSpec(n), 3).status(), absl::OkStatus());
+  }
+  agent::v1::SetChainRequest request = ChainRequest("default.c", "logicalBridges/blue");
+  AddChainFunction(&request, "fw", 1, 2);
+  PortNews news;
+  opi().WatchPorts(news.Observer());
+  const auto expect_up = [&](bool is_there) {
+    // Who is told may ask.
+    ASSERT_TRUE(news.AwaitPort("host0-2", is_there));
+    const auto set = opi().SetChain(request);
+    ASSERT_EQ(set.status(), absl::OkStatus());
+    ASSERT_EQ(set->network_functions_size(), 1);
+    EXPECT_EQ(set->network_functions(0).up(), is_there) << set->network_functions(0).reason();
+    EXPECT_EQ(set->network_functions(0).reason().empty(), is_there);
+  };
+  expect_up(true);
+  harness_->RemoveRepresentor("host0-2");
+  expect_up(false);
+  harness_->AddRepresentor("host0-2");
+  expect_up(true);
+  opi().WatchPorts(nullptr);
 }
 
 TEST_P(OpiClientContract, AChainIsThereBeforeItsNetworkAndItsPorts) {

@@ -163,6 +163,13 @@ void ModelOwner::Publish(AgentState draft, StateChange change) {
   ForEachKind([&](const auto& kind) {
     for (const auto& [id, object] : news.*kind.changes) changed_[kind.name(id)] = version_;
   });
+  // What a function can do depends on its ports, and who asks for it is to hear how it is with these.
+  for (const auto& [id, function] : state_.model.network_functions) {
+    for (const NetworkFunctionPort* port : {&function.input, &function.output}) {
+      if (news.representors.contains(port->port) || news.ports.contains(port->port))
+        changed_[NetworkFunctionName(id)] = version_;
+    }
+  }
   if (model_changed_ != nullptr) model_changed_(news);
   realizer_.Change(std::move(news), version_);
 }
