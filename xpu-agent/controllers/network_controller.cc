@@ -1,6 +1,7 @@
 #include "xpu-agent/controllers/network_controller.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -49,11 +50,6 @@ std::string NetworkController::BridgeId(const ResourceName& name) {
   return absl::StrCat(name.ns, ".", name.name);
 }
 
-void NetworkController::Vanished(const ResourceName& name) {
-  absl::MutexLock lock(&mu_);
-  vanished_.insert(name);
-}
-
 bool NetworkController::HasBridge(const ResourceName& name) const {
   absl::MutexLock lock(&mu_);
   return bridges_.contains(name);
@@ -72,14 +68,7 @@ absl::Status NetworkController::Reconcile(const ResourceName& name) {
   std::optional<Resource> object = deps_.get(name);
   if (object && IsBeingDeleted(*object)) return Remove(name, *object);
   if (object) return Realize(name, *std::move(object));
-  {
-    absl::MutexLock lock(&mu_);
-    if (!vanished_.contains(name)) return absl::OkStatus();
-  }
-  XPU_RETURN_IF_ERROR(DeleteBridge(name));
-  absl::MutexLock lock(&mu_);
-  vanished_.erase(name);
-  return absl::OkStatus();
+  return vanished_.Remove(name, [&] { return DeleteBridge(name); });
 }
 
 absl::Status NetworkController::Realize(const ResourceName& name, Resource object) {

@@ -4,7 +4,6 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -13,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/kube/resource_store.h"
 #include "xpu-agent/controllers/network_gateway.h"
+#include "xpu-agent/controllers/vanished_objects.h"
 
 namespace xpu {
 
@@ -42,7 +42,7 @@ class NetworkController {
   bool IsNews(const Resource& before, const Resource& now) const;
 
   // The object went away; if the finalizer did not see to it, the next Reconcile() removes what is left.
-  void Vanished(const ResourceName& name);
+  void Vanished(const ResourceName& name) { vanished_.Add(name); }
   // Its bridge is there and has its subnets, so that a port that is bound gets addresses.
   bool HasBridge(const ResourceName& name) const;
   // The OPI agent may have become another one: what is known of its bridges is void.
@@ -65,8 +65,8 @@ class NetworkController {
   const std::string finalizer_;
   const Deps deps_;
   NetworkGateway gateway_;
+  VanishedObjects vanished_;
   mutable absl::Mutex mu_;
-  std::set<ResourceName> vanished_ ABSL_GUARDED_BY(mu_);
   // The generation that the bridge's subnets were set for.
   std::map<ResourceName, int64_t> bridges_ ABSL_GUARDED_BY(mu_);
 };

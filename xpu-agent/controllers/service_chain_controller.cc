@@ -97,11 +97,6 @@ ServiceChainController::ServiceChainController(std::string card, Deps deps)
       finalizer_(absl::StrCat("xpu.opiproject.org/", card_, "-chain")),
       deps_(std::move(deps)) {}
 
-void ServiceChainController::Vanished(const ResourceName& name) {
-  absl::MutexLock lock(&mu_);
-  vanished_.insert(name);
-}
-
 bool ServiceChainController::IsNews(const Resource& before, const Resource& now) const {
   return IsNewsForCard(before, now, card_, finalizer_);
 }
@@ -119,16 +114,7 @@ std::set<std::string> ServiceChainController::NetworksOf(const Resource& chain) 
 
 absl::Status ServiceChainController::Reconcile(const ResourceName& name) {
   std::optional<Resource> object = deps_.get(name);
-  if (!object) {
-    {
-      absl::MutexLock lock(&mu_);
-      if (!vanished_.contains(name)) return absl::OkStatus();
-    }
-    XPU_RETURN_IF_ERROR(RemoveFunctions(name));
-    absl::MutexLock lock(&mu_);
-    vanished_.erase(name);
-    return absl::OkStatus();
-  }
+  if (!object) return vanished_.Remove(name, [&] { return RemoveFunctions(name); });
   bool is_here = true;
   // One that cannot be read may be meant for this card.
   if (const absl::StatusOr<ServiceChain> chain = api::Decode<ServiceChain>(*object); chain.ok()) {

@@ -6,11 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "common/base/clock.h"
 #include "common/kube/resource_store.h"
+#include "xpu-agent/controllers/vanished_objects.h"
 
 namespace xpu {
 
@@ -37,7 +36,7 @@ class ServiceChainController {
   // Whether a change calls for another Reconcile().
   bool IsNews(const Resource& before, const Resource& now) const;
   // The object went away; if the finalizer did not see to it, the next Reconcile() removes what is left.
-  void Vanished(const ResourceName& name);
+  void Vanished(const ResourceName& name) { vanished_.Add(name); }
 
   // Names of the Networks that the chain has to do with: its own, and those of its functions. Takes any
   // object.
@@ -58,8 +57,7 @@ class ServiceChainController {
   const std::string card_;
   const std::string finalizer_;
   const Deps deps_;
-  absl::Mutex mu_;
-  std::set<ResourceName> vanished_ ABSL_GUARDED_BY(mu_);
+  VanishedObjects vanished_;
 };
 
 }  // namespace xpu
