@@ -34,12 +34,14 @@ namespace {
 // Each waits for the switch; several changes then share one round of it.
 constexpr int kNetdevWorkers = 4;
 
-std::string NetworkNameOf(const Resource& netdev) {
-  const auto spec = netdev.find("spec");
-  if (spec == netdev.end() || !spec->is_object()) return "";
-  const auto network = spec->find("network");
-  return network != spec->end() && network->is_string() ? network->get<std::string>() : "";
+// The text in that field of the spec; empty if there is none.
+std::string SpecOf(const Resource& object, const char* field) {
+  const auto spec = object.find("spec");
+  if (spec == object.end() || !spec->is_object()) return "";
+  const auto text = spec->find(field);
+  return text != spec->end() && text->is_string() ? text->get<std::string>() : "";
 }
+std::string NetworkNameOf(const Resource& netdev) { return SpecOf(netdev, "network"); }
 
 // The routing domain that the Network shares with others of its namespace; nothing if it shares none.
 std::optional<std::string> DomainOf(const ResourceName& name, const Resource& object) {
@@ -108,6 +110,8 @@ struct Controllers::State {
     blocks.Stop();
     loop.PostAndWait([this] {
       chain_informer.reset();
+      networks_of_chain.clear();
+      WatchPorts();
       block_informer.reset();
       card_informer.reset();
       peers.Stop();
@@ -234,6 +238,7 @@ struct Controllers::State {
     handler.added = [this](const ResourceName& name, const Resource& chain) {
       networks_of_chain[name] = ServiceChainController::NetworksOf(chain);
       EnqueueChain(name);
+      WatchPorts();
     };
     handler.updated = [this](const ResourceName& name, const Resource& before, const Resource& now) {
       networks_of_chain[name] = ServiceChainController::NetworksOf(now);
@@ -243,6 +248,7 @@ struct Controllers::State {
       networks_of_chain.erase(name);
       chains.Vanished(name);
       EnqueueChain(name);
+      WatchPorts();
     };
     handler.synced = [this] { EnqueueAllChains(); };
     return handler;
@@ -257,6 +263,38 @@ struct Controllers::State {
   void EnqueueChainsOf(const ResourceName& network) {
     for (const auto& [name, networks] : networks_of_chain) {
       if (name.ns == network.ns && networks.contains(network.name)) EnqueueChain(name);
+    }
+  }
+  // Whether a function is up depends on the representors of its ports, too, which come and go without a
+  // change of any resource. On the loop; nobody is asked while there are no chains, as the agent then has to
+  // say each 300 ms that it is there.
+  void WatchPorts() {
+    const bool wanted = !networks_of_chain.empty();
+    if (std::exchange(watches_ports, wanted) == wanted) return;
+    reason_of_port.reset();
+    if (!wanted) return opi.WatchPorts(nullptr);
+    opi.WatchPorts([this](const absl::StatusOr<agent::v1::PortStates>& states) {
+      // While the agent is away chains are what they were, and all of them are looked at when it is back.
+      if (states.ok()) loop.Post([this, states = *states] { PortsAre(states); });
+    });
+  }
+  void PortsAre(const agent::v1::PortStates& states) {
+    if (!watches_ports) return;
+    std::map<std::string, std::string> reasons;
+    for (const agent::v1::PortState& state : states.ports())
+      reasons[state.port()] = state.healthy() ? "" : absl::StrCat("not healthy: ", state.reason());
+    const auto before = std::exchange(reason_of_port, std::move(reasons));
+    // What the chains were told last may have been before this.
+    if (!before.has_value()) return EnqueueAllChains();
+    if (before == reason_of_port) return;
+    const auto reason = [](const std::map<std::string, std::string>& of, const std::string& port) {
+      const auto it = of.find(port);
+      return it == of.end() ? std::optional<std::string>() : it->second;
+    };
+    for (const Resource& netdev : netdev_informer->All()) {
+      const std::string port = SpecOf(netdev, "port");
+      if (reason(*before, port) != reason(*reason_of_port, port))
+        EnqueueChainsOf({NameOf(netdev).ns, NetworkNameOf(netdev)});
     }
   }
   // A chain's functions are found by the Networks that their Netdevs are in.
@@ -421,6 +459,9 @@ struct Controllers::State {
   ServiceChainController chains;
   // On the loop.
   std::map<ResourceName, std::set<std::string>> networks_of_chain;
+  // By the id of the port: empty if it is well. Nothing before the first word. On the loop.
+  std::optional<std::map<std::string, std::string>> reason_of_port;
+  bool watches_ports = false;
   // Of the Netdevs of this card, and how many are in each. On the loop.
   std::map<ResourceName, ResourceName> own_networks;
   std::map<ResourceName, int> uses_of_network;

@@ -55,7 +55,7 @@ struct ControllerOptions {
 class Controllers {
  public:
   // Starts threads and returns at once, whether or not store and agent can be reached. `store` and `opi` are
-  // not owned and must outlive the object. Takes the place of opi's connection observer. InvalidArgument if
+  // not owned and must outlive the object. Takes the place of opi's observers. InvalidArgument if
   // the card has no name.
   static absl::StatusOr<std::unique_ptr<Controllers>> Start(const ControllerOptions& options,
                                                             ResourceStore& store, OpiClient& opi);

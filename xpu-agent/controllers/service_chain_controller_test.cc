@@ -1,6 +1,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "xpu-agent/controllers/controllers_testing.h"
 #include "xpu/api/v1alpha1/service_chain.pb.h"
@@ -151,6 +152,47 @@ TEST_F(ServiceChainControllerTest, IsOnTheCardsThatItNames) {
   });
   EXPECT_THAT(other.Chains(), IsEmpty());
   EXPECT_EQ(opi_.Chains().size(), 1u);
+}
+
+TEST_F(ServiceChainControllerTest, SaysWhenARepresentorOfAFunctionGoesAndComesBack) {
+  agent::v1::PortStates states;
+  for (int vf = 0; vf < 4; ++vf) {
+    agent::v1::PortState& state = *states.add_ports();
+    state.set_port(absl::StrCat("host0-", vf));
+    state.set_healthy(true);
+  }
+  opi_.SetPortStates(states);
+  StartWithNetworks();
+  CreateNetdevOf("fw-0", "in", 1, "fw-in");
+  CreateNetdevOf("fw-0", "out", 2, "fw-out");
+  CreateChain("c", Firewall());
+  WaitForUp("c", "in");
+  const auto set_healthy = [&](int vf, const std::string& reason) {
+    states.mutable_ports(vf)->set_healthy(reason.empty());
+    states.mutable_ports(vf)->set_reason(reason);
+    opi_.SetPortStates(states);
+  };
+  set_healthy(2, "its representor is gone");
+  const auto is_down_for = [&](const std::string& reason) {
+    return [reason](const Resource& object) {
+      return At(object, "/status/cards/0/functions/0/up") == false &&
+             absl::StrContains(GetCondition(object, "Ready").message, reason);
+    };
+  };
+  WaitFor(Chains(), "c", is_down_for("its representor is gone"));
+  set_healthy(2, "it is there, but down");
+  WaitFor(Chains(), "c", is_down_for("it is there, but down"));
+  set_healthy(2, "");
+  WaitForUp("c", "in");
+
+  // Without chains nobody is listened to, and the next chain is told of what it has missed.
+  ASSERT_TRUE(store_.Delete(Chains(), Name("c")).ok());
+  WaitForGone(Chains(), "c");
+  set_healthy(1, "its representor is gone");
+  CreateChain("d", Firewall());
+  WaitFor(Chains(), "d", is_down_for("its representor is gone"));
+  set_healthy(1, "");
+  WaitForUp("d", "in");
 }
 
 TEST_F(ServiceChainControllerTest, ANetworkHasOneChain) {
