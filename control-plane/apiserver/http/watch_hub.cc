@@ -140,7 +140,7 @@ void WatchHub::OnChange(const Change& change) {
     if (concerned) Send(watcher, change);
     if (watcher.at - watcher.told >= kBookmarkEvery) SendBookmark(watcher);
   }
-  if (change.collection == kCrdCollection && change.after.is_null()) EndWatchesOf(change.name);
+  if (change.collection == kCrdCollection && change.after == nullptr) EndWatchesOf(change.name);
 }
 
 void WatchHub::OnRestore() {

@@ -145,17 +145,23 @@ absl::StatusOr<HttpReply> Writes::Dispatch(const User& user, const Route& route,
   return MethodNotAllowed(absl::StrCat(request.method, " is not possible on this URL"));
 }
 
-absl::StatusOr<HttpReply> Writes::AnswerObject(int code, const Route& route, const HttpRequest& request,
-                                               json object, std::string text) {
+absl::StatusOr<HttpReply> Writes::AnswerObject(
+    const Route& route, const HttpRequest& request, WriteOptions options,
+    absl::FunctionRef<absl::StatusOr<Written>(const WriteOptions&)> write) {
   XPU_ASSIGN_OR_RETURN(const View view, View::Parse(request.accept, Query(request, "includeObject")));
+  std::string text;
   // Kinds that are declared at run time are shown under the version that was asked for.
-  if (!text.empty() && view.is_plain() && route.kind->message != nullptr) {
-    HttpReply reply;
-    reply.code = code;
-    reply.body = std::move(text) + "\n";
-    return reply;
+  const bool as_written = view.is_plain() && route.kind->message != nullptr;
+  if (as_written) options.text = &text;
+  XPU_ASSIGN_OR_RETURN(Written written, write(options));
+  if (!as_written) {
+    return JsonReply(written.code, view.Object(*route.kind, std::move(written.object), clock_.Now()));
   }
-  return JsonReply(code, view.Object(*route.kind, std::move(object), clock_.Now()));
+  text.push_back('\n');
+  HttpReply reply;
+  reply.code = written.code;
+  reply.body = std::move(text);
+  return reply;
 }
 
 absl::StatusOr<HttpReply> Writes::Create(const Route& route, const HttpRequest& request,
@@ -172,22 +178,20 @@ absl::StatusOr<HttpReply> Writes::Create(const Route& route, const HttpRequest& 
     json& there = (*metadata)["namespace"];
     if (there.is_null() || there.is_string()) there = route.ns;
   }
-  std::string text;
-  WriteOptions with_text = options;
-  with_text.text = &text;
-  XPU_ASSIGN_OR_RETURN(json made, store_.Create(*route.kind, object, with_text));
-  return AnswerObject(201, route, request, std::move(made), std::move(text));
+  return AnswerObject(route, request, options, [&](const WriteOptions& how) -> absl::StatusOr<Written> {
+    XPU_ASSIGN_OR_RETURN(json made, store_.Create(*route.kind, object, how));
+    return Written{201, std::move(made)};
+  });
 }
 
 absl::StatusOr<HttpReply> Writes::Replace(const Route& route, const HttpRequest& request,
                                           const WriteOptions& options) {
   XPU_ASSIGN_OR_RETURN(json object, JsonBody(request));
-  std::string text;
-  WriteOptions with_text = options;
-  with_text.text = &text;
-  XPU_ASSIGN_OR_RETURN(json written, store_.Update(*route.kind, {route.ns, route.name}, PartOf(route),
-                                                   std::move(object), with_text));
-  return AnswerObject(200, route, request, std::move(written), std::move(text));
+  return AnswerObject(route, request, options, [&](const WriteOptions& how) -> absl::StatusOr<Written> {
+    XPU_ASSIGN_OR_RETURN(json written, store_.Update(*route.kind, {route.ns, route.name}, PartOf(route),
+                                                     std::move(object), how));
+    return Written{200, std::move(written)};
+  });
 }
 
 absl::StatusOr<HttpReply> Writes::Patch(const Route& route, const HttpRequest& request,
@@ -205,9 +209,11 @@ absl::StatusOr<HttpReply> Writes::Patch(const Route& route, const HttpRequest& r
                      ") - accepted media types include: ", kJsonPatch, ", ", kMergePatch, ", ", kApplyPatch));
   }
   XPU_ASSIGN_OR_RETURN(json patch, ParseBody(request.body));
-  XPU_ASSIGN_OR_RETURN(
-      json written, store_.Patch(*route.kind, {route.ns, route.name}, PartOf(route), kind, patch, options));
-  return AnswerObject(200, route, request, std::move(written));
+  return AnswerObject(route, request, options, [&](const WriteOptions& how) -> absl::StatusOr<Written> {
+    XPU_ASSIGN_OR_RETURN(json written,
+                         store_.Patch(*route.kind, {route.ns, route.name}, PartOf(route), kind, patch, how));
+    return Written{200, std::move(written)};
+  });
 }
 
 absl::StatusOr<HttpReply> Writes::Apply(const User& user, const Route& route, const HttpRequest& request,
@@ -243,10 +249,12 @@ absl::StatusOr<HttpReply> Writes::Apply(const User& user, const Route& route, co
     }
     return options.admit(old, written);
   };
-  XPU_ASSIGN_OR_RETURN(ObjectStore::Applied applied,
-                       store_.Apply(*route.kind, {route.ns, route.name}, PartOf(route), std::move(object),
-                                    Flag(request, "force"), with_create));
-  return AnswerObject(applied.created ? 201 : 200, route, request, std::move(applied.object));
+  return AnswerObject(route, request, with_create, [&](const WriteOptions& how) -> absl::StatusOr<Written> {
+    XPU_ASSIGN_OR_RETURN(ObjectStore::Applied applied,
+                         store_.Apply(*route.kind, {route.ns, route.name}, PartOf(route), std::move(object),
+                                      Flag(request, "force"), how));
+    return Written{applied.created ? 201 : 200, std::move(applied.object)};
+  });
 }
 
 absl::StatusOr<HttpReply> Writes::Delete(const Route& route, const HttpRequest& request,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
 #include "common/http/http_server.h"
@@ -33,9 +34,15 @@ class Writes {
                                              WriteOptions options);
   absl::StatusOr<HttpReply> Dispatch(const User& user, const Route& route, const HttpRequest& request,
                                      const WriteOptions& options);
-  // One object as the client wants it. `text` is its JSON, or empty.
-  absl::StatusOr<HttpReply> AnswerObject(int code, const Route& route, const HttpRequest& request,
-                                         nlohmann::json object, std::string text = "");
+  // What a call of the store has returned for one object, and the reply's code.
+  struct Written {
+    int code = 200;
+    nlohmann::json object;
+  };
+  // Has it written as `options` say, and answers with the object as the client wants it.
+  absl::StatusOr<HttpReply> AnswerObject(
+      const Route& route, const HttpRequest& request, WriteOptions options,
+      absl::FunctionRef<absl::StatusOr<Written>(const WriteOptions&)> write);
 
   ObjectStore& store_;
   Authorizer& authorizer_;

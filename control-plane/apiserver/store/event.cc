@@ -3,17 +3,17 @@
 namespace xpu::apiserver {
 
 std::optional<absl::string_view> ItemType(const Change& change, const api::Selector& selector) {
-  bool was = !change.before.is_null() && selector.Matches(change.before);
-  bool is = !change.after.is_null() && selector.Matches(change.after);
+  bool was = change.before != nullptr && selector.Matches(*change.before);
+  bool is = change.after != nullptr && selector.Matches(*change.after);
   if (is) return was ? "MODIFIED" : "ADDED";
   if (was) return "DELETED";
   return std::nullopt;
 }
 
 nlohmann::json ItemObject(const Change& change, absl::string_view type) {
-  if (type != "DELETED") return change.after;
+  if (type != "DELETED") return *change.after;
   // The watcher is shown the last state that it could see, under the version of the change, where it goes on.
-  nlohmann::json last = change.before;
+  nlohmann::json last = *change.before;
   last["metadata"]["resourceVersion"] = std::to_string(change.version);
   return last;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -10,6 +11,9 @@
 
 namespace xpu::apiserver {
 
+// An object as it is at one version: shared, and changed by nobody.
+using ObjectPtr = std::shared_ptr<const nlohmann::json>;
+
 // One change of one object. Each version of the store has exactly one.
 struct Change {
   int64_t version = 0;
@@ -18,9 +22,9 @@ struct Change {
   std::string ns;
   std::string name;
   // Null where the object was not there before, or is not there any more.
-  nlohmann::json before;
+  ObjectPtr before;
   // For a deletion `after` is null and `before` the last state under the deletion's version.
-  nlohmann::json after;
+  ObjectPtr after;
   // `after` as JSON; empty where nobody has written it down yet.
   std::string text = {};
 };

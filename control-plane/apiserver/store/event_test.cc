@@ -11,9 +11,14 @@ json Object(const char* app, const char* version) {
   return {{"metadata", {{"name", "blue"}, {"labels", {{"app", app}}}, {"resourceVersion", version}}}};
 }
 
-std::string Seen(json before, json after) {
+ObjectPtr Ptr(const json& object) {
+  return object.is_null() ? nullptr : std::make_shared<const json>(object);
+}
+
+std::string Seen(const json& before, const json& after) {
   api::Selector selector = *api::Selector::Parse("app=demo", "");
-  std::optional<WatchItem> item = Project({7, "g/networks", "default", "blue", before, after}, selector);
+  std::optional<WatchItem> item =
+      Project({7, "g/networks", "default", "blue", Ptr(before), Ptr(after)}, selector);
   if (!item) return "nothing";
   return std::string(item->type) + " " + item->object["metadata"]["labels"]["app"].get<std::string>() + " " +
          item->object["metadata"]["resourceVersion"].get<std::string>();

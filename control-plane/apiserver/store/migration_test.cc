@@ -203,8 +203,8 @@ TEST_P(MigrationTest, AWatchGoesOnWhereItStoppedOrIsToldThatItCannot) {
   ASSERT_TRUE(changes.ok()) << changes.status();
   std::vector<std::string> told;
   for (const Change& change : *changes) {
-    told.push_back(absl::StrCat(change.version, " ", change.name, " ", change.before.is_null() ? 0 : 1,
-                                change.after.is_null() ? 0 : 1));
+    told.push_back(absl::StrCat(change.version, " ", change.name, " ", change.before == nullptr ? 0 : 1,
+                                change.after == nullptr ? 0 : 1));
   }
   EXPECT_THAT(told, ElementsAre(absl::StrCat(kLast - 2, " gone 01"), absl::StrCat(kLast - 1, " gone 10"),
                                 absl::StrCat(kLast, " owner 11")));

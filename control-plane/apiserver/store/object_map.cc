@@ -10,18 +10,18 @@ std::string ObjectText(const json& object) {
   return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-absl::StatusOr<json> ReadObjectText(const std::string& text) {
+absl::StatusOr<ObjectPtr> ReadObjectText(const std::string& text) {
   json object = json::parse(text.data(), text.data() + text.size(), nullptr, /*allow_exceptions=*/false);
   if (!object.is_object() || !object.contains("metadata") || !object["metadata"].is_object()) {
     return absl::DataLossError("a row of the store is no object; restore the file from a backup");
   }
-  return object;
+  return std::make_shared<const json>(std::move(object));
 }
 
-std::set<std::string> OwnersOf(const json& object) {
+std::set<std::string> OwnersOf(const ObjectPtr& object) {
   std::set<std::string> owners;
-  if (object.is_null()) return owners;
-  const json& metadata = object["metadata"];
+  if (object == nullptr) return owners;
+  const json& metadata = (*object)["metadata"];
   const auto references = metadata.find("ownerReferences");
   if (references == metadata.end() || !references->is_array()) return owners;
   for (const json& owner : *references) {
@@ -33,7 +33,7 @@ std::set<std::string> OwnersOf(const json& object) {
 void ObjectMap::Load(Key key, std::string text) {
   bytes_ += text.size();
   collections_[std::move(key.collection)].insert_or_assign(Name(std::move(key.ns), std::move(key.name)),
-                                                           Stored{std::move(text), {}});
+                                                           Stored{std::move(text), {}, nullptr, {}});
 }
 
 void ObjectMap::LoadOwner(Key key, const std::string& uid) {
@@ -45,19 +45,40 @@ void ObjectMap::LoadOwner(Key key, const std::string& uid) {
   dependents_[uid].insert(std::move(key));
 }
 
-absl::StatusOr<std::optional<json>> ObjectMap::Read(absl::string_view collection, absl::string_view ns,
-                                                    absl::string_view name) const {
+absl::StatusOr<ObjectPtr> ObjectMap::Read(absl::string_view collection, absl::string_view ns,
+                                          absl::string_view name) {
   const auto objects = collections_.find(collection);
-  if (objects == collections_.end()) return std::nullopt;
+  if (objects == collections_.end()) return nullptr;
   const auto it = objects->second.find(std::pair(ns, name));
-  if (it == objects->second.end()) return std::nullopt;
-  XPU_ASSIGN_OR_RETURN(json object, ReadObjectText(it->second.text));
+  if (it == objects->second.end()) return nullptr;
+  Stored& stored = it->second;
+  if (stored.object != nullptr) {
+    recent_.splice(recent_.begin(), recent_, stored.place);
+    return stored.object;
+  }
+  XPU_ASSIGN_OR_RETURN(ObjectPtr object, ReadObjectText(stored.text));
+  Keep(stored, object);
   return object;
+}
+
+void ObjectMap::Keep(Stored& stored, ObjectPtr object) {
+  stored.object = std::move(object);
+  recent_.push_front(&stored);
+  stored.place = recent_.begin();
+  recent_bytes_ += stored.text.size();
+  while (recent_bytes_ > most_recent_bytes_) Drop(*recent_.back());
+}
+
+void ObjectMap::Drop(Stored& stored) {
+  if (stored.object == nullptr) return;
+  stored.object = nullptr;
+  recent_.erase(stored.place);
+  recent_bytes_ -= stored.text.size();
 }
 
 absl::Status ObjectMap::Scan(const std::string& collection, const std::string& ns,
                              const std::string& after_ns, const std::string& after_name,
-                             absl::FunctionRef<absl::StatusOr<bool>(json)> row) const {
+                             absl::FunctionRef<absl::StatusOr<bool>(const ObjectPtr&)> row) const {
   const auto objects = collections_.find(collection);
   if (objects == collections_.end()) return absl::OkStatus();
   const std::string& first_ns = ns.empty() ? after_ns : ns;
@@ -65,8 +86,12 @@ absl::Status ObjectMap::Scan(const std::string& collection, const std::string& n
       objects->second.upper_bound(std::pair(absl::string_view(first_ns), absl::string_view(after_name)));
   for (; it != objects->second.end(); ++it) {
     if (!ns.empty() && it->first.first != ns) return absl::OkStatus();
-    XPU_ASSIGN_OR_RETURN(json object, ReadObjectText(it->second.text));
-    XPU_ASSIGN_OR_RETURN(const bool more, row(std::move(object)));
+    ObjectPtr object = it->second.object;
+    // A list is long, and would take the place of what is in use.
+    if (object == nullptr) {
+      XPU_ASSIGN_OR_RETURN(object, ReadObjectText(it->second.text));
+    }
+    XPU_ASSIGN_OR_RETURN(const bool more, row(object));
     if (!more) return absl::OkStatus();
   }
   return absl::OkStatus();
@@ -102,6 +127,7 @@ std::optional<ObjectMap::Stored> ObjectMap::Exchange(const Key& key, std::option
   const auto it = objects.find(std::pair(absl::string_view(key.ns), absl::string_view(key.name)));
   std::optional<Stored> before;
   if (it != objects.end()) {
+    Drop(it->second);
     before = std::move(it->second);
     bytes_ -= before->text.size();
     for (const std::string& uid : before->owners) {
@@ -113,11 +139,10 @@ std::optional<ObjectMap::Stored> ObjectMap::Exchange(const Key& key, std::option
   if (next) {
     bytes_ += next->text.size();
     for (const std::string& uid : next->owners) dependents_[uid].insert(key);
-    if (it != objects.end()) {
-      it->second = *std::move(next);
-    } else {
-      objects.emplace(Name(key.ns, key.name), *std::move(next));
-    }
+    Stored& stored = it != objects.end() ? it->second : objects[Name(key.ns, key.name)];
+    const ObjectPtr object = std::exchange(next->object, nullptr);
+    stored = *std::move(next);
+    if (object != nullptr) Keep(stored, object);
   } else if (it != objects.end()) {
     objects.erase(it);
   }
@@ -127,7 +152,7 @@ std::optional<ObjectMap::Stored> ObjectMap::Exchange(const Key& key, std::option
 void ObjectMap::Apply(const Change& change) {
   Key key{change.collection, change.ns, change.name};
   std::optional<Stored> next;
-  if (!change.after.is_null()) next = Stored{change.text, OwnersOf(change.after)};
+  if (change.after != nullptr) next = Stored{change.text, OwnersOf(change.after), change.after, {}};
   std::optional<Stored> before = Exchange(key, std::move(next));
   undo_.push_back({change.version, std::move(key), std::move(before)});
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <map>
 #include <optional>
 #include <set>
@@ -9,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/btree_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -22,12 +22,13 @@ namespace xpu::apiserver {
 // How objects are written: in one line, what is no UTF-8 replaced.
 std::string ObjectText(const nlohmann::json& object);
 // The other way round. DataLoss for what is no object.
-absl::StatusOr<nlohmann::json> ReadObjectText(const std::string& text);
-// The uids that metadata.ownerReferences names.
-std::set<std::string> OwnersOf(const nlohmann::json& object);
+absl::StatusOr<ObjectPtr> ReadObjectText(const std::string& text);
+// The uids that metadata.ownerReferences names; none of null.
+std::set<std::string> OwnersOf(const ObjectPtr& object);
 
-// The objects as they are, in memory, each as it is written. The changes of late can be taken back. Knows no
-// rules. Not thread-safe.
+// The objects as they are, in memory, each as it is written; those that were in use of late also as they are
+// read, which takes some times as much. The changes of late can be taken back. Knows no rules. Not
+// thread-safe.
 class ObjectMap {
  public:
   struct Key {
@@ -37,17 +38,20 @@ class ObjectMap {
     friend auto operator<=>(const Key&, const Key&) = default;
   };
 
+  // So much, as it is written, is also kept as it is read.
+  explicit ObjectMap(size_t recent_bytes = size_t{8} << 20) : most_recent_bytes_(recent_bytes) {}
+
   // As it is in the file; nothing takes it back.
   void Load(Key key, std::string text);
   void LoadOwner(Key key, const std::string& uid);
 
-  absl::StatusOr<std::optional<nlohmann::json>> Read(absl::string_view collection, absl::string_view ns,
-                                                     absl::string_view name) const;
+  // Null if it is not there.
+  absl::StatusOr<ObjectPtr> Read(absl::string_view collection, absl::string_view ns, absl::string_view name);
   // The objects behind `after_ns` and `after_name` (both empty: from the first) in the order of namespace and
   // name; an empty `ns` means all. Until `row` says false or an error. `row` must not change the map.
   absl::Status Scan(const std::string& collection, const std::string& ns, const std::string& after_ns,
                     const std::string& after_name,
-                    absl::FunctionRef<absl::StatusOr<bool>(nlohmann::json)> row) const;
+                    absl::FunctionRef<absl::StatusOr<bool>(const ObjectPtr&)> row) const;
   // Of everything in a namespace, in a collection, and of what names `uid` as its owner; in their order.
   std::vector<Key> KeysIn(const std::string& ns) const;
   std::vector<Key> KeysOf(const std::string& collection) const;
@@ -76,8 +80,12 @@ class ObjectMap {
   struct Stored {
     std::string text;
     std::set<std::string> owners;
+    // Null if it has not been in use for long.
+    ObjectPtr object;
+    // Its place in `recent_`, if it has an object.
+    std::list<Stored*>::iterator place;
   };
-  using Collection = absl::btree_map<Name, Stored, NameLess>;
+  using Collection = std::map<Name, Stored, NameLess>;
   struct Undo {
     int64_t version = 0;
     Key key;
@@ -86,10 +94,17 @@ class ObjectMap {
 
   // Puts it there, or nothing; returns what was there.
   std::optional<Stored> Exchange(const Key& key, std::optional<Stored> next);
+  // It was used.
+  void Keep(Stored& stored, ObjectPtr object);
+  void Drop(Stored& stored);
 
   std::map<std::string, Collection, std::less<>> collections_;
   std::map<std::string, std::set<Key>> dependents_;
   size_t bytes_ = 0;
+  // What has objects, by when it was in use, the latest first; and how much of that there is.
+  size_t most_recent_bytes_;
+  std::list<Stored*> recent_;
+  size_t recent_bytes_ = 0;
   std::deque<Undo> undo_;
 };
 

@@ -21,22 +21,25 @@ class ObjectMapTest : public ::testing::Test {
   // A null `after` removes it.
   void Change(const std::string& collection, const std::string& ns, const std::string& name,
               const json& after) {
-    apiserver::Change change{++version_, collection, ns, name, nullptr, after};
-    if (!after.is_null()) change.text = ObjectText(after);
+    apiserver::Change change{++version_, collection, ns, name, nullptr, nullptr};
+    if (!after.is_null()) {
+      change.after = std::make_shared<const json>(after);
+      change.text = ObjectText(after);
+    }
     map_.Apply(change);
   }
   json Read(const std::string& collection, const std::string& ns, const std::string& name) {
     const auto read = map_.Read(collection, ns, name);
     EXPECT_TRUE(read.ok()) << read.status();
-    return read.ok() && read->has_value() ? **read : json();
+    return read.ok() && *read != nullptr ? **read : json();
   }
   // The names behind those, at most so many.
   std::vector<std::string> Scan(const std::string& ns, const std::string& after_ns = "",
                                 const std::string& after_name = "", size_t limit = 100) {
     std::vector<std::string> names;
     const absl::Status done =
-        map_.Scan("g/a", ns, after_ns, after_name, [&](const json& object) -> absl::StatusOr<bool> {
-          names.push_back(object["metadata"]["name"]);
+        map_.Scan("g/a", ns, after_ns, after_name, [&](const ObjectPtr& object) -> absl::StatusOr<bool> {
+          names.push_back((*object)["metadata"]["name"]);
           return names.size() < limit;
         });
     EXPECT_TRUE(done.ok()) << done;
@@ -122,6 +125,25 @@ TEST_F(ObjectMapTest, OwnersAreThoseOfTheFileUntilTheObjectChanges) {
   EXPECT_THAT(Names(map_.DependentsOf("u-1")), ElementsAre("g/a:n/x"));
   Change("g/a", "n", "x", Object("x", "1"));
   EXPECT_THAT(Names(map_.DependentsOf("u-1")), IsEmpty());
+}
+
+TEST_F(ObjectMapTest, WhatWasNotInUseForLongIsReadAnew) {
+  map_ = ObjectMap(10'000);
+  const std::string large(1'000, 'x');
+  for (int i = 0; i < 20; ++i) Change("g/a", "n", std::to_string(i), Object(std::to_string(i), large));
+  const ObjectPtr last = *map_.Read("g/a", "n", "19");
+  EXPECT_EQ(*map_.Read("g/a", "n", "19"), last) << "it is the same one";
+  std::weak_ptr<const json> first = *map_.Read("g/a", "n", "0");
+  EXPECT_FALSE(first.expired());
+  for (int i = 1; i < 20; ++i)
+    EXPECT_EQ(Read("g/a", "n", std::to_string(i)), Object(std::to_string(i), large));
+  EXPECT_TRUE(first.expired());
+  EXPECT_EQ(Read("g/a", "n", "0"), Object("0", large));
+  // More than all that is kept.
+  const std::string huge(11'000, 'x');
+  Change("g/a", "n", "0", Object("0", huge));
+  EXPECT_EQ(Read("g/a", "n", "0"), Object("0", huge));
+  EXPECT_EQ(Read("g/a", "n", "1"), Object("1", large));
 }
 
 TEST_F(ObjectMapTest, WhatIsNoObjectIsToldWhenItIsRead) {

@@ -56,9 +56,22 @@ absl::Status DropUnknown(const KindInfo& kind, const WriteOptions& options, json
   return absl::OkStatus();
 }
 
-void NoteText(const Transaction& transaction, const WriteOptions& options) {
-  if (options.text == nullptr || options.dry_run || transaction.changes().size() != 1) return;
-  *options.text = transaction.changes().front().text;
+// For what a dry run would have written; without any for an empty one.
+ObjectPtr WithVersion(json object, const std::string& version) {
+  if (version.empty()) {
+    object["metadata"].erase("resourceVersion");
+  } else {
+    object["metadata"]["resourceVersion"] = version;
+  }
+  return std::make_shared<const json>(std::move(object));
+}
+
+// What a call returns that wrote `object`, in this transaction if `changes` says so.
+json Answer(const ObjectPtr& object, const std::vector<Change>& changes, const WriteOptions& options) {
+  if (options.text == nullptr) return *object;
+  const bool written = changes.size() == 1 && changes.front().after == object;
+  *options.text = written ? changes.front().text : ObjectText(*object);
+  return nullptr;
 }
 
 absl::Status DiskLost() { return absl::UnavailableError("the disk has failed; see the server's log"); }
@@ -142,7 +155,8 @@ absl::Status ObjectStore::ServeAllCrds() {
   const KindPtr crds = kinds().FindKind("apiextensions.k8s.io/v1", "CustomResourceDefinition");
   XPU_ASSIGN_OR_RETURN(Listing declared, List(*crds, "", {}));
   for (json& crd : declared.items) {
-    XPU_RETURN_IF_ERROR(ServeCrd({0, CollectionOf(*crds), "", MetadataText(crd, "name"), nullptr, crd}));
+    XPU_RETURN_IF_ERROR(ServeCrd(
+        {0, CollectionOf(*crds), "", MetadataText(crd, "name"), nullptr, std::make_shared<const json>(crd)}));
   }
   return absl::OkStatus();
 }
@@ -170,13 +184,13 @@ void ObjectStore::OnRestore(std::function<void()> callback) {
 const KindTable& ObjectStore::kinds() const { return state_->kinds; }
 
 absl::Status ObjectStore::ServeCrd(const Change& change) {
-  if (change.after.is_null()) {
+  if (change.after == nullptr) {
     state_->kinds.Withdraw(change.name);
     return absl::OkStatus();
   }
   // Its own names are no conflict with what it declared before.
   api::FieldErrors errors;
-  std::vector<KindPtr> kinds = KindsOf(change.after, state_->kinds, &errors);
+  std::vector<KindPtr> kinds = KindsOf(*change.after, state_->kinds, &errors);
   if (!errors.empty()) return api::ToStatus(errors, "CustomResourceDefinition " + change.name);
   state_->kinds.Serve(change.name, std::move(kinds));
   return absl::OkStatus();
@@ -273,15 +287,15 @@ void ObjectStore::Settle(const absl::Status& saved) {
   for (const auto& listener : state_->on_settled) listener(saved);
 }
 
-absl::StatusOr<json> ObjectStore::MakeIn(Transaction& transaction, const KindInfo& kind, json sent,
-                                         const json* managed, const WriteOptions& options) {
+absl::StatusOr<ObjectPtr> ObjectStore::MakeIn(Transaction& transaction, const KindInfo& kind, json sent,
+                                              const json* managed, const WriteOptions& options) {
   XPU_RETURN_IF_ERROR(DropUnknown(kind, options, &sent));
   XPU_ASSIGN_OR_RETURN(json fresh,
                        NewObject(kind, std::move(sent), NewUid(state_->random), transaction.Now()));
   const ObjectName name{MetadataText(fresh, "namespace"), MetadataText(fresh, "name")};
   XPU_RETURN_IF_ERROR(transaction.CheckPlace(kind, name));
-  XPU_ASSIGN_OR_RETURN(std::optional<json> there, transaction.Find(kind, name));
-  if (there) return AlreadyExists(kind.resource, name.name);
+  XPU_ASSIGN_OR_RETURN(const ObjectPtr there, transaction.Find(kind, name));
+  if (there != nullptr) return AlreadyExists(kind.resource, name.name);
   XPU_RETURN_IF_ERROR(Complete(kind, state_->kinds, transaction.Now(), &fresh));
   if (options.admit) XPU_RETURN_IF_ERROR(options.admit(nullptr, &fresh));
   if (managed != nullptr) fresh["metadata"]["managedFields"] = *managed;
@@ -300,20 +314,23 @@ absl::StatusOr<json> ObjectStore::Create(const KindInfo& kind, const json& objec
           absl::StrCat(MetadataText(object, "generateName"), NewSuffix(state_->random));
     }
     status = Commit(options.dry_run, [&](Transaction& transaction) -> absl::Status {
-      XPU_ASSIGN_OR_RETURN(made, MakeIn(transaction, kind, std::move(named), nullptr, options));
-      NoteText(transaction, options);
+      XPU_ASSIGN_OR_RETURN(ObjectPtr fresh, MakeIn(transaction, kind, std::move(named), nullptr, options));
+      // A version that no object has got.
+      if (options.dry_run) fresh = WithVersion(*fresh, "");
+      made = Answer(fresh, transaction.changes(), options);
       return absl::OkStatus();
     });
     if (!absl::IsAlreadyExists(status)) break;
   }
   if (!status.ok()) return status;
-  // A version that no object has got.
-  if (options.dry_run) made["metadata"].erase("resourceVersion");
   return made;
 }
 
 absl::StatusOr<json> ObjectStore::Get(const KindInfo& kind, const ObjectName& name) {
-  return Transaction(state_->objects, state_->kinds, state_->clock, state_->version).Read(kind, name);
+  XPU_ASSIGN_OR_RETURN(
+      const ObjectPtr object,
+      Transaction(state_->objects, state_->kinds, state_->clock, state_->version).Read(kind, name));
+  return *object;
 }
 
 absl::StatusOr<Listing> ObjectStore::List(const KindInfo& kind, const std::string& ns,
@@ -322,7 +339,8 @@ absl::StatusOr<Listing> ObjectStore::List(const KindInfo& kind, const std::strin
   listing.version = state_->version;
   XPU_RETURN_IF_ERROR(state_->objects.Scan(
       CollectionOf(kind.resource), ns, page.after.ns, page.after.name,
-      [&](json object) -> absl::StatusOr<bool> {
+      [&](const ObjectPtr& stored) -> absl::StatusOr<bool> {
+        json object = *stored;
         StampVersion(kind, &object);
         if (!selector.Matches(object)) return true;
         if (page.limit != 0 && listing.items.size() == page.limit) {
@@ -336,37 +354,34 @@ absl::StatusOr<Listing> ObjectStore::List(const KindInfo& kind, const std::strin
   return listing;
 }
 
-absl::StatusOr<json> ObjectStore::ReplaceIn(Transaction& transaction, const KindInfo& kind, Part part,
-                                            json old, json sent, const json* managed,
-                                            const WriteOptions& options) {
+absl::StatusOr<ObjectPtr> ObjectStore::ReplaceIn(Transaction& transaction, const KindInfo& kind, Part part,
+                                                 const ObjectPtr& old, json sent, const json* managed,
+                                                 const WriteOptions& options) {
   XPU_RETURN_IF_ERROR(DropUnknown(kind, options, &sent));
-  XPU_ASSIGN_OR_RETURN(json result, ChangedObject(kind, part, old, std::move(sent)));
+  XPU_ASSIGN_OR_RETURN(json result, ChangedObject(kind, part, *old, std::move(sent)));
   XPU_RETURN_IF_ERROR(Complete(kind, state_->kinds, transaction.Now(), &result));
-  if (options.admit) XPU_RETURN_IF_ERROR(options.admit(&old, &result));
+  if (options.admit) XPU_RETURN_IF_ERROR(options.admit(old.get(), &result));
   if (managed != nullptr) {
     result["metadata"]["managedFields"] = *managed;
   } else {
-    TrackUpdate(kind, old, {options.manager, part, Rfc3339(transaction.Now())}, &result);
+    TrackUpdate(kind, *old, {options.manager, part, Rfc3339(transaction.Now())}, &result);
   }
-  if (result == old) return result;
-  XPU_ASSIGN_OR_RETURN(bool can_go, transaction.CanGo(kind, result));
-  if (can_go) return transaction.Remove(kind, std::move(result));
-  return transaction.Write(kind, std::move(old), std::move(result));
+  if (result == *old) return old;
+  if (transaction.CanGo(kind, result)) return transaction.Remove(kind, std::move(result));
+  return transaction.Write(kind, old, std::move(result));
 }
 
 absl::StatusOr<json> ObjectStore::Update(const KindInfo& kind, const ObjectName& name, Part part, json object,
                                          const WriteOptions& options) {
   json result;
-  std::string version;
   XPU_RETURN_IF_ERROR(Commit(options.dry_run, [&](Transaction& transaction) -> absl::Status {
-    XPU_ASSIGN_OR_RETURN(json old, transaction.Read(kind, name));
-    version = MetadataText(old, "resourceVersion");
-    XPU_ASSIGN_OR_RETURN(
-        result, ReplaceIn(transaction, kind, part, std::move(old), std::move(object), nullptr, options));
-    NoteText(transaction, options);
+    XPU_ASSIGN_OR_RETURN(const ObjectPtr old, transaction.Read(kind, name));
+    XPU_ASSIGN_OR_RETURN(ObjectPtr written,
+                         ReplaceIn(transaction, kind, part, old, std::move(object), nullptr, options));
+    if (options.dry_run) written = WithVersion(*written, MetadataText(*old, "resourceVersion"));
+    result = Answer(written, transaction.changes(), options);
     return absl::OkStatus();
   }));
-  if (options.dry_run) result["metadata"]["resourceVersion"] = version;
   return result;
 }
 
@@ -374,25 +389,26 @@ absl::StatusOr<ObjectStore::Applied> ObjectStore::Apply(const KindInfo& kind, co
                                                         Part part, json applied, bool force,
                                                         const WriteOptions& options) {
   Applied out;
-  std::string version;
   XPU_RETURN_IF_ERROR(Commit(options.dry_run, [&](Transaction& transaction) -> absl::Status {
     const FieldManager manager{options.manager, part, Rfc3339(transaction.Now())};
     XPU_RETURN_IF_ERROR(DropUnknown(kind, options, &applied));
-    XPU_ASSIGN_OR_RETURN(std::optional<json> old, transaction.Find(kind, name));
-    if (!old && part == Part::kStatus) return NotFound(kind.resource, name.name);
+    XPU_ASSIGN_OR_RETURN(const ObjectPtr old, transaction.Find(kind, name));
+    if (old == nullptr && part == Part::kStatus) return NotFound(kind.resource, name.name);
     // Whoever means one object makes no other, and changes none.
     const std::string meant = MetadataText(applied, "uid");
-    if (!meant.empty() && (!old || meant != MetadataText(*old, "uid"))) {
+    if (!meant.empty() && (old == nullptr || meant != MetadataText(*old, "uid"))) {
       return Conflict(kind.resource, name.name, "the uid is not the one that was asked for");
     }
-    out.created = !old;
-    if (!old) {
+    out.created = old == nullptr;
+    if (old == nullptr) {
       const json fresh = FirstApplied(kind, std::move(applied), manager);
-      XPU_ASSIGN_OR_RETURN(out.object,
+      XPU_ASSIGN_OR_RETURN(ObjectPtr made,
                            MakeIn(transaction, kind, fresh, &fresh["metadata"]["managedFields"], options));
+      if (options.dry_run) made = WithVersion(*made, "");
+      out.object = Answer(made, transaction.changes(), options);
       return absl::OkStatus();
     }
-    version = MetadataText(*old, "resourceVersion");
+    const std::string version = MetadataText(*old, "resourceVersion");
     // The merged object has the version of the one that is there; what was sent may say another.
     if (const std::string sent = MetadataText(applied, "resourceVersion"); !sent.empty() && sent != version) {
       return Conflict(kind.resource, name.name,
@@ -401,12 +417,12 @@ absl::StatusOr<ObjectStore::Applied> ObjectStore::Apply(const KindInfo& kind, co
     }
     XPU_ASSIGN_OR_RETURN(json merged, apiserver::Applied(kind, *old, applied, manager, force));
     const json managed = merged["metadata"]["managedFields"];
-    XPU_ASSIGN_OR_RETURN(out.object, ReplaceIn(transaction, kind, part, *std::move(old), std::move(merged),
-                                               &managed, options));
+    XPU_ASSIGN_OR_RETURN(ObjectPtr written,
+                         ReplaceIn(transaction, kind, part, old, std::move(merged), &managed, options));
+    if (options.dry_run) written = WithVersion(*written, version);
+    out.object = Answer(written, transaction.changes(), options);
     return absl::OkStatus();
   }));
-  if (options.dry_run && out.created) out.object["metadata"].erase("resourceVersion");
-  if (options.dry_run && !out.created) out.object["metadata"]["resourceVersion"] = version;
   return out;
 }
 
@@ -423,12 +439,12 @@ absl::StatusOr<Deleted> ObjectStore::Delete(const KindInfo& kind, const ObjectNa
                                             Propagation propagation) {
   Deleted deleted;
   XPU_RETURN_IF_ERROR(Commit(options.dry_run, [&](Transaction& transaction) -> absl::Status {
-    XPU_ASSIGN_OR_RETURN(json object, transaction.Read(kind, name));
-    if (preconditions.uid && *preconditions.uid != MetadataText(object, "uid")) {
+    XPU_ASSIGN_OR_RETURN(const ObjectPtr object, transaction.Read(kind, name));
+    if (preconditions.uid && *preconditions.uid != MetadataText(*object, "uid")) {
       return Conflict(kind.resource, name.name, "the uid is not the one that was asked for");
     }
     if (preconditions.resource_version &&
-        *preconditions.resource_version != MetadataText(object, "resourceVersion")) {
+        *preconditions.resource_version != MetadataText(*object, "resourceVersion")) {
       return Conflict(kind.resource, name.name, "the object has been modified; read it again");
     }
     if (IsNamespace(kind) && name.name == kDefaultNamespace) {

@@ -78,8 +78,8 @@ struct WriteOptions {
   // The last word before an object is written: an error refuses it, and what is missing may be filled in.
   // `old` is null for a new one. May read the store.
   std::function<absl::Status(const nlohmann::json* old, nlohmann::json* object)> admit;
-  // Where the JSON of the object goes, as it was written, by a create or an update that writes just that;
-  // otherwise it stays as it is. Null for nowhere.
+  // Where set, the JSON of the object goes here, as it is written, and the call returns null instead of the
+  // object. Not for deletes.
   std::string* text = nullptr;
 };
 
@@ -203,12 +203,11 @@ class ObjectStore {
   explicit ObjectStore(std::unique_ptr<State> state);
 
   // Writes a new object, or one instead of `old`, with these managedFields if they are not null.
-  absl::StatusOr<nlohmann::json> MakeIn(Transaction& transaction, const api::KindInfo& kind,
-                                        nlohmann::json sent, const nlohmann::json* managed,
-                                        const WriteOptions& options);
-  absl::StatusOr<nlohmann::json> ReplaceIn(Transaction& transaction, const api::KindInfo& kind, Part part,
-                                           nlohmann::json old, nlohmann::json sent,
-                                           const nlohmann::json* managed, const WriteOptions& options);
+  absl::StatusOr<ObjectPtr> MakeIn(Transaction& transaction, const api::KindInfo& kind, nlohmann::json sent,
+                                   const nlohmann::json* managed, const WriteOptions& options);
+  absl::StatusOr<ObjectPtr> ReplaceIn(Transaction& transaction, const api::KindInfo& kind, Part part,
+                                      const ObjectPtr& old, nlohmann::json sent,
+                                      const nlohmann::json* managed, const WriteOptions& options);
   // All CustomResourceDefinitions that are there.
   absl::Status ServeAllCrds();
   // Takes up what a CustomResourceDefinition declares.

@@ -187,7 +187,7 @@ absl::Status ObjectTable::NoteOwners(const Change& change) {
 }
 
 absl::Status ObjectTable::AppendHistory(const Change& change) {
-  if (!change.before.is_null() && !change.after.is_null()) {
+  if (change.before != nullptr && change.after != nullptr) {
     XPU_RETURN_IF_ERROR(statements_->append_change.Bind(1, change.version)
                             .Bind(2, change.collection)
                             .Bind(3, change.ns)
@@ -198,8 +198,8 @@ absl::Status ObjectTable::AppendHistory(const Change& change) {
   }
   Statement& append = statements_->append;
   append.Bind(1, change.version).Bind(2, change.collection).Bind(3, change.ns).Bind(4, change.name);
-  change.before.is_null() ? append.BindNull(5) : append.Bind(5, ObjectText(change.before));
-  change.after.is_null() ? append.BindNull(6) : append.Bind(6, change.text);
+  change.before == nullptr ? append.BindNull(5) : append.Bind(5, ObjectText(*change.before));
+  change.after == nullptr ? append.BindNull(6) : append.Bind(6, change.text);
   return append.Run();
 }
 
@@ -207,11 +207,11 @@ absl::Status ObjectTable::Apply(const Change& change) {
   XPU_RETURN_IF_ERROR(NoteOwners(change));
   // First: it copies what the object was.
   XPU_RETURN_IF_ERROR(AppendHistory(change));
-  Statement& write = change.after.is_null()    ? statements_->remove
-                     : change.before.is_null() ? statements_->insert
-                                               : statements_->replace;
+  Statement& write = change.after == nullptr    ? statements_->remove
+                     : change.before == nullptr ? statements_->insert
+                                                : statements_->replace;
   write.Bind(1, change.collection).Bind(2, change.ns).Bind(3, change.name);
-  if (!change.after.is_null()) write.Bind(4, change.text);
+  if (change.after != nullptr) write.Bind(4, change.text);
   return write.Run();
 }
 

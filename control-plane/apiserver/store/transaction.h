@@ -30,35 +30,33 @@ class Transaction {
   int64_t version() const { return version_; }
   absl::Time Now() { return clock_.Now(); }
 
-  absl::StatusOr<nlohmann::json> Read(const api::KindInfo& kind, const ObjectName& name);
-  absl::StatusOr<std::optional<nlohmann::json>> Find(const api::KindInfo& kind, const ObjectName& name);
-  // `after` under a new version.
-  absl::StatusOr<nlohmann::json> Write(const api::KindInfo& kind, nlohmann::json before,
-                                       nlohmann::json after);
+  // NotFound, or null, if it is not there.
+  absl::StatusOr<ObjectPtr> Read(const api::KindInfo& kind, const ObjectName& name);
+  absl::StatusOr<ObjectPtr> Find(const api::KindInfo& kind, const ObjectName& name);
+  // `after` under a new version. `before` is null for a new object.
+  ObjectPtr Write(const api::KindInfo& kind, ObjectPtr before, nlohmann::json after);
   // The last state, under the version of the deletion.
-  absl::StatusOr<nlohmann::json> Remove(const api::KindInfo& kind, nlohmann::json object);
+  absl::StatusOr<ObjectPtr> Remove(const api::KindInfo& kind, nlohmann::json object);
   // It is to be deleted, and neither finalizers nor what is in it keep it.
-  absl::StatusOr<bool> CanGo(const api::KindInfo& kind, const nlohmann::json& object);
-  absl::StatusOr<Deleted> Delete(const api::KindInfo& kind, const nlohmann::json& object,
-                                 Propagation propagation);
+  bool CanGo(const api::KindInfo& kind, const nlohmann::json& object);
+  absl::StatusOr<Deleted> Delete(const api::KindInfo& kind, const ObjectPtr& object, Propagation propagation);
   // Does what follows from the removals so far; the last of all changes.
   absl::Status CollectGarbage();
   // Forbidden, or MethodNotAllowed, if nothing can be added to where an object of `kind` belongs.
   absl::Status CheckPlace(const api::KindInfo& kind, const ObjectName& name);
 
  private:
-  void Apply(const api::KindInfo& kind, nlohmann::json before, nlohmann::json after);
+  void Apply(const api::KindInfo& kind, ObjectPtr before, ObjectPtr after);
   // What a namespace or a CRD holds.
   std::vector<ObjectMap::Key> Inside(const api::KindInfo& kind, const nlohmann::json& object);
-  absl::StatusOr<Deleted> Empty(const api::KindInfo& kind, nlohmann::json object);
+  absl::StatusOr<Deleted> Empty(const api::KindInfo& kind, const ObjectPtr& object);
   // The last one inside may take the container along.
   absl::Status FinishContainer(const api::KindInfo& kind, const ObjectName& name);
 
-  absl::StatusOr<std::vector<nlohmann::json>> Dependents(const std::string& uid);
+  absl::StatusOr<std::vector<ObjectPtr>> Dependents(const std::string& uid);
   absl::StatusOr<bool> HasOtherOwner(const nlohmann::json& object, const std::string& uid);
-  absl::Status LetGo(const nlohmann::json& dependent, const std::string& uid);
-  absl::Status DeleteDependent(const nlohmann::json& dependent, const std::string& owner,
-                               Propagation propagation);
+  void LetGo(const ObjectPtr& dependent, const std::string& uid);
+  absl::Status DeleteDependent(const ObjectPtr& dependent, const std::string& owner, Propagation propagation);
   // Whether dependents are left that a deletion in the foreground waits for.
   absl::StatusOr<bool> IsBlocked(const std::string& uid);
   // What waits for its dependents may go when this one, which has gone, was the last.
@@ -69,7 +67,7 @@ class Transaction {
   Clock& clock_;
   int64_t version_;
   std::vector<Change> changes_;
-  std::deque<nlohmann::json> removed_;
+  std::deque<ObjectPtr> removed_;
   // How deep a deletion in the foreground is in dependents of dependents.
   int depth_ = 0;
 };
