@@ -85,6 +85,11 @@ class ServiceChainOnOvs : public ::testing::Test {
         {"ip", "link", "add", name, "type", "veth", "peer", "name", interface, "netns", owner.path()});
     Run(owner, {"ip", "link", "set", interface, "up"});
   }
+  void RemoveFunction(int vf) {
+    const std::string name = absl::StrCat("pf0vf", vf);
+    std::filesystem::remove_all(absl::StrCat(folder_->path(), "/sys/class/net/", name));
+    Run(ovs_->netns(), {"ip", "link", "delete", name});
+  }
   void CreateNetwork(const std::string& name, int vni, const std::string& net, const std::string& vrf) {
     Resource object = MakeResource(Networks(), {"default", name});
     object["spec"] = {{"vni", vni},
@@ -191,6 +196,23 @@ TEST_F(ServiceChainOnOvs, WhatLeavesANetworkGoesThroughItsFunctionsOrNowhere) {
   EXPECT_FALSE(AnswersOnce());
   ASSERT_TRUE(store_.Delete(Chains(), {"default", "inspect"}).ok());
   Await(Chains(), "inspect", "");
+  EXPECT_TRUE(Answers());
+}
+
+TEST_F(ServiceChainOnOvs, TellsThatTheRepresentorOfAFunctionWentAndCameBack) {
+  CreateChain();
+  CreateNetdev("fw-in", 2, "fw-in", "");
+  CreateNetdev("fw-out", 3, "fw-out", "");
+  Await(Chains(), "inspect", "Confirmed");
+  RemoveFunction(3);
+  const Resource down = Await(Chains(), "inspect", "Failed");
+  EXPECT_THAT(GetCondition(down, "Ready").message,
+              HasSubstr("no interface of the DPU stands for its output"));
+  EXPECT_EQ(down["status"]["cards"][0]["functions"][0]["up"], false);
+  EXPECT_FALSE(AnswersOnce());
+  AddFunction(3, *firewall_, "out");
+  Run(*firewall_, {"ip", "link", "set", "out", "master", "br0"});
+  Await(Chains(), "inspect", "Confirmed");
   EXPECT_TRUE(Answers());
 }
 
