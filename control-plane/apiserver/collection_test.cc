@@ -99,7 +99,8 @@ TEST_F(CollectionTest, OfNamespacesAndOfAllNamespacesNothingGoesAtOnce) {
   EXPECT_EQ(http_.Do("DELETE", "/api/v1/namespaces").code, 405);
   EXPECT_EQ(http_.Do("DELETE", "/apis/xpu.opiproject.org/v1alpha1/networks").code, 405);
   EXPECT_THAT(Left(), ElementsAre("a"));
-  for (const json& resource : http_.Get("/api/v1").json["resources"]) {
+  const json served = http_.Get("/api/v1").json;
+  for (const json& resource : served["resources"]) {
     if (resource["name"] != "namespaces" && resource["name"] != "configmaps") continue;
     const json& verbs = resource["verbs"];
     EXPECT_EQ(std::find(verbs.begin(), verbs.end(), "deletecollection") != verbs.end(),
