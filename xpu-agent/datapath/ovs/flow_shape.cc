@@ -1,25 +1,50 @@
 #include "xpu-agent/datapath/ovs/flow_shape.h"
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
+#include <array>
+#include <cstdint>
+#include <string_view>
 
 namespace xpu {
 namespace {
 
-bool IsOfValue(char c) { return absl::ascii_isxdigit(c) || c == ':' || c == '.' || c == '/' || c == 'x'; }
+// What a character can be part of.
+constexpr uint8_t kOfValue = 1;
+constexpr uint8_t kDigit = 2;
+// Behind a value.
+constexpr uint8_t kEnd = 4;
+// Before a value.
+constexpr uint8_t kBegin = 8;
+
+constexpr std::array<uint8_t, 256> MakeKinds() {
+  std::array<uint8_t, 256> kinds = {};
+  const auto add = [&kinds](std::string_view characters, uint8_t kind) {
+    for (const char c : characters) kinds[static_cast<uint8_t>(c)] |= kind;
+  };
+  add("0123456789abcdefABCDEFx:./", kOfValue);
+  add("0123456789", kDigit);
+  add(",) -]", kEnd);
+  add("=:,(", kBegin);
+  return kinds;
+}
+constexpr std::array<uint8_t, 256> kKinds = MakeKinds();
+
+uint8_t KindOf(char c) { return kKinds[static_cast<uint8_t>(c)]; }
 
 // How long the number or address is that `text` begins with; 0 if it begins with none.
-size_t ValueLength(absl::string_view text) {
+size_t ValueLength(absl::string_view text, bool* has_mask) {
   size_t length = 0;
-  bool has_digit = false;
-  while (length < text.size() && IsOfValue(text[length])) {
-    has_digit |= absl::ascii_isdigit(text[length]);
-    ++length;
+  uint8_t seen = 0;
+  bool has_colons = false;
+  *has_mask = false;
+  for (; length < text.size() && (KindOf(text[length]) & kOfValue) != 0; ++length) {
+    const char c = text[length];
+    seen |= KindOf(c);
+    *has_mask |= c == '/';
+    has_colons |= c == ':' && length > 0 && text[length - 1] == ':';
   }
   // A word that only looks like one ("add") is followed by more of it, and an address has a digit or a colon.
-  const bool ends = length == text.size() || absl::StrContains(",) -]", text.substr(length, 1));
-  const bool is_value = has_digit || absl::StrContains(text.substr(0, length), "::");
-  return length > 0 && ends && is_value ? length : 0;
+  const bool ends = length == text.size() || (KindOf(text[length]) & kEnd) != 0;
+  return ends && ((seen & kDigit) != 0 || has_colons) ? length : 0;
 }
 
 }  // namespace
@@ -35,20 +60,24 @@ std::string FlowShape(absl::string_view text) {
     return before < element && all.substr(element) == all.substr(before, element - 1 - before);
   };
   for (size_t i = 0; i < text.size();) {
-    const char c = text[i++];
-    if (c == ',') {
+    size_t end = i;
+    while (end < text.size() && (KindOf(text[end]) & kBegin) == 0) ++end;
+    shape.append(text.data() + i, end - i);
+    if (end == text.size()) break;
+    if (text[end] == ',') {
       const bool again = repeats();
       if (again) shape.resize(element - 1);
       before = again ? before : element;
-      shape += c;
+      shape += ',';
       element = shape.size();
     } else {
-      shape += c;
+      shape += text[end];
     }
-    if (c != '=' && c != ':' && c != ',' && c != '(') continue;
-    const size_t length = ValueLength(text.substr(i));
+    i = end + 1;
+    bool has_mask = false;
+    const size_t length = ValueLength(text.substr(i), &has_mask);
     if (length == 0) continue;
-    shape += absl::StrContains(text.substr(i, length), '/') ? "#/#" : "#";
+    shape += has_mask ? "#/#" : "#";
     i += length;
   }
   if (repeats()) shape.resize(element - 1);
