@@ -1,10 +1,15 @@
 #include "common/sys/netlink_link.h"
 
 #include <linux/if.h>
+#include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <linux/veth.h>
+#include <sys/ioctl.h>
 
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "common/base/status_macros.h"
@@ -74,6 +79,33 @@ absl::StatusOr<Link> QueryLink(NetlinkSocket& socket, const std::string& name, i
   }));
   if (found.ifindex == 0) return absl::InternalError("the kernel's answer names no interface");
   return found;
+}
+
+absl::StatusOr<Link> PeekAtLink(int fd, const std::string& name) {
+  ifreq request{};
+  const auto ask = [&](unsigned long what) -> absl::Status {
+    if (name.size() >= sizeof(request.ifr_name))
+      return absl::NotFoundError("no interface has so long a name");
+    memset(&request, 0, sizeof(request));
+    memcpy(request.ifr_name, name.data(), name.size());
+    // netdevice(7): under RCU, while rtnetlink answers under its lock.
+    return ioctl(fd, what, &request) == 0 ? absl::OkStatus()
+                                          : absl::ErrnoToStatus(errno, std::strerror(errno));
+  };
+  Link link;
+  link.name = name;
+  XPU_RETURN_IF_ERROR(ask(SIOCGIFINDEX));
+  link.ifindex = request.ifr_ifindex;
+  XPU_RETURN_IF_ERROR(ask(SIOCGIFHWADDR));
+  if (request.ifr_hwaddr.sa_family == ARPHRD_ETHER) {
+    XPU_ASSIGN_OR_RETURN(link.mac, MacAddress::FromBytes({request.ifr_hwaddr.sa_data, 6}));
+  }
+  XPU_RETURN_IF_ERROR(ask(SIOCGIFMTU));
+  link.mtu = static_cast<uint32_t>(request.ifr_mtu);
+  // Each was asked of the name.
+  XPU_RETURN_IF_ERROR(ask(SIOCGIFINDEX));
+  if (request.ifr_ifindex != link.ifindex) return absl::NotFoundError("replaced by another while looked at");
+  return link;
 }
 
 NetlinkMessage ChangeLinkMessage(int ifindex, const LinkChange& change) {

@@ -22,6 +22,9 @@ absl::StatusOr<std::vector<Link>> DumpLinks(NetlinkSocket& socket);
 // One interface, by `name` or, if that is empty, by `ifindex`; an error does not say which was asked for.
 absl::StatusOr<Link> QueryLink(NetlinkSocket& socket, const std::string& name, int ifindex);
 
+// The interface `name` in the namespace of the socket `fd`, with no more than Netlink::PeekLink tells of it.
+absl::StatusOr<Link> PeekAtLink(int fd, const std::string& name);
+
 // RTM_NEWLINK that changes the interface as `change` says.
 NetlinkMessage ChangeLinkMessage(int ifindex, const LinkChange& change);
 

@@ -74,6 +74,14 @@ class NetlinkReal final : public Netlink {
     return link;
   }
 
+  absl::StatusOr<Link> PeekLink(const std::string& name) override {
+    if (name.empty()) return absl::InvalidArgumentError("an interface has no empty name");
+    absl::MutexLock lock(&mu_);
+    auto link = PeekAtLink(socket_.fd(), name);
+    if (!link.ok()) return Annotate(link.status(), absl::StrCat("interface ", name));
+    return link;
+  }
+
   absl::Status ChangeLink(int ifindex, const LinkChange& change) override {
     if (change.mac && !change.mac->IsUnicast()) {
       return absl::InvalidArgumentError(Describe(ifindex, change) + ": no interface may have this MAC");

@@ -144,7 +144,8 @@ absl::StatusOr<ClaimRow> Attacher::Draft(const FunctionId& address, const std::o
   row.host_ifname = link->name;
   row.host_mac = row.mac = link->mac;
   row.host_mtu = link->mtu;
-  row.known_by_alias = link->parent_device.empty();
+  const bool as_claimed = claimed && claimed->host_ifname == link->name;
+  row.known_by_alias = as_claimed ? claimed->known_by_alias : link->parent_device.empty();
   return row;
 }
 

@@ -302,12 +302,17 @@ TEST_P(AttacherTest, ClaimPreparesAnIsolatedPortAndAddUsesIt) {
   EXPECT_EQ(world_.Bindings().size(), 1u);
 }
 
-TEST_P(AttacherTest, AddOfAClaimedFunctionLooksIntoNoFiles) {
+TEST_P(AttacherTest, AddOfAClaimedFunctionFindsItsInterfaceWithoutWaiting) {
   ASSERT_TRUE(agent_->attacher->Claim(world_.vf(0), nullptr).ok());
-  const int looks = world_.kernel.faults().Calls("Netdevs");
+  const bool emulated = GetParam();
   const std::string pod = world_.MakePod("web");
+  const int waits = world_.kernel.faults().Calls("GetLink");
+  const int looks = world_.kernel.faults().Calls("Netdevs");
   ASSERT_TRUE(agent_->Add(0, pod).ok());
-  EXPECT_EQ(world_.kernel.faults().Calls("Netdevs"), looks);
+  // For those who move other interfaces.
+  EXPECT_EQ(world_.kernel.faults().Calls("GetLink"), waits);
+  // For the process that emulates the card.
+  EXPECT_EQ(world_.kernel.faults().Calls("Netdevs"), looks + (emulated ? 0 : 1));
   EXPECT_TRUE(world_.InPod(pod, "net1").has_value());
 }
 

@@ -68,16 +68,15 @@ absl::StatusOr<Link> HostSide::FindAtHome(const FunctionId& address) {
 }
 
 absl::StatusOr<Link> HostSide::FindClaimed(const ClaimRow& claimed) {
-  if (!claimed.host_ifname.empty()) {
+  bool is_its = !claimed.host_ifname.empty();
+  if (is_its && !claimed.known_by_alias) {
+    const absl::StatusOr<std::vector<std::string>> names = bus_.Netdevs(claimed.function);
+    is_its = names.ok() && std::find(names->begin(), names->end(), claimed.host_ifname) != names->end();
+  }
+  if (is_its) {
     XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(nullptr));
-    absl::StatusOr<Link> link = netlink->GetLink(claimed.host_ifname);
-    const auto is_its = [&claimed](const Link& named) {
-      if (named.mac != claimed.host_mac || named.parent_device.empty() != claimed.known_by_alias)
-        return false;
-      // A subfunction's names a device on the auxiliary bus, of which only the bus says whose it is.
-      return named.parent_device.empty() || FunctionOf(named) == claimed.function;
-    };
-    if (link.ok() && is_its(*link)) return link;
+    absl::StatusOr<Link> link = netlink->PeekLink(claimed.host_ifname);
+    if (link.ok() && link->mac == claimed.host_mac) return link;
   }
   return FindAtHome(claimed.function);
 }
@@ -108,7 +107,15 @@ absl::Status HostSide::MoveIn(const ClaimRow& row, const Link& home,
   move.net_namespace = pod;
   move.name = row.attachment->ifname;
   if (row.mac != home.mac) move.mac = row.mac;
-  const absl::Status status = netlink->ChangeLink(home.ifindex, move);
+  absl::Status status;
+  {
+    const MovesUnderWay::Move under_way(moves_);
+    status = netlink->ChangeLink(home.ifindex, move);
+  }
+  if (status.ok()) {
+    moves_.AwaitThoseBegun();
+    return status;
+  }
   if (absl::IsAlreadyExists(status)) {
     return CniErrorStatus(CniCode::kInvalidEnvironment,
                           absl::StrCat("CNI_IFNAME: the namespace ", row.attachment->netns,
@@ -122,7 +129,7 @@ absl::StatusOr<std::vector<Route>> HostSide::Configure(const ClaimRow& row, cons
                                                        const std::shared_ptr<NetNamespace>& pod) {
   const std::string& ifname = row.attachment->ifname;
   XPU_ASSIGN_OR_RETURN(const std::unique_ptr<Netlink> netlink, netlinks_.Open(pod));
-  XPU_ASSIGN_OR_RETURN(const Link link, netlink->GetLink(ifname));
+  XPU_ASSIGN_OR_RETURN(const Link link, netlink->PeekLink(ifname));
   Announcement announcement{
       .ns = pod, .netns_path = row.attachment->netns, .ifindex = link.ifindex, .mac = row.mac};
   for (const InterfaceAddress& address : setup.addresses) {
@@ -273,6 +280,7 @@ absl::StatusOr<bool> HostSide::RestoreInterface(const ClaimRow& row) {
 absl::StatusOr<bool> HostSide::BringHome(Netlink& pod, const Link& link, const ClaimRow& row) {
   LinkChange change = AsAtHome(row);
   XPU_ASSIGN_OR_RETURN(change.net_namespace, namespaces_.Current());
+  const MovesUnderWay::Move under_way(moves_);
   absl::Status status = pod.ChangeLink(link.ifindex, change);
   if (status.ok()) return true;
   if (!absl::IsNotFound(status)) {

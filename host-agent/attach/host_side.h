@@ -14,6 +14,7 @@
 #include "common/sys/netlink.h"
 #include "common/sys/pci_bus.h"
 #include "host-agent/alloc/allocator.h"
+#include "host-agent/attach/moves_under_way.h"
 #include "host-agent/attach/pf_side.h"
 
 namespace xpu {
@@ -30,8 +31,9 @@ struct InterfaceSetup {
 };
 
 // What is done to a function's interface on the host, from its journal row alone: into a pod's namespace,
-// configured there, and back as it was. Keeps nothing; safe from any thread, for different functions at a
-// time. Errors are CNI errors (host-agent/cni/cni_error.h) where CNI has a code for them.
+// configured there, and back as it was. Keeps only which interfaces are on their way; safe from any thread,
+// for different functions at a time. Errors are CNI errors (host-agent/cni/cni_error.h) where CNI has a code
+// for them.
 class HostSide {
  public:
   // Not owned.
@@ -41,9 +43,9 @@ class HostSide {
 
   // The function's interface in the host's namespace. NotFound if it has none there.
   absl::StatusOr<Link> FindAtHome(const FunctionId& function);
-  // The same for one that is claimed and not attached, whose interface was found when the claim was begun:
-  // asks rtnetlink alone whether that is still there under its name and with its MAC, and looks into the
-  // bus's files only if it is not.
+  // The same for one that is claimed and not attached, whose interface was found when the claim was begun. If
+  // that is still there under its name and with its MAC, this waits for nobody who moves another one, and
+  // gives what Netlink::PeekLink tells.
   absl::StatusOr<Link> FindClaimed(const ClaimRow& claimed);
   // The namespace of a pod. Invalid environment, naming CNI_NETNS, if there is none at `path` or it is the
   // host's own.
@@ -51,7 +53,8 @@ class HostSide {
 
   // Into the pod's namespace, with name and MAC of the row, in one request to the kernel, as the move makes
   // it wait for all processors. `home` is the interface as FindAtHome gave it. Nothing is changed if it
-  // fails.
+  // fails. Comes back when the moves of others are over, too, that the kernel had been asked for by the time
+  // it was done with this one: what follows would wait for them, and hold them up.
   absl::Status MoveIn(const ClaimRow& row, const Link& home, const std::shared_ptr<NetNamespace>& pod);
   // Addresses, MTU, up, routes; then tells the neighbours. A neighbour that cannot be told is no error. A
   // route is left out if the pod has one to the same destination already, as the reference plugins do: so of
@@ -86,6 +89,7 @@ class HostSide {
   NetNamespaces& namespaces_;
   const Announce announce_;
   PfSide pf_;
+  MovesUnderWay moves_;
 };
 
 }  // namespace xpu

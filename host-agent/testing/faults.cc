@@ -18,6 +18,9 @@ class FaultyNetlink final : public Netlink {
     return point_.Do<absl::StatusOr<Link>>("GetLinkByIndex",
                                            [&] { return netlink_->GetLinkByIndex(ifindex); });
   }
+  absl::StatusOr<Link> PeekLink(const std::string& name) override {
+    return point_.Do<absl::StatusOr<Link>>("PeekLink", [&] { return netlink_->PeekLink(name); });
+  }
   absl::Status ChangeLink(int ifindex, const LinkChange& change) override {
     return point_.Do<absl::Status>("ChangeLink", [&] { return netlink_->ChangeLink(ifindex, change); });
   }

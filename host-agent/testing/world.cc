@@ -39,6 +39,7 @@ class WithoutParent final : public Netlink {
   absl::StatusOr<Link> GetLinkByIndex(int ifindex) override {
     return Hide(netlink_->GetLinkByIndex(ifindex));
   }
+  absl::StatusOr<Link> PeekLink(const std::string& name) override { return netlink_->PeekLink(name); }
   absl::Status ChangeLink(int ifindex, const LinkChange& change) override {
     return netlink_->ChangeLink(ifindex, change);
   }

@@ -117,6 +117,27 @@ TEST_P(NetlinkContract, SaysWhatIsNotThere) {
   EXPECT_TRUE(absl::IsNotFound(netlink_->ChangeLink(kNoSuchLink, change)));
 }
 
+TEST_P(NetlinkContract, APeekTellsWhichInterfaceItIsAndNoMore) {
+  LinkChange change;
+  change.mtu = 1400;
+  change.alias = "p0v0";
+  change.up = true;
+  ASSERT_TRUE(netlink_->ChangeLink(vf_.ifindex, change).ok());
+  const auto link = netlink_->PeekLink("vf0");
+  ASSERT_TRUE(link.ok()) << link.status();
+  EXPECT_EQ(link->ifindex, vf_.ifindex);
+  EXPECT_EQ(link->name, "vf0");
+  EXPECT_EQ(link->mac, kMac);
+  EXPECT_EQ(link->mtu, 1400u);
+  EXPECT_EQ(link->alias, "");
+  EXPECT_FALSE(link->up);
+  EXPECT_TRUE(netlink_->PeekLink("lo").ok());
+  EXPECT_TRUE(absl::IsNotFound(other_->PeekLink("vf0").status()));
+  EXPECT_TRUE(absl::IsNotFound(netlink_->PeekLink("a-name-that-no-interface-may-have").status()));
+  EXPECT_THAT(netlink_->PeekLink("nothing").status().message(), ::testing::HasSubstr("nothing"));
+  EXPECT_TRUE(absl::IsInvalidArgument(netlink_->PeekLink("").status()));
+}
+
 TEST_P(NetlinkContract, ChangesSeveralThingsAtOnce) {
   LinkChange change;
   change.name = "net1";

@@ -40,6 +40,21 @@ class FakeNetlink final : public Netlink {
     return state_->ViewLocked(*link);
   }
 
+  absl::StatusOr<Link> PeekLink(const std::string& name) override {
+    XPU_RETURN_IF_ERROR(faults_.Check("PeekLink"));
+    if (name.empty()) return absl::InvalidArgumentError("an interface has no empty name");
+    absl::MutexLock lock(&state_->mu);
+    const FakeLink* link = state_->ByNameLocked(ns_->inode(), name);
+    if (link == nullptr) return absl::NotFoundError(absl::StrCat("interface ", name, ": No such device"));
+    const Link whole = state_->ViewLocked(*link);
+    Link seen;
+    seen.ifindex = whole.ifindex;
+    seen.name = whole.name;
+    seen.mac = whole.mac;
+    seen.mtu = whole.mtu;
+    return seen;
+  }
+
   absl::Status ChangeLink(int ifindex, const LinkChange& change) override {
     XPU_RETURN_IF_ERROR(faults_.Check("ChangeLink"));
     absl::MutexLock lock(&state_->mu);
