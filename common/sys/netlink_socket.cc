@@ -14,6 +14,14 @@
 namespace xpu {
 namespace {
 
+// Where messages are received. On the stack, as sockets live long and messages do not, and not initialised:
+// most of it is never written to, and so takes no memory.
+struct Buffer {
+  // Larger than any message that the kernel sends without being asked for statistics of VFs.
+  static constexpr size_t kSize = 128 * 1024;
+  alignas(nlmsghdr) char bytes[kSize];
+};
+
 // Errnos that absl has no fitting code for.
 absl::StatusCode CodeOf(int error) {
   switch (error) {
@@ -97,12 +105,13 @@ absl::Status NetlinkSocket::Send(NetlinkMessage& request, int flags) {
 
 absl::Status NetlinkSocket::ReceiveAnswer(Receiver receive) {
   bool interrupted = false;
+  Buffer buffer;
   for (;;) {
-    const ssize_t got = recv(fd_.get(), buffer_.get(), kBufferSize, 0);
+    const ssize_t got = recv(fd_.get(), buffer.bytes, Buffer::kSize, 0);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return absl::ErrnoToStatus(errno, "cannot receive from the kernel");
     int left = static_cast<int>(got);
-    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer_.get()); nlmsg_ok(header, left);
+    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.bytes); nlmsg_ok(header, left);
          header = nlmsg_next(header, &left)) {
       if (header->nlmsg_seq != sequence_) continue;  // the rest of an answer that nobody waited for
       if ((header->nlmsg_flags & NLM_F_DUMP_INTR) != 0) interrupted = true;
@@ -126,14 +135,15 @@ absl::Status NetlinkSocket::Subscribe(unsigned group) {
 }
 
 absl::Status NetlinkSocket::ReceivePending(Receiver receive) {
+  Buffer buffer;
   for (;;) {
-    const ssize_t got = recv(fd_.get(), buffer_.get(), kBufferSize, MSG_DONTWAIT);
+    const ssize_t got = recv(fd_.get(), buffer.bytes, Buffer::kSize, MSG_DONTWAIT);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return absl::OkStatus();
     if (got < 0 && errno == ENOBUFS) return absl::DataLossError("the kernel dropped messages");
     if (got < 0) return absl::ErrnoToStatus(errno, "cannot receive from the kernel");
     int left = static_cast<int>(got);
-    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer_.get()); nlmsg_ok(header, left);
+    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.bytes); nlmsg_ok(header, left);
          header = nlmsg_next(header, &left)) {
       if (header->nlmsg_type >= NLMSG_MIN_TYPE) receive(header);
     }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <functional>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -38,18 +38,13 @@ class NetlinkSocket {
   int fd() const { return fd_.get(); }
 
  private:
-  explicit NetlinkSocket(UniqueFd fd)
-      : fd_(std::move(fd)), buffer_(std::make_unique_for_overwrite<char[]>(kBufferSize)) {}
-  // Larger than any message that the kernel sends without being asked for statistics of VFs.
-  static constexpr size_t kBufferSize = 128 * 1024;
+  explicit NetlinkSocket(UniqueFd fd) : fd_(std::move(fd)) {}
 
   absl::Status Send(NetlinkMessage& request, int flags);
   absl::Status ReceiveAnswer(Receiver receive);
 
   UniqueFd fd_;
   uint32_t sequence_ = 0;
-  // Not initialised: most of it is never written to, and so takes no memory.
-  std::unique_ptr<char[]> buffer_;
 };
 
 }  // namespace xpu

@@ -155,8 +155,9 @@ absl::Status Run(const Flags& flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Dozens of threads that wait most of the time: a part of the heap for each would lie idle.
-  mallopt(M_ARENA_MAX, 2);
+  // Dozens of threads that wait most of the time: a part of the heap for each would lie idle, and what one
+  // leaves free there no other could use.
+  mallopt(M_ARENA_MAX, 1);
   Flags flags;
   CLI::App app{"Gives the functions of this host's cards to pods, and takes them back."};
   app.add_option("--sysfs", flags.sysfs, "Where the kernel's sysfs is")->capture_default_str();
