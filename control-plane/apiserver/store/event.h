@@ -27,6 +27,8 @@ struct Change {
   ObjectPtr after;
   // `after` as JSON; empty where nobody has written it down yet.
   std::string text = {};
+  // The same of `before`.
+  std::string before_text = {};
 };
 
 // What a watch with a selector makes of a change.

@@ -30,10 +30,10 @@ std::set<std::string> OwnersOf(const ObjectPtr& object) {
   return owners;
 }
 
-void ObjectMap::Load(Key key, std::string text) {
-  bytes_ += text.size();
-  collections_[std::move(key.collection)].insert_or_assign(Name(std::move(key.ns), std::move(key.name)),
-                                                           Stored{std::move(text), {}, nullptr, {}});
+void ObjectMap::Load(const Key& key, std::optional<std::string> text) {
+  std::optional<Stored> stored;
+  if (text) stored = Stored{*std::move(text), {}, nullptr, {}};
+  Exchange(key, std::move(stored));
 }
 
 void ObjectMap::LoadOwner(Key key, const std::string& uid) {
@@ -149,12 +149,14 @@ std::optional<ObjectMap::Stored> ObjectMap::Exchange(const Key& key, std::option
   return before;
 }
 
-void ObjectMap::Apply(const Change& change) {
+std::string ObjectMap::Apply(const Change& change) {
   Key key{change.collection, change.ns, change.name};
   std::optional<Stored> next;
   if (change.after != nullptr) next = Stored{change.text, OwnersOf(change.after), change.after, {}};
   std::optional<Stored> before = Exchange(key, std::move(next));
+  std::string text = before ? before->text : "";
   undo_.push_back({change.version, std::move(key), std::move(before)});
+  return text;
 }
 
 void ObjectMap::Revert(int64_t version) {

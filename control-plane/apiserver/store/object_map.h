@@ -41,8 +41,9 @@ class ObjectMap {
   // So much, as it is written, is also kept as it is read.
   explicit ObjectMap(size_t recent_bytes = size_t{8} << 20) : most_recent_bytes_(recent_bytes) {}
 
-  // As it is in the file; nothing takes it back.
-  void Load(Key key, std::string text);
+  // As it is in the file, which may say more than once how one is, and in the end that it is not there;
+  // nothing takes it back. Then who owns it.
+  void Load(const Key& key, std::optional<std::string> text);
   void LoadOwner(Key key, const std::string& uid);
 
   // Null if it is not there.
@@ -59,8 +60,9 @@ class ObjectMap {
   // Of all objects as they are written.
   size_t bytes() const { return bytes_; }
 
-  // Versions grow from change to change.
-  void Apply(const Change& change);
+  // Versions grow from change to change. Returns how the object was written before, empty if it was not
+  // there.
+  std::string Apply(const Change& change);
   // Takes back all changes behind that version, the last first.
   void Revert(int64_t version);
   // The changes up to that version stay.

@@ -5,6 +5,8 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <random>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -290,6 +292,49 @@ TEST_F(ObjectStoreTest, ASecondStoreOnTheSameFileIsKeptOut) {
   Create(Network("blue"));
 }
 
+TEST_F(ObjectStoreTest, WhatTheHistoryForgetsIsStillThereAfterARestart) {
+  options_.history = 100;
+  options_.full_sync = false;
+  Open();
+  const unsigned seed = std::random_device()();
+  SCOPED_TRACE(absl::StrCat("seed ", seed));
+  std::mt19937 random(seed);
+  std::map<std::string, json> there;
+  const auto listed = [&] {
+    std::map<std::string, json> found;
+    const Listing listing = *store_->List(Networks(), "", {});
+    for (const json& object : listing.items) found[object["metadata"]["name"]] = object;
+    return found;
+  };
+  for (int i = 0; i < 1000; ++i) {
+    // Some change often, and some hardly ever.
+    const std::string name = absl::StrCat("n", random() % (i % 3 == 0 ? 200 : 8));
+    const auto old = there.find(name);
+    if (old == there.end()) {
+      there[name] = Create(Network(name));
+    } else if (random() % 4 == 0) {
+      Delete(Networks(), {"default", name});
+      there.erase(old);
+    } else {
+      json changed = old->second;
+      changed["metadata"]["annotations"]["i"] = absl::StrCat(i);
+      const auto written = store_->Update(Networks(), {"default", name}, Part::kMain, changed);
+      ASSERT_TRUE(written.ok()) << written.status();
+      old->second = *written;
+    }
+    if (random() % 100 != 0) continue;
+    if (random() % 2 == 0) {
+      ASSERT_TRUE(store_->Compact().ok());
+    }
+    const int64_t version = store_->version();
+    store_.reset();
+    Open();
+    EXPECT_EQ(store_->version(), version);
+    ASSERT_EQ(listed(), there);
+  }
+  ASSERT_EQ(listed(), there);
+}
+
 TEST_F(ObjectStoreTest, ADamagedRowIsAnErrorForWhoeverAsksForIt) {
   json good = Create(Network("good"));
   Create(Network("bad"));
@@ -298,9 +343,10 @@ TEST_F(ObjectStoreTest, ADamagedRowIsAnErrorForWhoeverAsksForIt) {
     {
       auto raw = Database::Open(options_.path, {"SELECT 1", "SELECT 1", "SELECT 1", "SELECT 1"});
       ASSERT_TRUE(raw.ok()) << raw.status();
-      auto update = (*raw)->Prepare("UPDATE objects SET object=? WHERE name='bad'");
+      auto update = (*raw)->Prepare("UPDATE history SET after=? WHERE name='bad'");
       ASSERT_TRUE(update.ok()) << update.status();
       ASSERT_TRUE(update->Bind(1, absl::string_view(damage)).Run().ok());
+      EXPECT_EQ((*raw)->Changes(), 1);
     }
     Open();
     EXPECT_EQ(Code(store_->Get(Networks(), {"default", "bad"}).status()), 500) << damage;

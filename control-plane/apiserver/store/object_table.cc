@@ -90,7 +90,7 @@ constexpr int64_t kRestoreGap = 1'000'000'000;
 }  // namespace
 
 struct ObjectTable::Statements {
-  Statement own, disown, insert, replace, remove, append, append_change, counters, history, forget, note;
+  Statement own, disown, put, remove, append, counters, history, oldest, forget, note;
 };
 
 void ObjectTable::StatementsDeleter::operator()(Statements* statements) const { delete statements; }
@@ -114,17 +114,12 @@ absl::Status ObjectTable::PrepareAll() {
   XPU_ASSIGN_OR_RETURN(Statement own, prepare("INSERT OR REPLACE INTO owners VALUES (?, ?, ?, ?)"));
   XPU_ASSIGN_OR_RETURN(Statement disown, prepare("DELETE FROM owners WHERE uid=? AND "
                                                  "collection=? AND ns=? AND name=?"));
-  XPU_ASSIGN_OR_RETURN(Statement insert,
-                       prepare("INSERT INTO objects (collection, ns, name, object) VALUES (?1, ?2, ?3, ?4)"));
-  XPU_ASSIGN_OR_RETURN(Statement replace, prepare("UPDATE objects SET object=?4 "
-                                                  "WHERE collection=?1 AND ns=?2 AND name=?3"));
+  XPU_ASSIGN_OR_RETURN(Statement put,
+                       prepare("INSERT INTO objects (collection, ns, name, object) VALUES (?1, ?2, ?3, ?4) "
+                               "ON CONFLICT (collection, ns, name) DO UPDATE SET object=excluded.object"));
   XPU_ASSIGN_OR_RETURN(Statement remove,
                        prepare("DELETE FROM objects WHERE collection=? AND ns=? AND name=?"));
   XPU_ASSIGN_OR_RETURN(Statement append, prepare("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?)"));
-  // What the object was, as it stands in the other table.
-  XPU_ASSIGN_OR_RETURN(Statement append_change,
-                       prepare("INSERT INTO history SELECT ?1, ?2, ?3, ?4, object, ?5 FROM objects "
-                               "WHERE collection=?2 AND ns=?3 AND name=?4"));
   // The counter is of when the history was forgotten last: it may be empty, and versions are never used
   // twice.
   XPU_ASSIGN_OR_RETURN(
@@ -136,13 +131,14 @@ absl::Status ObjectTable::PrepareAll() {
                                "WHERE version > ?1 AND version <= ?5 AND collection=?2 AND "
                                "(?3='' OR ns=?3) "
                                "ORDER BY version LIMIT ?4"));
+  XPU_ASSIGN_OR_RETURN(Statement oldest, prepare("SELECT version, collection, ns, name, after FROM history "
+                                                 "WHERE version <= ? ORDER BY version"));
   XPU_ASSIGN_OR_RETURN(Statement forget, prepare("DELETE FROM history WHERE version <= ?"));
   XPU_ASSIGN_OR_RETURN(Statement note,
                        prepare("UPDATE counters SET version=max(version, ?1), forgotten=max(forgotten, ?1)"));
-  statements_.reset(new Statements{std::move(own), std::move(disown), std::move(insert), std::move(replace),
-                                   std::move(remove), std::move(append), std::move(append_change),
-                                   std::move(counters), std::move(history), std::move(forget),
-                                   std::move(note)});
+  statements_.reset(new Statements{std::move(own), std::move(disown), std::move(put), std::move(remove),
+                                   std::move(append), std::move(counters), std::move(history),
+                                   std::move(oldest), std::move(forget), std::move(note)});
   return absl::OkStatus();
 }
 
@@ -155,6 +151,17 @@ absl::StatusOr<ObjectMap> ObjectTable::Load() {
     if (!found) break;
     objects.Load({rows.Text(0), rows.Text(1), rows.Text(2)}, rows.Text(3));
   }
+  XPU_ASSIGN_OR_RETURN(
+      Statement changes,
+      db_->Prepare("SELECT collection, ns, name, after, version FROM history ORDER BY version"));
+  last_.clear();
+  while (true) {
+    XPU_ASSIGN_OR_RETURN(const bool found, changes.Step());
+    if (!found) break;
+    const ObjectMap::Key key{changes.Text(0), changes.Text(1), changes.Text(2)};
+    objects.Load(key, changes.IsNull(3) ? std::nullopt : std::optional(changes.Text(3)));
+    last_[key] = changes.Int(4);
+  }
   XPU_ASSIGN_OR_RETURN(Statement owners, db_->Prepare("SELECT collection, ns, name, uid FROM owners"));
   while (true) {
     XPU_ASSIGN_OR_RETURN(const bool found, owners.Step());
@@ -165,10 +172,15 @@ absl::StatusOr<ObjectMap> ObjectTable::Load() {
 
 absl::Status ObjectTable::Write(const std::deque<Change>& changes, int64_t forget) {
   absl::MutexLock lock(&db_->mutex());
-  return db_->Transaction([&]() -> absl::Status {
-    for (const Change& change : changes) XPU_RETURN_IF_ERROR(Apply(change));
+  XPU_RETURN_IF_ERROR(db_->Transaction([&]() -> absl::Status {
+    for (const Change& change : changes) XPU_RETURN_IF_ERROR(Append(change));
     return forget > 0 ? ForgetUpTo(forget) : absl::OkStatus();
-  });
+  }));
+  // Those that are forgotten already are in the other table.
+  for (const Change& change : changes) {
+    if (change.version > forget) last_[{change.collection, change.ns, change.name}] = change.version;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ObjectTable::NoteOwners(const Change& change) {
@@ -186,33 +198,37 @@ absl::Status ObjectTable::NoteOwners(const Change& change) {
   return absl::OkStatus();
 }
 
-absl::Status ObjectTable::AppendHistory(const Change& change) {
-  if (change.before != nullptr && change.after != nullptr) {
-    XPU_RETURN_IF_ERROR(statements_->append_change.Bind(1, change.version)
-                            .Bind(2, change.collection)
-                            .Bind(3, change.ns)
-                            .Bind(4, change.name)
-                            .Bind(5, change.text)
-                            .Run());
-    return db_->Changes() == 1 ? absl::OkStatus() : absl::InternalError("what was changed is not there");
-  }
+absl::Status ObjectTable::Append(const Change& change) {
+  XPU_RETURN_IF_ERROR(NoteOwners(change));
   Statement& append = statements_->append;
   append.Bind(1, change.version).Bind(2, change.collection).Bind(3, change.ns).Bind(4, change.name);
-  change.before == nullptr ? append.BindNull(5) : append.Bind(5, ObjectText(*change.before));
+  if (change.before == nullptr) {
+    append.BindNull(5);
+  } else {
+    append.Bind(5, change.before_text.empty() ? ObjectText(*change.before) : change.before_text);
+  }
   change.after == nullptr ? append.BindNull(6) : append.Bind(6, change.text);
   return append.Run();
 }
 
-absl::Status ObjectTable::Apply(const Change& change) {
-  XPU_RETURN_IF_ERROR(NoteOwners(change));
-  // First: it copies what the object was.
-  XPU_RETURN_IF_ERROR(AppendHistory(change));
-  Statement& write = change.after == nullptr    ? statements_->remove
-                     : change.before == nullptr ? statements_->insert
-                                                : statements_->replace;
-  write.Bind(1, change.collection).Bind(2, change.ns).Bind(3, change.name);
-  if (change.after != nullptr) write.Bind(4, change.text);
-  return write.Run();
+absl::Status ObjectTable::Fold(int64_t version) {
+  Statement& oldest = statements_->oldest;
+  const absl::Cleanup reset = [&] { oldest.Reset(); };
+  oldest.Bind(1, version);
+  while (true) {
+    XPU_ASSIGN_OR_RETURN(const bool found, oldest.Step());
+    if (!found) return absl::OkStatus();
+    const ObjectMap::Key key{oldest.Text(1), oldest.Text(2), oldest.Text(3)};
+    const auto last = last_.find(key);
+    // The history goes on to say how it is.
+    if (last != last_.end() && last->second > oldest.Int(0)) continue;
+    Statement& write = oldest.IsNull(4) ? statements_->remove : statements_->put;
+    write.Bind(1, key.collection).Bind(2, key.ns).Bind(3, key.name);
+    if (!oldest.IsNull(4)) write.Bind(4, oldest.Text(4));
+    XPU_RETURN_IF_ERROR(write.Run());
+    // Without it the next one is written, which is never wrong.
+    if (last != last_.end()) last_.erase(last);
+  }
 }
 
 absl::Status ObjectTable::Restore(const std::string& path) {
@@ -274,6 +290,7 @@ absl::StatusOr<std::vector<Change>> ObjectTable::History(const std::string& coll
 }
 
 absl::Status ObjectTable::ForgetUpTo(int64_t version) {
+  XPU_RETURN_IF_ERROR(Fold(version));
   XPU_RETURN_IF_ERROR(statements_->forget.Bind(1, version).Run());
   return statements_->note.Bind(1, version).Run();
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,8 +15,10 @@
 
 namespace xpu::apiserver {
 
-// The file of the store: the objects as they are, and the changes that made them so. Knows no rules. For any
-// thread. Errors are those of Database; DataLoss for a row that is no object.
+// The file of the store: the objects as they were when the history begins, and the changes since; an object
+// that has changed again and again is written into the history alone, and once more when that forgets its
+// last change. Knows no rules. For any thread. Errors are those of Database; DataLoss for a row that is no
+// object.
 class ObjectTable {
  public:
   // With `full_sync` what is written survives a loss of power after Sync().
@@ -24,10 +27,10 @@ class ObjectTable {
   // For a copy of it (DatabaseCopy).
   Database& database() { return *db_; }
 
-  // All objects that are there.
+  // All objects as they are.
   absl::StatusOr<ObjectMap> Load();
-  // Makes the changes in the objects and writes them down in the history, all of them or none;
-  // `Change::before` is what each object is then. Then forgets the history up to and including `forget`.
+  // Writes the changes down, all of them or none; `Change::before` is what each object is then. Then forgets
+  // the history up to and including `forget`.
   absl::Status Write(const std::deque<Change>& changes, int64_t forget);
   // See Database::Sync.
   absl::Status Sync() const { return db_->Sync(); }
@@ -53,13 +56,17 @@ class ObjectTable {
   absl::Status ForgetUpTo(int64_t version);
   ObjectTable(std::unique_ptr<Database> db, std::string path) : db_(std::move(db)), path_(std::move(path)) {}
   absl::Status PrepareAll();
-  absl::Status Apply(const Change& change);
-  absl::Status AppendHistory(const Change& change);
+  absl::Status Append(const Change& change);
+  // Keeps the last change of each object, as far as it would be forgotten, in the other table.
+  absl::Status Fold(int64_t version);
   // Who owns an object, from its state before a change to that after it.
   absl::Status NoteOwners(const Change& change);
 
   std::unique_ptr<Database> db_;
   const std::string path_;
+  // The last change of each object that this program has committed, as long as the history has it. With the
+  // database's mutex.
+  std::map<ObjectMap::Key, int64_t> last_;
   // Prepared once; destroyed before the database.
   struct Statements;
   struct StatementsDeleter {

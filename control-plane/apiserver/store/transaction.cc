@@ -151,7 +151,9 @@ void Transaction::Apply(const KindInfo& kind, ObjectPtr before, ObjectPtr after)
                 std::move(before),
                 std::move(after)};
   if (change.after != nullptr) change.text = ObjectText(*change.after);
-  objects_.Apply(change);
+  std::string was = objects_.Apply(change);
+  // What goes is told of under another version than it was written.
+  if (change.after != nullptr) change.before_text = std::move(was);
   changes_.push_back(std::move(change));
 }
 
