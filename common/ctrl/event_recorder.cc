@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/base/status_macros.h"
 #include "common/kube/metadata.h"
 
 namespace xpu {
@@ -41,7 +42,13 @@ EventRecorder::EventRecorder(Options options, ResourceStore& store, Clock& clock
                                    [this](const ResourceName& name) { return Write(name); });
 }
 
-EventRecorder::~EventRecorder() { controller_->Stop(); }
+EventRecorder::~EventRecorder() {
+  {
+    absl::MutexLock lock(&mu_);
+    stopping_ = true;
+  }
+  controller_->Stop();
+}
 
 void EventRecorder::Record(const Resource& object, Type type, const std::string& reason,
                            const std::string& message) {
@@ -85,7 +92,18 @@ void EventRecorder::Record(const Resource& object, Type type, const std::string&
   controller_->Enqueue(name);
 }
 
+bool EventRecorder::AwaitTurn() {
+  const absl::Duration each = absl::Seconds(1) / options_.per_second;
+  const auto now = std::chrono::steady_clock::now();
+  absl::MutexLock lock(&mu_);
+  due_ = std::max(due_, now) + absl::ToChronoNanoseconds(each);
+  const absl::Duration early = absl::FromChrono(due_ - now) - each * options_.burst_of_all;
+  if (early > absl::ZeroDuration()) mu_.AwaitWithTimeout(absl::Condition(&stopping_), early);
+  return !stopping_;
+}
+
 absl::Status EventRecorder::Write(const ResourceName& name) {
+  if (!AwaitTurn()) return absl::OkStatus();
   Resource event;
   int64_t times = 0;
   int64_t written = 0;
@@ -98,36 +116,44 @@ absl::Status EventRecorder::Write(const ResourceName& name) {
     written = it->second.written;
     event["lastTimestamp"] = KubeTime(it->second.last);
   }
-  absl::StatusOr<Resource> answer = absl::NotFoundError("");
-  if (written == 0) {
-    // A process before this one may have said the same.
-    answer = store_.Get(kEvents, name);
-    if (answer.ok()) written = CountOf(*answer);
-  }
-  if (written > 0) {
-    answer = store_.Patch(kEvents, name, PatchType::kMerge,
-                          {{"count", written + times}, {"lastTimestamp", event["lastTimestamp"]}});
-  }
-  if (absl::IsNotFound(answer.status())) {
-    // Never written, or too old for the server to keep.
-    written = 0;
-    event["count"] = times;
-    answer = store_.Create(kEvents, event);
-  }
+  const absl::Status stored = Store(std::move(event), times, &written).status();
   absl::MutexLock lock(&mu_);
   const auto it = things_.find(name);
   if (it == things_.end()) return absl::OkStatus();
-  if (answer.ok()) {
+  if (stored.ok()) {
     it->second.times -= times;
     it->second.written = written + times;
     return absl::OkStatus();
   }
-  // What the server refuses now it will refuse again.
-  if (absl::IsInvalidArgument(answer.status()) || absl::IsPermissionDenied(answer.status())) {
+  // What the server refuses now it will refuse again; NotFound: the namespace is gone.
+  if (absl::IsInvalidArgument(stored) || absl::IsPermissionDenied(stored) || absl::IsNotFound(stored)) {
     things_.erase(it);
     return absl::OkStatus();
   }
-  return answer.status();
+  return stored;
+}
+
+absl::StatusOr<Resource> EventRecorder::Store(Resource event, int64_t times, int64_t* written) {
+  const ResourceName name = NameOf(event);
+  const Resource last = event["lastTimestamp"];
+  const auto count_up = [&] {
+    return store_.Patch(kEvents, name, PatchType::kMerge,
+                        {{"count", *written + times}, {"lastTimestamp", last}});
+  };
+  if (*written > 0) {
+    absl::StatusOr<Resource> counted = count_up();
+    if (!absl::IsNotFound(counted.status())) return counted;
+  }
+  // Never written, or too old for the server to keep.
+  *written = 0;
+  event["count"] = times;
+  absl::StatusOr<Resource> made = store_.Create(kEvents, event);
+  if (!absl::IsAlreadyExists(made.status())) return made;
+  // A process before this one has said the same; a patch that changes nothing answers how often.
+  XPU_ASSIGN_OR_RETURN(const Resource there,
+                       store_.Patch(kEvents, name, PatchType::kMerge, Resource::object()));
+  *written = std::max<int64_t>(1, CountOf(there));
+  return count_up();
 }
 
 bool EventRecorder::Allow(const std::string& uid, absl::Time now) {

@@ -100,7 +100,7 @@ TEST_F(EventRecorderTest, TheSameAgainCountsUpAlsoAfterARestart) {
 }
 
 TEST_F(EventRecorderTest, AStoreThatIsAwayGetsItLater) {
-  store_.FailNext(Call::kGet, {absl::UnavailableError("away")}, 3);
+  store_.FailNext(Call::kCreate, {absl::UnavailableError("away")}, 3);
   store_.FailNext(Call::kCreate, {absl::UnavailableError("away"), /*after_effect=*/true}, 1);
   recorder_->Record(Object("net"), Type::kNormal, "Made", "made");
   // The create whose answer was lost is found, and counted up.
@@ -137,8 +137,39 @@ TEST_F(EventRecorderTest, WhatIsRefusedIsDropped) {
   EXPECT_EQ(events[0]["reason"], "Gone");
 }
 
+TEST_F(EventRecorderTest, WhatIsOfANamespaceThatIsGoneIsDropped) {
+  store_.FailNext(Call::kCreate, {absl::NotFoundError("no namespace blue")});
+  recorder_->Record(Object("net"), Type::kNormal, "Made", "made");
+  ASSERT_TRUE(store_.WaitForCalls(Call::kCreate, 1));
+  recorder_->Record(Object("net"), Type::kNormal, "Gone", "gone");
+  const std::vector<Resource> events = WaitForTimes(1);
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0]["reason"], "Gone");
+}
+
+TEST_F(EventRecorderTest, NeedsNoRightToRead) {
+  recorder_->Record(Object("net"), Type::kNormal, "Made", "made");
+  WaitForTimes(1);
+  Restart();
+  recorder_->Record(Object("net"), Type::kNormal, "Made", "made");
+  WaitForTimes(2);
+  recorder_.reset();
+  EXPECT_EQ(store_.calls(Call::kGet), 0);
+}
+
+TEST_F(EventRecorderTest, AllObjectsTogetherHaveARate) {
+  // The fourth would have its turn in a quarter of an hour.
+  Restart({.per_second = 0.001, .burst_of_all = 3});
+  for (int i = 0; i < 50; ++i)
+    recorder_->Record(Object(absl::StrCat("n", i), absl::StrCat("u", i)), Type::kWarning, "N", "failed");
+  WaitForTimes(3);
+  // Without waiting for the others.
+  recorder_.reset();
+  EXPECT_EQ(store_.List(kEvents, "").value().items.size(), 3u);
+}
+
 TEST_F(EventRecorderTest, WhatIsRememberedIsBounded) {
-  Restart({.capacity = 4});
+  Restart({.per_second = 1e6, .capacity = 4});
   for (int i = 0; i < 50; ++i) {
     recorder_->Record(Object(absl::StrCat("n", i), absl::StrCat("u", i)), Type::kNormal, "Made", "made");
     WaitForTimes(i + 1);
