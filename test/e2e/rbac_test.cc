@@ -163,20 +163,20 @@ class RbacTest : public ::testing::Test {
     }
     return false;
   }
-  // A chain on the cards' side, which somebody else changes until the agent has met that and reads it again.
+  // A chain on the cards' side, which somebody else changes until the agent has met that and reads it again,
+  // and has told twice that the same function has no pod.
   void ChainComesAndGoes() {
     Resource chain = MakeResource(kChains, {"default", "inspect"});
     chain["spec"] = {{"network", "blue"},
                      {"functions", Resource::array({{{"name", "fw"}, {"input", "in"}, {"output", "out"}}})}};
     ASSERT_TRUE(store("infra").Create(kChains, chain).ok());
     const absl::Time deadline = absl::Now() + absl::Minutes(2);
-    while (!AgentHasAsked("get servicechains.xpu.opiproject.org")) {
+    while (!AgentHasAsked("get servicechains.xpu.opiproject.org") || !AgentHasAsked("patch events.")) {
       ASSERT_LT(absl::Now(), deadline);
       for (const char* input : {"in", "inside"}) {
         chain["spec"]["functions"][0]["input"] = input;
-        ASSERT_TRUE(store("infra")
-                        .Patch(kChains, NameOf(chain), PatchType::kMerge, {{"spec", chain["spec"]}})
-                        .ok());
+        ASSERT_TRUE(
+            store("infra").Patch(kChains, NameOf(chain), PatchType::kMerge, {{"spec", chain["spec"]}}).ok());
       }
     }
     ASSERT_TRUE(store("infra").Delete(kChains, NameOf(chain)).ok());

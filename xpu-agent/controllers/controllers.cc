@@ -13,6 +13,7 @@
 #include "common/api/field_labels.h"
 #include "common/base/event_loop.h"
 #include "common/ctrl/controller.h"
+#include "common/ctrl/event_recorder.h"
 #include "common/kube/informer.h"
 #include "common/kube/metadata.h"
 #include "common/opi/opi_client.h"
@@ -20,6 +21,7 @@
 #include "xpu-agent/controllers/card_controller.h"
 #include "xpu-agent/controllers/netdev_controller.h"
 #include "xpu-agent/controllers/network_controller.h"
+#include "xpu-agent/controllers/outcome.h"
 #include "xpu-agent/controllers/peer_ports.h"
 #include "xpu-agent/controllers/service_chain_controller.h"
 #include "xpu/api/v1alpha1/address_block.pb.h"
@@ -59,6 +61,7 @@ struct Controllers::State {
       : options(opts),
         store(store_in),
         opi(opi_in),
+        events({.component = "xpu-agent", .host = opts.card, .backoff = opts.backoff}, store_in, *opts.clock),
         networks(opts.card, NetworkDeps()),
         netdevs(NetdevDeps()),
         cards(opts.card, opts.vtep.value_or(IpAddress()), CardDeps()),
@@ -142,11 +145,17 @@ struct Controllers::State {
     return informer;
   }
 
+  std::function<void(const Resource&, const ConditionValue&, const ConditionValue&)> TellReady() {
+    return [this](const Resource& object, const ConditionValue& was, const ConditionValue& is) {
+      TellOfReady(events, options.card, object, was, is);
+    };
+  }
   NetworkController::Deps NetworkDeps() {
     NetworkController::Deps deps;
     deps.store = &store;
     deps.opi = &opi;
     deps.clock = options.clock;
+    deps.tell_ready = TellReady();
     deps.get = [this](const ResourceName& name) { return network_informer->Get(name); };
     deps.bridge_ready = [this](const ResourceName& network) {
       EnqueueNetdevsOf(network);
@@ -162,6 +171,7 @@ struct Controllers::State {
     deps.store = &store;
     deps.opi = &opi;
     deps.clock = options.clock;
+    deps.tell_ready = TellReady();
     deps.get = [this](const ResourceName& name) { return netdev_informer->Get(name); };
     deps.has_bridge = [this](const ResourceName& network) { return networks.HasBridge(network); };
     deps.get_network = [this](const ResourceName& network) { return network_informer->Get(network); };
@@ -229,6 +239,7 @@ struct Controllers::State {
     deps.store = &store;
     deps.opi = &opi;
     deps.clock = options.clock;
+    deps.tell_ready = TellReady();
     deps.get = [this](const ResourceName& name) { return chain_informer->Get(name); };
     deps.netdevs = [this] { return netdev_informer->All(); };
     return deps;
@@ -450,6 +461,8 @@ struct Controllers::State {
   const ControllerOptions options;
   ResourceStore& store;
   OpiClient& opi;
+  // What the controllers tell of goes on being written until they have ended.
+  EventRecorder events;
   EventLoop loop;
   NetworkController networks;
   NetdevController netdevs;

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "common/base/clock.h"
+#include "common/kube/metadata.h"
 #include "common/kube/resource_store.h"
 
 namespace xpu {
@@ -38,13 +39,17 @@ class NetdevController {
     std::function<bool(const ResourceName& network)> has_bridge;
     // The Network resource as the informer knows it.
     std::function<std::optional<Resource>(const ResourceName& network)> get_network;
+    // The object's condition "Ready" was so and has been written so; both may be the same. Never blocks.
+    std::function<void(const Resource& object, const ConditionValue& was, const ConditionValue& is)>
+        tell_ready;
     // The ports in that network may have changed.
     std::function<void(const ResourceName& network)> ports_changed;
   };
   explicit NetdevController(Deps deps) : deps_(std::move(deps)) {}
 
   absl::Status Reconcile(const ResourceName& name);
-  // Whether a change calls for another Reconcile(): not one that brings the status that the object was to have.
+  // Whether a change calls for another Reconcile(): not one that brings the status that the object was to
+  // have.
   static bool IsNews(const Resource& before, const Resource& now);
 
   static constexpr char kFinalizer[] = "xpu.opiproject.org/port";

@@ -197,7 +197,9 @@ absl::Status NetworkController::WriteOutcome(const Resource& object, const absl:
       addresses += binding.addresses_size();
     }
   }
+  ConditionValue was, is;
   const auto change = [&](Resource* o) {
+    was = is = GetCondition(*o, "Ready");
     // Changed meanwhile: what was found is about another spec, and the next turn is about this one.
     if (GenerationOf(*o) != GenerationOf(object)) return false;
     const Resource before = *o;
@@ -208,6 +210,7 @@ absl::Status NetworkController::WriteOutcome(const Resource& object, const absl:
     }
     if (outcome.ok()) entry["confirmedGeneration"] = GenerationOf(object);
     SetReadyOfCard(o, card_, outcome, deps_.clock->Now());
+    is = GetCondition(*o, "Ready");
     return *o != before;
   };
   Resource wanted = object;
@@ -220,6 +223,7 @@ absl::Status NetworkController::WriteOutcome(const Resource& object, const absl:
                          : ChangeObject(*deps_.store, Kind(), object, ObjectPart::kStatus, change).status();
   }
   if (!written.ok() && !absl::IsNotFound(written)) return written;
+  if (written.ok()) deps_.tell_ready(object, was, is);
   return RetryFor(outcome);
 }
 

@@ -1,5 +1,8 @@
 #include "xpu-agent/controllers/outcome.h"
 
+#include "absl/strings/str_cat.h"
+#include "common/ctrl/event_recorder.h"
+
 namespace xpu {
 namespace {
 
@@ -33,6 +36,17 @@ const char* ReasonFor(absl::StatusCode code) {
 ConditionValue ReadyCondition(const Resource& object, const absl::Status& status,
                               const std::string& message) {
   return {"Ready", status.ok() ? "True" : "False", ReasonFor(status.code()), message, GenerationOf(object)};
+}
+
+void TellOfReady(EventRecorder& events, const std::string& card, const Resource& object,
+                 const ConditionValue& was, const ConditionValue& is) {
+  if (is.status == was.status && is.reason == was.reason && is.message == was.message) return;
+  if (is.status == "False")
+    return events.Record(object, EventRecorder::Type::kWarning, is.reason, is.message);
+  if (was.status != "False") return;
+  // Cards share a Network and a chain: with its name, what one of them says is not counted as the other's.
+  events.Record(object, EventRecorder::Type::kNormal, is.reason,
+                absl::StrCat("card ", card, " has confirmed it"));
 }
 
 bool IsNoAnswer(const absl::Status& status) {

@@ -8,10 +8,18 @@
 
 namespace xpu {
 
+class EventRecorder;
+
 // How an OPI agent's answer is told and whether it is worth asking again.
 
 // The condition "Ready" that follows from `status`: True when it is OK; the reason is one word for its code.
 ConditionValue ReadyCondition(const Resource& object, const absl::Status& status, const std::string& message);
+
+// Writes an Event about the object whose condition "Ready" the card has just changed: a Warning when it says
+// something new of what is wrong, and one Normal Event when all is well again. What goes well from the
+// beginning has none, so that many objects that come at a time cost no more than their status. Never blocks.
+void TellOfReady(EventRecorder& events, const std::string& card, const Resource& object,
+                 const ConditionValue& was, const ConditionValue& is);
 
 // The agent did not answer: nothing is known of the object, and the switch goes on with what it has.
 bool IsNoAnswer(const absl::Status& status);
