@@ -11,6 +11,7 @@
 #include "control-plane/apiserver/auth/authenticator.h"
 #include "control-plane/apiserver/auth/authorizer.h"
 #include "control-plane/apiserver/disk_waiter.h"
+#include "control-plane/apiserver/event_expiry.h"
 #include "control-plane/apiserver/http/metrics_text.h"
 #include "control-plane/apiserver/http/reply.h"
 #include "control-plane/apiserver/http/rest_api.h"
@@ -69,6 +70,12 @@ class ApiServerImpl : public ApiServer {
     // Where all who come may do everything, nobody needs roles.
     if (options.token_file.empty() && options.tls.empty()) return absl::OkStatus();
     return authorizer_.MakeDefaultRoles();
+  }
+
+  absl::Status ExpireEvents(absl::Duration ttl, EventLoop& loop, Clock& clock) {
+    if (ttl <= absl::ZeroDuration()) return absl::OkStatus();
+    expiry_ = std::make_unique<EventExpiry>(loop, *store_, clock, ttl);
+    return expiry_->Start();
   }
 
   absl::Status Listen(const std::vector<std::string>& endpoints) {
@@ -215,6 +222,7 @@ class ApiServerImpl : public ApiServer {
   StoreActions actions_;
   DiskWaiter disk_;
   RestApi api_;
+  std::unique_ptr<EventExpiry> expiry_;
   // Goes before the parts above: its connections call them.
   HttpServer http_;
   std::shared_ptr<TlsCredentials> tls_;
@@ -231,6 +239,7 @@ absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const ApiServerOptio
       std::make_unique<ApiServerImpl>(loop, clock, options.limits, options.connections, std::move(store),
                                       options.store.full_sync && options.store.path != ":memory:");
   XPU_RETURN_IF_ERROR(server->FollowCredentials(options));
+  XPU_RETURN_IF_ERROR(server->ExpireEvents(options.event_ttl, loop, clock));
   XPU_RETURN_IF_ERROR(server->Listen(options.listen));
   return server;
 }

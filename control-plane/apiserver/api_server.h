@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/base/clock.h"
 #include "common/base/event_loop.h"
 #include "common/http/http_server.h"
@@ -26,6 +27,8 @@ struct ApiServerOptions {
   std::string token_file;
   RequestLimits limits;
   HttpLimits connections;
+  // Events go when nobody has written them for so long. Zero: never.
+  absl::Duration event_ttl = absl::Hours(1);
 };
 
 // The embedded resource store behind its REST API. Everything runs on the loop's thread, but for one that

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <iostream>
 
+#include "absl/time/time.h"
 #include "common/base/notify.h"
 #include "common/log/log.h"
 #include "control-plane/apiserver/api_server.h"
@@ -53,6 +54,17 @@ int main(int argc, char** argv) {
                  "that all objects together may have as JSON; they are held in memory")
       ->check(CLI::Range(size_t{1} << 20, size_t{1} << 40))
       ->capture_default_str();
+  std::string event_ttl = "1h";
+  app.add_option("--event-ttl", event_ttl,
+                 "how long Events stay that nobody writes any more, as 30m or 1h; 0: for ever")
+      ->check([](const std::string& text) {
+        absl::Duration ttl;
+        return absl::ParseDuration(text, &ttl) && ttl >= absl::ZeroDuration() &&
+                       ttl < absl::InfiniteDuration()
+                   ? std::string()
+                   : "'" + text + "' is no duration like 30m or 1h";
+      })
+      ->capture_default_str();
   app.add_option("--tls-certificate", options.tls.certificate,
                  "the server's certificate with its chain (PEM)");
   app.add_option("--tls-key", options.tls.key, "its key (PEM)");
@@ -79,6 +91,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--log-level", log_level, "debug, info, warn or error")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
+  absl::ParseDuration(event_ttl, &options.event_ttl);
 
   if (absl::Status status = xpu::InitLogging("xpu-apiserver", log_level); !status.ok()) {
     std::cerr << status.message() << "\n";
