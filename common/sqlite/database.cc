@@ -166,8 +166,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
 }
 
 Database::~Database() {
-  for (std::optional<Statement>* kept : {&begin_, &commit_, &begin_part_, &keep_part_, &drop_part_})
-    kept->reset();
+  for (std::optional<Statement>* kept : {&begin_, &commit_}) kept->reset();
   sqlite3_close_v2(db_);
 }
 
@@ -212,21 +211,6 @@ absl::Status Database::Commit() {
 void Database::Rollback() {
   // After a full disk SQLite may have rolled back by itself; then this has nothing to do.
   if (in_transaction()) Execute("ROLLBACK").IgnoreError();
-}
-
-absl::Status Database::Part(const std::function<absl::Status()>& work) {
-  XPU_RETURN_IF_ERROR(BeginPart());
-  absl::Status status = work();
-  if (status.ok()) status = EndPart(/*keep=*/true);
-  if (!status.ok() && in_transaction()) EndPart(/*keep=*/false).IgnoreError();
-  return status;
-}
-
-absl::Status Database::BeginPart() { return RunKept("SAVEPOINT part", &begin_part_); }
-
-absl::Status Database::EndPart(bool keep) {
-  if (!keep) XPU_RETURN_IF_ERROR(RunKept("ROLLBACK TO part", &drop_part_));
-  return RunKept("RELEASE part", &keep_part_);
 }
 
 // Where commits do not sync, SQLite syncs the log's header when the log begins anew, and the log before its

@@ -83,16 +83,10 @@ class Database {
   absl::Status Execute(const std::string& sql);
   // Runs `work` in a transaction that is committed if it returns OK and rolled back otherwise.
   absl::Status Transaction(const std::function<absl::Status()>& work);
-  // The same in two halves, for a transaction of several parts that come one
-  // after the other. Between them, Part() runs what is undone alone if it
-  // fails. An error of any of them may end the transaction: in_transaction().
+  // The same in two halves. An error of anything between them may end the transaction: in_transaction().
   absl::Status Begin();
   absl::Status Commit();
   void Rollback();
-  absl::Status Part(const std::function<absl::Status()>& work);
-  // A part in two halves. Parts may lie in each other.
-  absl::Status BeginPart();
-  absl::Status EndPart(bool keep);
   bool in_transaction() const;
   // With `can_sync`: what was committed before survives a loss of power after this. From any thread, also
   // while the owner uses the database, and as long as that lives. After an error nobody knows what the disk
@@ -124,7 +118,7 @@ class Database {
   absl::Mutex mutex_;
   // Of the write-ahead log, with `can_sync`.
   UniqueFd log_;
-  std::optional<Statement> begin_, commit_, begin_part_, keep_part_, drop_part_;
+  std::optional<Statement> begin_, commit_;
 };
 
 }  // namespace xpu

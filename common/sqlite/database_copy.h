@@ -25,8 +25,7 @@ class DatabaseCopy {
   DatabaseCopy& operator=(const DatabaseCopy&) = delete;
 
   // Copies so many pages, all for -1; waits for the database's mutex, and is not for within a transaction of
-  // it. True when the copy is whole; then
-  // there are no more steps. After an error there are none, either.
+  // it. True when the copy is whole; then there are no more steps. After an error there are none, either.
   absl::StatusOr<bool> Step(int pages);
   // After the last step: brings the copy to the disk and gives it its name, with mode 0600. Takes as long as
   // the disk does, and may be called on another thread.

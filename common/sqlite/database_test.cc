@@ -81,24 +81,18 @@ TEST_F(DatabaseTest, AFullDiskChangesNothing) {
   EXPECT_EQ(Count(**db), added);  // "x" and all but the last one
 }
 
-TEST_F(DatabaseTest, PartsOfATransactionFailAloneAndAreCommittedTogether) {
+TEST_F(DatabaseTest, ATransactionInHalvesIsCommittedOrRolledBackWhole) {
   auto db = Database::Open(path_, kSchema);
   ASSERT_TRUE((*db)->Begin().ok());
   EXPECT_TRUE((*db)->in_transaction());
-  EXPECT_TRUE((*db)->Part([&] { return Insert(**db, "one"); }).ok());
-  EXPECT_FALSE((*db)
-                   ->Part([&]() -> absl::Status {
-                     EXPECT_TRUE(Insert(**db, "two").ok());
-                     return absl::AbortedError("changed its mind");
-                   })
-                   .ok());
+  EXPECT_TRUE(Insert(**db, "one").ok());
   EXPECT_TRUE((*db)->in_transaction());
-  EXPECT_TRUE((*db)->Part([&] { return Insert(**db, "three"); }).ok());
+  EXPECT_TRUE(Insert(**db, "three").ok());
   ASSERT_TRUE((*db)->Commit().ok());
   EXPECT_FALSE((*db)->in_transaction());
   EXPECT_EQ(Count(**db), 2);
   ASSERT_TRUE((*db)->Begin().ok());
-  EXPECT_TRUE((*db)->Part([&] { return Insert(**db, "four"); }).ok());
+  EXPECT_TRUE(Insert(**db, "four").ok());
   (*db)->Rollback();
   EXPECT_EQ(Count(**db), 2);
   (*db)->Rollback();  // of nothing
