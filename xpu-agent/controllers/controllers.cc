@@ -145,7 +145,7 @@ struct Controllers::State {
     return informer;
   }
 
-  std::function<void(const Resource&, const ConditionValue&, const ConditionValue&)> TellReady() {
+  TellReady EventsTeller() {
     return [this](const Resource& object, const ConditionValue& was, const ConditionValue& is) {
       TellOfReady(events, options.card, object, was, is);
     };
@@ -155,7 +155,7 @@ struct Controllers::State {
     deps.store = &store;
     deps.opi = &opi;
     deps.clock = options.clock;
-    deps.tell_ready = TellReady();
+    deps.tell_ready = EventsTeller();
     deps.get = [this](const ResourceName& name) { return network_informer->Get(name); };
     deps.bridge_ready = [this](const ResourceName& network) {
       EnqueueNetdevsOf(network);
@@ -171,7 +171,7 @@ struct Controllers::State {
     deps.store = &store;
     deps.opi = &opi;
     deps.clock = options.clock;
-    deps.tell_ready = TellReady();
+    deps.tell_ready = EventsTeller();
     deps.get = [this](const ResourceName& name) { return netdev_informer->Get(name); };
     deps.has_bridge = [this](const ResourceName& network) { return networks.HasBridge(network); };
     deps.get_network = [this](const ResourceName& network) { return network_informer->Get(network); };
@@ -239,7 +239,7 @@ struct Controllers::State {
     deps.store = &store;
     deps.opi = &opi;
     deps.clock = options.clock;
-    deps.tell_ready = TellReady();
+    deps.tell_ready = EventsTeller();
     deps.get = [this](const ResourceName& name) { return chain_informer->Get(name); };
     deps.netdevs = [this] { return netdev_informer->All(); };
     return deps;

@@ -229,24 +229,22 @@ absl::Status NetdevController::WriteOutcome(const Resource& object, const Outcom
   // While the agent does not answer, what was confirmed is still what the switch does.
   if (IsNoAnswer(outcome.status) && GetCondition(object, "Ready").status == "True") return outcome.status;
   bool changed = false;
-  ConditionValue was, is;
-  const auto write = [&](Resource* o) {
+  ReadyChange ready;
+  const auto write = ready.Of([&](Resource* o) {
     changed = false;
-    was = is = GetCondition(*o, "Ready");
     // Changed meanwhile: what was found is about another spec, and the next turn is about this one.
     if (GenerationOf(*o) != GenerationOf(object)) return false;
     const Resource before = *o;
     if (!outcome.condition_only) SetStatus(o, outcome);
     SetCondition(o, ReadyCondition(*o, outcome.status, std::string(outcome.status.message())),
                  deps_.clock->Now());
-    is = GetCondition(*o, "Ready");
     changed = *o != before;
     return changed;
-  };
+  });
   const absl::Status written =
       ChangeObject(*deps_.store, Kind(), object, ObjectPart::kStatus, write).status();
   if (!written.ok() && !absl::IsNotFound(written)) return written;
-  if (written.ok()) deps_.tell_ready(object, was, is);
+  if (written.ok()) ready.TellOf(object, deps_.tell_ready);
   if (changed) TellNetworks(NameOf(object), NetworkOf(object));
   return outcome.waits_for_network ? absl::OkStatus() : RetryFor(outcome.status);
 }

@@ -9,8 +9,8 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "common/base/clock.h"
-#include "common/kube/metadata.h"
 #include "common/kube/resource_store.h"
+#include "xpu-agent/controllers/outcome.h"
 
 namespace xpu {
 
@@ -39,9 +39,7 @@ class NetdevController {
     std::function<bool(const ResourceName& network)> has_bridge;
     // The Network resource as the informer knows it.
     std::function<std::optional<Resource>(const ResourceName& network)> get_network;
-    // The object's condition "Ready" was so and has been written so; both may be the same. Never blocks.
-    std::function<void(const Resource& object, const ConditionValue& was, const ConditionValue& is)>
-        tell_ready;
+    TellReady tell_ready;
     // The ports in that network may have changed.
     std::function<void(const ResourceName& network)> ports_changed;
   };

@@ -197,9 +197,8 @@ absl::Status NetworkController::WriteOutcome(const Resource& object, const absl:
       addresses += binding.addresses_size();
     }
   }
-  ConditionValue was, is;
-  const auto change = [&](Resource* o) {
-    was = is = GetCondition(*o, "Ready");
+  ReadyChange ready;
+  const auto change = ready.Of([&](Resource* o) {
     // Changed meanwhile: what was found is about another spec, and the next turn is about this one.
     if (GenerationOf(*o) != GenerationOf(object)) return false;
     const Resource before = *o;
@@ -210,9 +209,8 @@ absl::Status NetworkController::WriteOutcome(const Resource& object, const absl:
     }
     if (outcome.ok()) entry["confirmedGeneration"] = GenerationOf(object);
     SetReadyOfCard(o, card_, outcome, deps_.clock->Now());
-    is = GetCondition(*o, "Ready");
     return *o != before;
-  };
+  });
   Resource wanted = object;
   absl::Status written;
   if (change(&wanted)) {
@@ -223,7 +221,7 @@ absl::Status NetworkController::WriteOutcome(const Resource& object, const absl:
                          : ChangeObject(*deps_.store, Kind(), object, ObjectPart::kStatus, change).status();
   }
   if (!written.ok() && !absl::IsNotFound(written)) return written;
-  if (written.ok()) deps_.tell_ready(object, was, is);
+  if (written.ok()) ready.TellOf(object, deps_.tell_ready);
   return RetryFor(outcome);
 }
 

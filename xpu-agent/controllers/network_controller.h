@@ -10,9 +10,9 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "common/base/clock.h"
-#include "common/kube/metadata.h"
 #include "common/kube/resource_store.h"
 #include "xpu-agent/controllers/network_gateway.h"
+#include "xpu-agent/controllers/outcome.h"
 #include "xpu-agent/controllers/vanished_objects.h"
 
 namespace xpu {
@@ -30,9 +30,7 @@ class NetworkController {
     Clock* clock = nullptr;
     // The object as the informer knows it.
     std::function<std::optional<Resource>(const ResourceName&)> get;
-    // The object's condition "Ready" was so and has been written so; both may be the same. Never blocks.
-    std::function<void(const Resource& object, const ConditionValue& was, const ConditionValue& is)>
-        tell_ready;
+    TellReady tell_ready;
     // The network's bridge is there and is to get its prefixes next: from then on it gives addresses.
     // Optional.
     std::function<absl::Status(const ResourceName& network)> before_prefixes;

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -20,6 +22,30 @@ ConditionValue ReadyCondition(const Resource& object, const absl::Status& status
 // beginning has none, so that many objects that come at a time cost no more than their status. Never blocks.
 void TellOfReady(EventRecorder& events, const std::string& card, const Resource& object,
                  const ConditionValue& was, const ConditionValue& is);
+
+// Told that the object's condition "Ready" was so and has been written so; both may be the same. Never
+// blocks.
+using TellReady =
+    std::function<void(const Resource& object, const ConditionValue& was, const ConditionValue& is)>;
+
+// What a change of an object does to its condition "Ready", the last time that it is made.
+class ReadyChange {
+ public:
+  // `change` for ChangeObject(), with a look at the condition before and after. Must not outlive this.
+  template <typename Change>
+  auto Of(Change change) {
+    return [this, change = std::move(change)](Resource* object) {
+      was_ = GetCondition(*object, "Ready");
+      const bool changed = change(object);
+      is_ = GetCondition(*object, "Ready");
+      return changed;
+    };
+  }
+  void TellOf(const Resource& object, const TellReady& tell) const { tell(object, was_, is_); }
+
+ private:
+  ConditionValue was_, is_;
+};
 
 // The agent did not answer: nothing is known of the object, and the switch goes on with what it has.
 bool IsNoAnswer(const absl::Status& status);

@@ -223,10 +223,9 @@ absl::Status ServiceChainController::Remove(const ResourceName& name, const Reso
 absl::Status ServiceChainController::WriteOutcome(const Resource& object, const Outcome& outcome) {
   // While the agent does not answer, what was confirmed is still what the switch does.
   if (IsNoAnswer(outcome.status) && GetCondition(object, "Ready").status == "True") return outcome.status;
-  ConditionValue was, is;
+  ReadyChange ready;
   const absl::Status written =
-      ChangeObject(*deps_.store, Kind(), object, ObjectPart::kStatus, [&](Resource* o) {
-        was = is = GetCondition(*o, "Ready");
+      ChangeObject(*deps_.store, Kind(), object, ObjectPart::kStatus, ready.Of([&](Resource* o) {
         // Changed meanwhile: what was found is about another spec, and the next turn is about this one.
         if (GenerationOf(*o) != GenerationOf(object)) return false;
         const Resource before = *o;
@@ -236,11 +235,10 @@ absl::Status ServiceChainController::WriteOutcome(const Resource& object, const 
           entry["confirmedGeneration"] = GenerationOf(object);
         }
         SetReadyOfCard(o, card_, outcome.status, deps_.clock->Now());
-        is = GetCondition(*o, "Ready");
         return *o != before;
-      }).status();
+      })).status();
   if (!written.ok() && !absl::IsNotFound(written)) return written;
-  if (written.ok()) deps_.tell_ready(object, was, is);
+  if (written.ok()) ready.TellOf(object, deps_.tell_ready);
   return outcome.waits ? absl::OkStatus() : RetryFor(outcome.status);
 }
 

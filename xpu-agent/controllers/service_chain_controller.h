@@ -8,8 +8,8 @@
 
 #include "absl/status/status.h"
 #include "common/base/clock.h"
-#include "common/kube/metadata.h"
 #include "common/kube/resource_store.h"
+#include "xpu-agent/controllers/outcome.h"
 #include "xpu-agent/controllers/vanished_objects.h"
 
 namespace xpu {
@@ -28,9 +28,7 @@ class ServiceChainController {
     Clock* clock = nullptr;
     // The object as the informer knows it.
     std::function<std::optional<Resource>(const ResourceName&)> get;
-    // The object's condition "Ready" was so and has been written so; both may be the same. Never blocks.
-    std::function<void(const Resource& object, const ConditionValue& was, const ConditionValue& is)>
-        tell_ready;
+    TellReady tell_ready;
     // Netdevs of this card.
     std::function<std::vector<Resource>()> netdevs;
   };
