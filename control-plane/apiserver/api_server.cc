@@ -72,9 +72,9 @@ class ApiServerImpl : public ApiServer {
     return authorizer_.MakeDefaultRoles();
   }
 
-  absl::Status ExpireEvents(absl::Duration ttl, EventLoop& loop, Clock& clock) {
+  absl::Status ExpireEvents(absl::Duration ttl, Clock& clock) {
     if (ttl <= absl::ZeroDuration()) return absl::OkStatus();
-    expiry_ = std::make_unique<EventExpiry>(loop, *store_, clock, ttl);
+    expiry_ = std::make_unique<EventExpiry>(loop_, *store_, clock, ttl);
     return expiry_->Start();
   }
 
@@ -239,7 +239,7 @@ absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const ApiServerOptio
       std::make_unique<ApiServerImpl>(loop, clock, options.limits, options.connections, std::move(store),
                                       options.store.full_sync && options.store.path != ":memory:");
   XPU_RETURN_IF_ERROR(server->FollowCredentials(options));
-  XPU_RETURN_IF_ERROR(server->ExpireEvents(options.event_ttl, loop, clock));
+  XPU_RETURN_IF_ERROR(server->ExpireEvents(options.event_ttl, clock));
   XPU_RETURN_IF_ERROR(server->Listen(options.listen));
   return server;
 }

@@ -12,7 +12,8 @@
 
 namespace xpu::apiserver {
 
-// A thread that writes, and waits for the disk, while a loop goes on: one wait at a time. All calls on the loop's thread.
+// A thread that writes, and waits for the disk, while a loop goes on: one wait at a time. All calls on the
+// loop's thread.
 class DiskWaiter {
  public:
   // `wait` runs on the thread; what it has returned goes to `done` on the loop, once for each Begin(). The

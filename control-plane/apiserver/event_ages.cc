@@ -26,13 +26,12 @@ absl::Time WrittenAt(const nlohmann::json& event, absl::Time now) {
 
 void EventAges::Written(const ObjectName& event, absl::Time at) {
   Gone(event);
-  const Key key(event.ns, event.name);
-  written_.emplace(key, at);
-  by_age_.emplace(at, key);
+  written_.emplace(event, at);
+  by_age_.emplace(at, event);
 }
 
 void EventAges::Gone(const ObjectName& event) {
-  const auto it = written_.find({event.ns, event.name});
+  const auto it = written_.find(event);
   if (it == written_.end()) return;
   by_age_.erase({it->second, it->first});
   written_.erase(it);
@@ -50,9 +49,9 @@ std::optional<absl::Time> EventAges::Oldest() const {
 
 std::vector<ObjectName> EventAges::UpTo(absl::Time at, size_t most) const {
   std::vector<ObjectName> events;
-  for (const auto& [written, key] : by_age_) {
+  for (const auto& [written, event] : by_age_) {
     if (written > at || events.size() == most) break;
-    events.push_back({key.first, key.second});
+    events.push_back(event);
   }
   return events;
 }

@@ -3,7 +3,6 @@
 #include <map>
 #include <optional>
 #include <set>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -31,9 +30,8 @@ class EventAges {
   std::vector<ObjectName> UpTo(absl::Time at, size_t most) const;
 
  private:
-  using Key = std::pair<std::string, std::string>;
-  std::map<Key, absl::Time> written_;
-  std::set<std::pair<absl::Time, Key>> by_age_;
+  std::map<ObjectName, absl::Time> written_;
+  std::set<std::pair<absl::Time, ObjectName>> by_age_;
 };
 
 }  // namespace xpu::apiserver

@@ -66,8 +66,12 @@ ObjectPtr WithVersion(json object, const std::string& version) {
   return std::make_shared<const json>(std::move(object));
 }
 
-// What a call returns that wrote `object`, in this transaction if `changes` says so.
-json Answer(const ObjectPtr& object, const std::vector<Change>& changes, const WriteOptions& options) {
+// What a call returns that wrote `object`, in this transaction if `changes` says so. `version` is that of the
+// object before, if there was one.
+json Answer(ObjectPtr object, const std::string& version, const std::vector<Change>& changes,
+            const WriteOptions& options) {
+  // Of a dry run not the version that the object would have got, which no object has.
+  if (options.dry_run) object = WithVersion(*object, version);
   if (options.text == nullptr) return *object;
   const bool written = changes.size() == 1 && changes.front().after == object;
   *options.text = written ? changes.front().text : ObjectText(*object);
@@ -155,8 +159,8 @@ absl::Status ObjectStore::ServeAllCrds() {
   const KindPtr crds = kinds().FindKind("apiextensions.k8s.io/v1", "CustomResourceDefinition");
   XPU_ASSIGN_OR_RETURN(Listing declared, List(*crds, "", {}));
   for (json& crd : declared.items) {
-    XPU_RETURN_IF_ERROR(ServeCrd(
-        {0, CollectionOf(*crds), "", MetadataText(crd, "name"), nullptr, std::make_shared<const json>(crd)}));
+    XPU_RETURN_IF_ERROR(ServeCrd({0, CollectionOf(*crds), "", MetadataText(crd, "name"), nullptr,
+                                  std::make_shared<const json>(std::move(crd))}));
   }
   return absl::OkStatus();
 }
@@ -315,9 +319,7 @@ absl::StatusOr<json> ObjectStore::Create(const KindInfo& kind, const json& objec
     }
     status = Commit(options.dry_run, [&](Transaction& transaction) -> absl::Status {
       XPU_ASSIGN_OR_RETURN(ObjectPtr fresh, MakeIn(transaction, kind, std::move(named), nullptr, options));
-      // A version that no object has got.
-      if (options.dry_run) fresh = WithVersion(*fresh, "");
-      made = Answer(fresh, transaction.changes(), options);
+      made = Answer(std::move(fresh), "", transaction.changes(), options);
       return absl::OkStatus();
     });
     if (!absl::IsAlreadyExists(status)) break;
@@ -378,8 +380,8 @@ absl::StatusOr<json> ObjectStore::Update(const KindInfo& kind, const ObjectName&
     XPU_ASSIGN_OR_RETURN(const ObjectPtr old, transaction.Read(kind, name));
     XPU_ASSIGN_OR_RETURN(ObjectPtr written,
                          ReplaceIn(transaction, kind, part, old, std::move(object), nullptr, options));
-    if (options.dry_run) written = WithVersion(*written, MetadataText(*old, "resourceVersion"));
-    result = Answer(written, transaction.changes(), options);
+    result =
+        Answer(std::move(written), MetadataText(*old, "resourceVersion"), transaction.changes(), options);
     return absl::OkStatus();
   }));
   return result;
@@ -404,8 +406,7 @@ absl::StatusOr<ObjectStore::Applied> ObjectStore::Apply(const KindInfo& kind, co
       const json fresh = FirstApplied(kind, std::move(applied), manager);
       XPU_ASSIGN_OR_RETURN(ObjectPtr made,
                            MakeIn(transaction, kind, fresh, &fresh["metadata"]["managedFields"], options));
-      if (options.dry_run) made = WithVersion(*made, "");
-      out.object = Answer(made, transaction.changes(), options);
+      out.object = Answer(std::move(made), "", transaction.changes(), options);
       return absl::OkStatus();
     }
     const std::string version = MetadataText(*old, "resourceVersion");
@@ -419,8 +420,7 @@ absl::StatusOr<ObjectStore::Applied> ObjectStore::Apply(const KindInfo& kind, co
     const json managed = merged["metadata"]["managedFields"];
     XPU_ASSIGN_OR_RETURN(ObjectPtr written,
                          ReplaceIn(transaction, kind, part, old, std::move(merged), &managed, options));
-    if (options.dry_run) written = WithVersion(*written, version);
-    out.object = Answer(written, transaction.changes(), options);
+    out.object = Answer(std::move(written), version, transaction.changes(), options);
     return absl::OkStatus();
   }));
   return out;

@@ -25,6 +25,7 @@ class Transaction;
 struct ObjectName {
   std::string ns;  // empty for kinds without namespaces
   std::string name;
+  friend auto operator<=>(const ObjectName&, const ObjectName&) = default;
 };
 
 // Which half of an object a write is about; the other half stays as it is.
