@@ -127,8 +127,11 @@ TEST_F(EventRecorderTest, AnObjectWithTooMuchToSayIsCutShort) {
   EXPECT_EQ(WaitForTimes(5).size(), 5u);
 }
 
-TEST_F(EventRecorderTest, WhatIsRefusedIsDropped) {
-  store_.FailNext(Call::kCreate, {absl::PermissionDeniedError("no")});
+class EventRecorderDropsTest : public EventRecorderTest,
+                               public ::testing::WithParamInterface<absl::Status> {};
+
+TEST_P(EventRecorderDropsTest, WhatIsRefusedAndTellsTheNext) {
+  store_.FailNext(Call::kCreate, {GetParam()});
   recorder_->Record(Object("net"), Type::kNormal, "Made", "made");
   ASSERT_TRUE(store_.WaitForCalls(Call::kCreate, 1));
   recorder_->Record(Object("net"), Type::kNormal, "Gone", "gone");
@@ -137,15 +140,9 @@ TEST_F(EventRecorderTest, WhatIsRefusedIsDropped) {
   EXPECT_EQ(events[0]["reason"], "Gone");
 }
 
-TEST_F(EventRecorderTest, WhatIsOfANamespaceThatIsGoneIsDropped) {
-  store_.FailNext(Call::kCreate, {absl::NotFoundError("no namespace blue")});
-  recorder_->Record(Object("net"), Type::kNormal, "Made", "made");
-  ASSERT_TRUE(store_.WaitForCalls(Call::kCreate, 1));
-  recorder_->Record(Object("net"), Type::kNormal, "Gone", "gone");
-  const std::vector<Resource> events = WaitForTimes(1);
-  ASSERT_EQ(events.size(), 1u);
-  EXPECT_EQ(events[0]["reason"], "Gone");
-}
+INSTANTIATE_TEST_SUITE_P(All, EventRecorderDropsTest,
+                         ::testing::Values(absl::PermissionDeniedError("no"),
+                                           absl::NotFoundError("no namespace blue")));
 
 TEST_F(EventRecorderTest, NeedsNoRightToRead) {
   recorder_->Record(Object("net"), Type::kNormal, "Made", "made");
