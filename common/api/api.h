@@ -53,8 +53,8 @@ void ApplyDefaults(const KindInfo& kind, nlohmann::json* object);
 FieldErrors Validate(const KindInfo& kind, const nlohmann::json& object, const nlohmann::json* old_object);
 
 // All that is wrong with `object` by the declaration of a message that is no kind, such as a configuration
-// file's: unknown and ill-typed fields, and their rules. It has no envelope: apiVersion, kind and metadata are
-// fields like others.
+// file's: unknown and ill-typed fields, and their rules. It has no envelope: apiVersion, kind and metadata
+// are fields like others.
 FieldErrors ValidateMessage(const google::protobuf::Descriptor& type, const nlohmann::json& object);
 
 // Metadata alone, with paths from "metadata": names and label syntax as Kubernetes has them, unknown fields

@@ -113,8 +113,8 @@ absl::StatusOr<ListeningSocket> ListenTcp(const std::string& endpoint, bool anyw
   XPU_ASSIGN_OR_RETURN(UniqueFd fd, NewSocket(endpoint, storage.ss_family));
   int on = 1;
   setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  // Handed on to connections (tcp(7)): a reply is written in parts, and the last is not to wait until the client
-  // has confirmed the first.
+  // Handed on to connections (tcp(7)): a reply is written in parts, and the last is not to wait until the
+  // client has confirmed the first.
   setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   auto* address = reinterpret_cast<sockaddr*>(&storage);
   if (bind(fd.get(), address, length) != 0) return Errno(endpoint, "bind");

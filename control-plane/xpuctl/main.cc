@@ -6,9 +6,9 @@
 #include "common/log/log.h"
 #include "control-plane/sandbox/commands.h"
 #include "control-plane/xpuctl/host.h"
-#include "control-plane/xpuctl/refusals.h"
 #include "control-plane/xpuctl/offload.h"
 #include "control-plane/xpuctl/opi.h"
+#include "control-plane/xpuctl/refusals.h"
 #include "control-plane/xpuctl/xpuctl.h"
 
 int main(int argc, char** argv) {

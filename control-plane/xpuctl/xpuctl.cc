@@ -103,11 +103,13 @@ void AddWritingVerbs(CLI::App& app, CommandLine* line) {
 void AddStoreVerbs(CLI::App& app, CommandLine* line) {
   CLI::App* backup = app.add_subcommand("backup", "Have xpu-apiserver write all that it holds into a file");
   backup->add_option("file", line->file, "On the server's machine")->required();
-  backup->callback([line] { line->verb = [line](Session& session) { return BackUpStore(session, line->file); }; });
-  CLI::App* restore =
-      app.add_subcommand("restore", "Have xpu-apiserver hold what a backup holds; what was written since is lost");
+  backup->callback(
+      [line] { line->verb = [line](Session& session) { return BackUpStore(session, line->file); }; });
+  CLI::App* restore = app.add_subcommand(
+      "restore", "Have xpu-apiserver hold what a backup holds; what was written since is lost");
   restore->add_option("file", line->file, "On the server's machine")->required();
-  restore->callback([line] { line->verb = [line](Session& session) { return RestoreStore(session, line->file); }; });
+  restore->callback(
+      [line] { line->verb = [line](Session& session) { return RestoreStore(session, line->file); }; });
 }
 
 // The program's own, and the server's if there is one that answers.

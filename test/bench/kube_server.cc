@@ -55,11 +55,10 @@ absl::StatusOr<std::unique_ptr<Process>> StartReady(const std::vector<std::strin
 absl::StatusOr<std::unique_ptr<KubeServer>> KubeServer::Start(const std::string& bin_dir) {
   XPU_ASSIGN_OR_RETURN(TemporaryDirectory folder, TemporaryDirectory::Make());
   std::unique_ptr<KubeServer> server(new KubeServer(std::move(folder)));
-  XPU_ASSIGN_OR_RETURN(
-      server->process_,
-      StartReady({bin_dir + "/xpu-apiserver", "--listen", server->endpoint(), "--database",
-                  server->folder_.path() + "/store.db", "--log-level", "warn"},
-                 server->folder_.path()));
+  XPU_ASSIGN_OR_RETURN(server->process_,
+                       StartReady({bin_dir + "/xpu-apiserver", "--listen", server->endpoint(), "--database",
+                                   server->folder_.path() + "/store.db", "--log-level", "warn"},
+                                  server->folder_.path()));
   return server;
 }
 

@@ -115,17 +115,15 @@ absl::Status RunXpuAgent(const XpuAgentOptions& options, const XpuAgentDeps& dep
   const auto chains = MakeChainService(core.owner());
   const auto offload = MakeOffloadService(core.owner(), deps.offload);
   LateAddressSource addresses;
-  const auto bindings = MakePortService(
-      core.owner(), options.host_vlans, access,
-      [&addresses](const std::string& bridge, const std::string& need,
-                   std::function<void(const absl::Status&)> done) {
-        addresses.Want(bridge, need, std::move(done));
-      });
-  XPU_ASSIGN_OR_RETURN(
-      std::unique_ptr<AgentEndpoint> server,
-      AgentEndpoint::Start(options, deps.loop, core.owner(), access,
-                           {vrfs.get(), bridges.get(), ports.get(), svis.get(), bindings.get(), chains.get(),
-                            offload.get()}));
+  const auto bindings = MakePortService(core.owner(), options.host_vlans, access,
+                                        [&addresses](const std::string& bridge, const std::string& need,
+                                                     std::function<void(const absl::Status&)> done) {
+                                          addresses.Want(bridge, need, std::move(done));
+                                        });
+  XPU_ASSIGN_OR_RETURN(std::unique_ptr<AgentEndpoint> server,
+                       AgentEndpoint::Start(options, deps.loop, core.owner(), access,
+                                            {vrfs.get(), bridges.get(), ports.get(), svis.get(),
+                                             bindings.get(), chains.get(), offload.get()}));
 
   core.owner().ObserveSwitch([&server](bool reachable) { server->SetServing(reachable); });
 
@@ -140,10 +138,9 @@ absl::Status RunXpuAgent(const XpuAgentOptions& options, const XpuAgentDeps& dep
     server.reset();
   };
   if (deps.resources != nullptr) {
-    absl::StatusOr<std::unique_ptr<GrpcOpiClient>> own =
-        GrpcOpiClient::Make(server->own_address(),
-                            {.credentials = server->credentials(),
-                             .deadline = options.confirm_deadline + absl::Seconds(2)});
+    absl::StatusOr<std::unique_ptr<GrpcOpiClient>> own = GrpcOpiClient::Make(
+        server->own_address(),
+        {.credentials = server->credentials(), .deadline = options.confirm_deadline + absl::Seconds(2)});
     if (!own.ok()) {
       stop();
       return own.status();

@@ -32,8 +32,8 @@ struct XpuAgentOptions {
   std::string trust_domain;
   double calls_per_second = 500;
   double call_burst = 2000;
-  // Path of a socket on which all of it is served to openshift/dpu-operator's daemon too, as its vendor plugin;
-  // empty: it is not.
+  // Path of a socket on which all of it is served to openshift/dpu-operator's daemon too, as its vendor
+  // plugin; empty: it is not.
   std::string vendor_plugin_socket;
   // "IP:PORT" at which that daemon is told to listen for the one on the host; empty: Init is refused.
   std::string dpu_operator_endpoint;

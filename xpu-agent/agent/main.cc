@@ -120,9 +120,8 @@ absl::Status Run(Flags flags) {
     }
   };
   const auto offload = [&flags]() -> absl::StatusOr<std::map<std::string, xpu::PortOffload>> {
-    XPU_ASSIGN_OR_RETURN(
-        const std::string dump,
-        xpu::AskVswitchd(flags.ovs.openflow_dir, "dpctl/dump-flows", {"--names", "-m"}));
+    XPU_ASSIGN_OR_RETURN(const std::string dump,
+                         xpu::AskVswitchd(flags.ovs.openflow_dir, "dpctl/dump-flows", {"--names", "-m"}));
     return xpu::ParseOffload(dump);
   };
   return xpu::RunXpuAgent(flags.agent, {.loop = loop,
@@ -158,10 +157,11 @@ int main(int argc, char** argv) {
   app.add_option("--call-burst", flags.agent.call_burst, "Calls that it may make at once")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--vendor-plugin-socket", flags.agent.vendor_plugin_socket,
-                 absl::StrCat("Serve openshift/dpu-operator's daemon too, as its vendor plugin, on this socket; the "
-                              "daemon uses ",
-                              xpu::kVendorPluginSocket));
+  app.add_option(
+      "--vendor-plugin-socket", flags.agent.vendor_plugin_socket,
+      absl::StrCat("Serve openshift/dpu-operator's daemon too, as its vendor plugin, on this socket; the "
+                   "daemon uses ",
+                   xpu::kVendorPluginSocket));
   app.add_option("--dpu-operator-endpoint", flags.agent.dpu_operator_endpoint,
                  "IP:PORT at which that daemon is told to listen for the one on the host");
   app.add_option("--database", flags.database, "File that holds what was asked of this agent")
@@ -169,13 +169,15 @@ int main(int argc, char** argv) {
   app.add_option(
       "--host-vlans", flags.host_vlans,
       "VLANs that the host may put functions into without a Network, e.g. 100-199,300 (0: untagged)");
-  app.add_option("--vtep", flags.vtep,
-                 "Address of this card on the underlay, where its VXLAN tunnels to other cards end; without it "
-                 "networks are on this card only");
+  app.add_option(
+      "--vtep", flags.vtep,
+      "Address of this card on the underlay, where its VXLAN tunnels to other cards end; without it "
+      "networks are on this card only");
   app.add_option("--vtep-port", flags.vtep_port, "UDP port of the tunnels, the same on all cards")
       ->capture_default_str();
-  app.add_option("--underlay-mtu", flags.underlay_mtu,
-                 "Largest packet of the underlay in bytes; that of the interface with the --vtep if not given");
+  app.add_option(
+      "--underlay-mtu", flags.underlay_mtu,
+      "Largest packet of the underlay in bytes; that of the interface with the --vtep if not given");
   app.add_option("--uplink", flags.agent.uplink,
                  "Interface that stands for the card's physical port: networks of VLANs go on there");
   app.add_option("--sysfs", flags.representors.sysfs, "Where the kernel's sysfs is")->capture_default_str();
@@ -187,16 +189,19 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--datapath-type", flags.ovs.datapath_type, "Of a bridge that is made: system or netdev")
       ->capture_default_str();
-  app.add_option("--dpdk-device", flags.agent.dpdk_device,
-                 "PCI address of the card on this DPU, if Open vSwitch drives it with DPDK (--datapath-type netdev)");
-  app.add_option("--hw-offload", flags.hw_offload,
-                 "Have Open vSwitch put flows into the card's hardware (other_config:hw-offload): on; off, which "
-                 "leaves it as it is; or auto: on if the card is in switchdev mode and the kernel's datapath used")
+  app.add_option(
+      "--dpdk-device", flags.agent.dpdk_device,
+      "PCI address of the card on this DPU, if Open vSwitch drives it with DPDK (--datapath-type netdev)");
+  app.add_option(
+         "--hw-offload", flags.hw_offload,
+         "Have Open vSwitch put flows into the card's hardware (other_config:hw-offload): on; off, which "
+         "leaves it as it is; or auto: on if the card is in switchdev mode and the kernel's datapath used")
       ->check(CLI::IsMember({"auto", "on", "off"}))
       ->capture_default_str();
-  app.add_option("--tc-policy", flags.tc_policy,
-                 "Where offloaded flows go: none (hardware and tc), skip_sw or skip_hw; as Open vSwitch has it "
-                 "if not given")
+  app.add_option(
+         "--tc-policy", flags.tc_policy,
+         "Where offloaded flows go: none (hardware and tc), skip_sw or skip_hw; as Open vSwitch has it "
+         "if not given")
       ->check(CLI::IsMember({"none", "skip_sw", "skip_hw"}));
   xpu::AddKubeFlags(app, flags.api, "with Network and Netdev resources; without it, OPI only");
   app.add_option("--log-level", flags.log_level, "debug, info, warn or error")->capture_default_str();

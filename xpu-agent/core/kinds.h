@@ -36,9 +36,8 @@ inline constexpr Kind<BridgePort> kBridgePortKind{"bridge ports", &Model::ports,
 inline constexpr Kind<Svi> kSviKind{"SVIs", &Model::svis, &ModelChange::svis, &SviName};
 inline constexpr Kind<RemotePort> kRemotePortKind{"remote ports", &Model::remote_ports,
                                                   &ModelChange::remote_ports, &RemotePortName};
-inline constexpr Kind<NetworkFunction> kNetworkFunctionKind{"network functions", &Model::network_functions,
-                                                            &ModelChange::network_functions,
-                                                            &NetworkFunctionName};
+inline constexpr Kind<NetworkFunction> kNetworkFunctionKind{
+    "network functions", &Model::network_functions, &ModelChange::network_functions, &NetworkFunctionName};
 
 // Calls `visit` with each kind, those that others refer to first.
 template <typename Visit>

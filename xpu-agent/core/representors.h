@@ -29,8 +29,8 @@ class Representors {
     int index = 0;
     bool up = false;
   };
-  // Gives the function behind the interface the address that it begins with, the next time that a driver takes
-  // it. Unimplemented if the card does not do that, or does not tell which function it is.
+  // Gives the function behind the interface the address that it begins with, the next time that a driver
+  // takes it. Unimplemented if the card does not do that, or does not tell which function it is.
   virtual absl::Status SetFunctionMac(const std::string& interface, const MacAddress& mac) = 0;
   // Makes the interface ready to be a port of the switch: up, without addresses of the DPU's own kernel, so
   // that a host cannot talk to that, and with an MTU (bytes of layer 3) of at least `mtu`. Doing it again is

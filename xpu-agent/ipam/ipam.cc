@@ -63,7 +63,8 @@ absl::StatusOr<InterfaceAddress> CheckRequested(const AddressPool& pool, const A
                      "none to be given one"));
   }
   const std::vector<IpPrefix> parts = PartsOf(*prefix, pool);
-  if (std::none_of(parts.begin(), parts.end(), [&](const IpPrefix& part) { return part.Contains(address); })) {
+  if (std::none_of(parts.begin(), parts.end(),
+                   [&](const IpPrefix& part) { return part.Contains(address); })) {
     return NeedsBlock(absl::FailedPreconditionError(absl::StrCat(
                           "address ", address.ToString(),
                           " is in no block of addresses that this card may give: ask for another one, or for "

@@ -26,9 +26,9 @@ inline constexpr char kNeedsAddressBlock[] = "xpu.opiproject.org/needs-address-b
 // Who has an address of the network now: the id of the port.
 using AddressOwners = absl::flat_hash_map<IpAddress, std::string>;
 
-// The address that was chosen last in each prefix, or block of one. The next one is searched for after it, so that an address
-// that was just given back rests as long as possible and neighbours with an old cache entry do not reach the
-// wrong pod.
+// The address that was chosen last in each prefix, or block of one. The next one is searched for after it, so
+// that an address that was just given back rests as long as possible and neighbours with an old cache entry
+// do not reach the wrong pod.
 using AllocationCursor = std::map<IpPrefix, IpAddress>;
 
 struct Allocation {

@@ -24,8 +24,7 @@ std::string PageToken(absl::string_view kind, absl::string_view last_id);
 
 // Calls `add` with each object of the page and returns the token of the next one, empty after the last.
 template <typename T, typename Add>
-std::string ListPage(absl::string_view kind, const SharedMap<T>& objects, const PageRequest& page,
-                     Add add) {
+std::string ListPage(absl::string_view kind, const SharedMap<T>& objects, const PageRequest& page, Add add) {
   auto it = page.after.empty() ? objects.begin() : objects.upper_bound(page.after);
   std::string last;
   for (int32_t n = 0; n < page.size && it != objects.end(); ++n, ++it) {

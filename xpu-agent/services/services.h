@@ -45,8 +45,8 @@ using AddressSource = std::function<void(const std::string& bridge, const std::s
 std::unique_ptr<grpc::Service> MakePortService(ModelOwner& owner, const VlanRanges& host_vlans,
                                                AccessPolicy& access, AddressSource addresses = nullptr);
 
-// What the switch says of its offload (PortOffload, by interface), or why it does not. Called on a thread of the
-// service's; may take as long as the switch does.
+// What the switch says of its offload (PortOffload, by interface), or why it does not. Called on a thread of
+// the service's; may take as long as the switch does.
 using OffloadSource = std::function<absl::StatusOr<std::map<std::string, PortOffload>>()>;
 // See proto/xpu/agent/v1/offload_service.proto. Null: Unimplemented.
 std::unique_ptr<grpc::Service> MakeOffloadService(ModelOwner& owner, OffloadSource source);

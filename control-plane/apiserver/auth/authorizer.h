@@ -15,9 +15,9 @@
 
 namespace xpu::apiserver {
 
-// Says who may do what, by the Roles and Bindings of the store (Kubernetes, "Using RBAC Authorization"). Everybody whom
-// the server knows may discover what there is and ask what he may do; system:masters may do everything. Keeps the
-// rules in memory until one of those objects changes. On the loop's thread.
+// Says who may do what, by the Roles and Bindings of the store (Kubernetes, "Using RBAC Authorization").
+// Everybody whom the server knows may discover what there is and ask what he may do; system:masters may do
+// everything. Keeps the rules in memory until one of those objects changes. On the loop's thread.
 class Authorizer {
  public:
   // `store` must outlive it.
@@ -36,9 +36,9 @@ class Authorizer {
   // All rules that hold for the user in a namespace; empty: everywhere.
   absl::StatusOr<std::vector<PolicyRule>> RulesOf(const User& user, const std::string& ns);
 
-  // Nobody may give what he has not got (Kubernetes, "Privilege escalation prevention and bootstrapping"): whether
-  // `user` may write `object`, if it is of RBAC. Invalid for a binding whose role is another than before (`old`, null
-  // for none) or that cannot be read.
+  // Nobody may give what he has not got (Kubernetes, "Privilege escalation prevention and bootstrapping"):
+  // whether `user` may write `object`, if it is of RBAC. Invalid for a binding whose role is another than
+  // before (`old`, null for none) or that cannot be read.
   absl::Status CheckGrant(const User& user, const api::KindInfo& kind, const nlohmann::json* old,
                           const nlohmann::json& object);
 

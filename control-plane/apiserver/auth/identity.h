@@ -27,8 +27,8 @@ struct User {
 
 // What somebody wants to do, as roles name it (Kubernetes, "Authorization Overview", request attributes).
 struct Attributes {
-  // "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"; of a path its method in lower
-  // case.
+  // "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"; of a path its method
+  // in lower case.
   std::string verb;
   std::string group;
   std::string resource;  // plural

@@ -9,8 +9,8 @@
 
 namespace xpu::apiserver {
 
-// What a request for objects wants to do, as roles name it. A list or watch of one name, by a field selector, is of
-// that name.
+// What a request for objects wants to do, as roles name it. A list or watch of one name, by a field selector,
+// is of that name.
 Attributes AttributesOf(const Route& route, const HttpRequest& request);
 // The same for a URL that names no object.
 Attributes AttributesOf(const std::vector<std::string>& path, const std::string& method);

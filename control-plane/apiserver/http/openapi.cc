@@ -18,7 +18,8 @@ using nlohmann::json;
 
 constexpr char kObjectMeta[] = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 constexpr char kGvk[] = "x-kubernetes-group-version-kind";
-// As clients ask for it, and as it is answered: '@' cannot stand in a media type (RFC 9110), and Go's parser says so.
+// As clients ask for it, and as it is answered: '@' cannot stand in a media type (RFC 9110), and Go's parser
+// says so.
 constexpr absl::string_view kBinary = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 constexpr absl::string_view kBinaryType = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 

@@ -13,9 +13,9 @@
 
 namespace xpu::apiserver {
 
-// What the kinds look like, for kubectl explain, validation and clients that ask whether a parameter is known:
-// /openapi/v2, as JSON and in gnostic's binary form, and /openapi/v3 with one document for each group and version.
-// Made when it is asked for, and kept until the kinds change. Not thread-safe.
+// What the kinds look like, for kubectl explain, validation and clients that ask whether a parameter is
+// known: /openapi/v2, as JSON and in gnostic's binary form, and /openapi/v3 with one document for each group
+// and version. Made when it is asked for, and kept until the kinds change. Not thread-safe.
 class OpenApi {
  public:
   explicit OpenApi(const KindTable& kinds) : kinds_(kinds) {}

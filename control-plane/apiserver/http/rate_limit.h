@@ -11,8 +11,8 @@ namespace xpu::apiserver {
 
 // How much of the server one user may have.
 struct RequestLimits {
-  // Of each user, in the long run and at once. The nodes' agents (group system:nodes) have `priority` times as much, and
-  // system:masters is never made to wait.
+  // Of each user, in the long run and at once. The nodes' agents (group system:nodes) have `priority` times
+  // as much, and system:masters is never made to wait.
   double requests_per_second = 200;
   double burst = 400;
   double priority = 5;

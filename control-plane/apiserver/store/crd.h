@@ -14,8 +14,8 @@ namespace xpu::apiserver {
 
 bool IsCrd(const api::KindInfo& kind);
 
-// The versions that it says are served. Empty if there are errors, and for a CRD of a kind that the program serves
-// itself, which may be there but says nothing. Another CRD that has the name already is an error.
+// The versions that it says are served. Empty if there are errors, and for a CRD of a kind that the program
+// serves itself, which may be there but says nothing. Another CRD that has the name already is an error.
 std::vector<KindPtr> KindsOf(const nlohmann::json& crd, const KindTable& table, api::FieldErrors* errors);
 
 // Fills in names that are not given, and a status that says that the kind is served.

@@ -10,9 +10,9 @@
 
 namespace xpu::apiserver {
 
-// A set of fields of an object, in the terms of server-side apply: paths through objects ("f:name"), through lists with
-// keys ("k:{...}") and through sets ("v:..."), as metadata.managedFields writes them (FieldsV1). Everything else is one
-// field as a whole. A value.
+// A set of fields of an object, in the terms of server-side apply: paths through objects ("f:name"), through
+// lists with keys ("k:{...}") and through sets ("v:..."), as metadata.managedFields writes them (FieldsV1).
+// Everything else is one field as a whole. A value.
 struct FieldSet {
   // The field here itself, besides what is below it.
   bool self = false;
@@ -34,8 +34,8 @@ struct FieldSet {
   void AppendPaths(const std::string& path, std::vector<std::string>* out) const;
 };
 
-// A kind's schema as server-side apply needs it: with that of metadata. Where a kind has none, objects are merged field
-// by field, and lists are one field each.
+// A kind's schema as server-side apply needs it: with that of metadata. Where a kind has none, objects are
+// merged field by field, and lists are one field each.
 class MergeSchema {
  public:
   explicit MergeSchema(const api::KindInfo& kind);

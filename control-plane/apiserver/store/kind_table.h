@@ -14,8 +14,8 @@ namespace xpu::apiserver {
 using KindPtr = std::shared_ptr<const api::KindInfo>;
 
 // The kinds that are served: those of the program, with the schemas of their CRDs, and those that
-// CustomResourceDefinitions declare while it runs. Who holds a KindPtr may use it also when the kind is not served any
-// more. One thread.
+// CustomResourceDefinitions declare while it runs. Who holds a KindPtr may use it also when the kind is not
+// served any more. One thread.
 class KindTable {
  public:
   KindTable();

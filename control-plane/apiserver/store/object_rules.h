@@ -30,8 +30,8 @@ nlohmann::json MarkedForDeletion(const api::KindInfo& kind, nlohmann::json objec
 bool MayGo(const nlohmann::json& object);
 bool IsMarked(const nlohmann::json& object);
 
-// Kinds that are declared while the server runs may have several versions, which differ in nothing but apiVersion: that
-// of `kind` is put into the object.
+// Kinds that are declared while the server runs may have several versions, which differ in nothing but
+// apiVersion: that of `kind` is put into the object.
 void StampVersion(const api::KindInfo& kind, nlohmann::json* object);
 
 // A string of metadata; empty if it is not there or not a string.

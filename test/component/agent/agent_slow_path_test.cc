@@ -41,8 +41,7 @@ TEST(AgentSlowPath, OffersTheAddressThatAPortWasBoundTo) {
   EXPECT_EQ(set->dns().domain(), "red.example");
   EXPECT_THAT(set->dns().search(), ::testing::ElementsAre("example"));
   EXPECT_EQ(set->lease_time(), 600u);
-  ASSERT_EQ(agent.client().BindPort(BindOf("host0-1", "red", 1, 1, {"10.0.0.7"})).status(),
-            absl::OkStatus());
+  ASSERT_EQ(agent.client().BindPort(BindOf("host0-1", "red", 1, 1, {"10.0.0.7"})).status(), absl::OkStatus());
 
   for (const bool restarted : {false, true}) {
     if (restarted) {
@@ -59,8 +58,7 @@ TEST(AgentSlowPath, OffersTheAddressThatAPortWasBoundTo) {
   }
   agent.AwaitConnected();
   ASSERT_EQ(agent.client().UnbindPort(UnbindOf("host0-1", 1, false)), absl::OkStatus());
-  ASSERT_EQ(agent.client().BindPort(BindOf("host0-2", "red", 2, 1, {"10.0.0.8"})).status(),
-            absl::OkStatus());
+  ASSERT_EQ(agent.client().BindPort(BindOf("host0-2", "red", 2, 1, {"10.0.0.8"})).status(), absl::OkStatus());
   // Of the two that ask now only one is answered.
   DhcpMessage gone{.mac = MacAddress::FromBytes(TestMac(1)).value().ToString(), .options = {{53, "\x01"}}};
   agent.packets().Deliver({.in_port = 1,

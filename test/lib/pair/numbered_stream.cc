@@ -26,8 +26,8 @@ constexpr int kReceiveBuffer = 64 << 20;
 // What is still under way after the last was sent has arrived by then, or never will; nobody waits for longer
 // than for the last.
 constexpr absl::Duration kLastOnes = absl::Seconds(30);
-// A sender that was kept from running sends what it is behind, so that the rate is right, but not more at once
-// than half of what the kernel queues between two interfaces (net.core.netdev_max_backlog).
+// A sender that was kept from running sends what it is behind, so that the rate is right, but not more at
+// once than half of what the kernel queues between two interfaces (net.core.netdev_max_backlog).
 constexpr uint64_t kMostTicks = 50;
 
 absl::StatusOr<UniqueFd> SocketIn(const std::string& netns) {

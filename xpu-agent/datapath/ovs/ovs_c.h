@@ -36,8 +36,8 @@ const char* xpu_ovs_strerror(int error);
 
 // ---- ovs_unixctl.c: commands to ovs-vswitchd, as ovs-appctl(8) gives them ----
 
-// Blocks until the answer. Null and `answer`, or why not; both are freed with xpu_ovs_free(). A message that has
-// `socket` in it is about the connection, another one is the daemon's.
+// Blocks until the answer. Null and `answer`, or why not; both are freed with xpu_ovs_free(). A message that
+// has `socket` in it is about the connection, another one is the daemon's.
 char* xpu_ovs_unixctl(const char* socket, const char* command, int argc, char** argv, char** answer);
 
 // ---- ovs_flow.c: flows as text and as messages of OpenFlow 1.4 ----
@@ -146,8 +146,8 @@ void xpu_ovs_close(struct vconn*);
 void xpu_ovs_run(struct vconn*);
 // 0 once the connection is up, EAGAIN on the way there, else why there is none.
 int xpu_ovs_connect(struct vconn*);
-// Sends any number of messages in one buffer, on a connection that is up. 0 and it is taken, EAGAIN if it must
-// be tried again later, else why the connection is lost.
+// Sends any number of messages in one buffer, on a connection that is up. 0 and it is taken, EAGAIN if it
+// must be tried again later, else why the connection is lost.
 int xpu_ovs_send(struct vconn*, struct ofpbuf*);
 // 0 and a message, EAGAIN if there is none now, else why the connection is lost.
 int xpu_ovs_recv(struct vconn*, struct ofpbuf**);

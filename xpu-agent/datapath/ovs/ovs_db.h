@@ -85,8 +85,8 @@ enum xpu_ovs_port_change {
   // The name is in use by a port that `owner` does not own or that is on another bridge; nothing was done.
   XPU_OVS_PORT_TAKEN,
 };
-// Makes the port `name`, or puts its settings right. `requested` is the number to ask for, 0 for any; what the
-// switch says (ofport, error) is not looked at.
+// Makes the port `name`, or puts its settings right. `requested` is the number to ask for, 0 for any; what
+// the switch says (ofport, error) is not looked at.
 enum xpu_ovs_port_change xpu_ovs_txn_put_port(struct xpu_ovs_txn*, const char* bridge, const char* owner,
                                               const struct xpu_ovs_port*);
 // Does nothing if `owner` has no such port on the bridge.
