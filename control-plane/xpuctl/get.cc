@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/api/object_columns.h"
 #include "common/kube/metadata.h"
+#include "control-plane/xpuctl/object_events.h"
 #include "control-plane/xpuctl/table.h"
 
 namespace xpu {
@@ -96,6 +97,18 @@ void PrintSection(std::ostream& out, const char* title, const Resource& value) {
   out << title << ":\n" << Indent(api::JsonToYaml(value));
 }
 
+void PrintConditions(std::ostream& out, const Resource& conditions) {
+  if (!conditions.is_array() || conditions.empty()) return;
+  out << "Conditions:\n";
+  Table table({"Type", "Status", "Reason", "Since", "Message"});
+  for (const Resource& condition : conditions) {
+    if (!condition.is_object()) continue;
+    table.AddRow({condition.value("type", ""), condition.value("status", ""), condition.value("reason", ""),
+                  condition.value("lastTransitionTime", ""), condition.value("message", "")});
+  }
+  table.Print(out);
+}
+
 void DescribeOne(Session& session, const api::KindInfo& kind, const Resource& object) {
   const Resource metadata = object.value("metadata", Resource::object());
   const auto line = [&](const char* title, const std::string& text) {
@@ -115,15 +128,8 @@ void DescribeOne(Session& session, const api::KindInfo& kind, const Resource& ob
   const Resource conditions = status.value("conditions", Resource::array());
   status.erase("conditions");
   PrintSection(session.out, "Status", status);
-  if (!conditions.is_array() || conditions.empty()) return;
-  session.out << "Conditions:\n";
-  Table table({"Type", "Status", "Reason", "Since", "Message"});
-  for (const Resource& condition : conditions) {
-    if (!condition.is_object()) continue;
-    table.AddRow({condition.value("type", ""), condition.value("status", ""), condition.value("reason", ""),
-                  condition.value("lastTransitionTime", ""), condition.value("message", "")});
-  }
-  table.Print(session.out);
+  PrintConditions(session.out, conditions);
+  PrintEvents(session, kind, object);
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ struct GetOptions {
 
 absl::Status Get(Session& session, const GetOptions& options);
 
-// Everything about objects, for people: names and labels, spec, status, conditions.
+// Everything about objects, for people: names and labels, spec, status, conditions, and the Events
+// about them.
 absl::Status Describe(Session& session, const GetOptions& options);
 
 }  // namespace xpu

@@ -1,5 +1,6 @@
 #include "control-plane/xpuctl/xpuctl.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -7,10 +8,14 @@
 #include <sstream>
 #include <thread>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "common/api/api.h"
+#include "common/base/unique_fd.h"
 #include "common/kube/kube_client.h"
 #include "common/kube/metadata.h"
 #include "control-plane/apiserver/test_api_server.h"
@@ -22,9 +27,12 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::ContainsRegex;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
+
+const ResourceKind kEvents = {"", "v1", "Event", "events"};
 
 constexpr char kBlue[] = R"(apiVersion: xpu.opiproject.org/v1alpha1
 kind: Network
@@ -106,6 +114,38 @@ class XpuctlTest : public ::testing::Test {
     return result.err;
   }
   std::string Apply(const std::string& text) { return Ok({"apply", "-f", "-"}, text); }
+  // What an Event says; ages are those of its timestamps.
+  struct AgedEvent {
+    std::string type = "Warning";
+    std::string reason;
+    std::string message;
+    std::string host = "card0";
+    int count = 1;
+    absl::Duration first;
+    absl::Duration last;
+  };
+  static Resource EventAbout(const Resource& object, const AgedEvent& told) {
+    const ResourceName about = NameOf(object);
+    Resource event =
+        MakeResource(kEvents, {about.ns.empty() ? "default" : about.ns,
+                               absl::StrCat(about.name, ".", absl::AsciiStrToLower(told.reason))});
+    event["involvedObject"] = {{"apiVersion", object["apiVersion"]},
+                               {"kind", object["kind"]},
+                               {"namespace", about.ns},
+                               {"name", about.name},
+                               {"uid", UidOf(object)}};
+    event["type"] = told.type;
+    event["reason"] = told.reason;
+    event["message"] = told.message;
+    event["source"] = {{"component", "xpu-agent"}, {"host", told.host}};
+    event["count"] = told.count;
+    event["firstTimestamp"] = KubeTime(absl::Now() - std::max(told.first, told.last));
+    event["lastTimestamp"] = KubeTime(absl::Now() - told.last);
+    return event;
+  }
+  void MakeEvent(const Resource& object, const AgedEvent& told) {
+    ASSERT_TRUE(client_->Create(kEvents, EventAbout(object, told)).ok());
+  }
   ResourceName Blue() { return {"default", "blue"}; }
   const ResourceKind& Networks() { return api::FindByName("networks")->resource; }
 
@@ -231,6 +271,98 @@ TEST_F(XpuctlTest, DescribeShowsSpecStatusAndConditions) {
   EXPECT_THAT(out, AllOf(HasSubstr("Name:        blue\n"), HasSubstr("Namespace:   default\n"),
                          HasSubstr("Spec:\n"), HasSubstr("  vni: 100\n"), HasSubstr("card: card0")));
   EXPECT_THAT(out, ContainsRegex("\nReady +False +InUse +.* +host0-3 has an address in it\n"));
+}
+
+TEST_F(XpuctlTest, DescribeShowsEventsBelowTheRestAndNothingElseDoes) {
+  Apply(kBlue);
+  const Resource object = *client_->Get(Networks(), Blue());
+  EXPECT_THAT(Ok({"describe", "network", "blue"}), EndsWith("\nEvents:      <none>\n"));
+  const std::string json = Ok({"get", "network", "blue", "-o", "json"});
+
+  AgedEvent conflict = {.reason = "Conflict", .message = "somebody has it"};
+  conflict.count = 3;
+  conflict.first = absl::Hours(20);
+  conflict.last = absl::Hours(15);
+  MakeEvent(object, conflict);
+  MakeEvent(object,
+            {.type = "Normal", .reason = "Confirmed", .message = "all is\nwell \n", .last = absl::Hours(9)});
+  MakeEvent(object, {.reason = "NoneLeft", .message = "the newest", .host = "card1"});
+  // About somebody else, or somebody who had the name before.
+  Resource other = object;
+  other["metadata"]["uid"] = "another-one";
+  MakeEvent(other, {.reason = "OfThePast"});
+  other = object;
+  other["metadata"]["name"] = "blues";
+  MakeEvent(other, {.reason = "OfAnother"});
+
+  const std::string out = Ok({"describe", "network", "blue"});
+  EXPECT_THAT(out,
+              ContainsRegex("\nEvents:\n"
+                            "TYPE +REASON +AGE +FROM +MESSAGE\n"
+                            "Warning +Conflict +15h \\(x3 over 20h\\) +xpu-agent, card0 +somebody has it\n"
+                            "Normal +Confirmed +9h +xpu-agent, card0 +all is\\?well\n"
+                            "Warning +NoneLeft +[0-9]+s +xpu-agent, card1 +the newest\n$"));
+  EXPECT_LT(out.find("Spec:"), out.find("Events:"));
+  EXPECT_EQ(Ok({"get", "network", "blue", "-o", "json"}), json);
+}
+
+TEST_F(XpuctlTest, DescribeReadsEventsOfEitherWayToCount) {
+  Apply("apiVersion: xpu.opiproject.org/v1alpha1\nkind: Card\nmetadata: {name: card0}\nspec: {}\n");
+  const Resource card = *client_->Get(api::FindByName("cards")->resource, {"", "card0"});
+  Resource event = EventAbout(card, {.reason = "Counted"});
+  for (const char* key : {"count", "firstTimestamp", "lastTimestamp", "source"}) event.erase(key);
+  const auto ago = [](absl::Duration age) {
+    return absl::FormatTime("%Y-%m-%d%ET%H:%M:%E6SZ", absl::Now() - age, absl::UTCTimeZone());
+  };
+  event["eventTime"] = ago(absl::Hours(12));
+  event["series"] = {{"count", 7}, {"lastObservedTime", ago(absl::Hours(10))}};
+  event["reportingComponent"] = "example.com/x";
+  event["reportingInstance"] = "x-0";
+  ASSERT_TRUE(client_->Create(kEvents, event).ok());
+  event = EventAbout(card, {.reason = "Bare"});
+  for (const char* key : {"count", "firstTimestamp", "lastTimestamp", "source", "type"}) event.erase(key);
+  ASSERT_TRUE(client_->Create(kEvents, event).ok());
+  EXPECT_THAT(Ok({"describe", "card", "card0"}),
+              ContainsRegex("\nWarning +Counted +10h \\(x7 over 12h\\) +example.com/x, x-0 +<none>\n"
+                            "<none> +Bare +[0-9]+s +<none> +<none>\n$"));
+}
+
+TEST_F(XpuctlTest, WhoMayNotReadEventsSeesTheRest) {
+  Apply(kBlue);
+  Apply(R"(apiVersion: v1
+kind: ServiceAccount
+metadata: {name: ann}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: ann, annotations: {kubernetes.io/service-account.name: ann}}
+type: kubernetes.io/service-account-token
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: networks}
+rules:
+- {verbs: [get, list], apiGroups: [xpu.opiproject.org], resources: [networks]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: networks}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: networks}
+subjects:
+- {kind: ServiceAccount, name: ann, namespace: default}
+)");
+  const Resource secret = *client_->Get(api::FindByName("secrets")->resource, {"default", "ann"});
+  char file[] = "/tmp/xpu-xpuctl-XXXXXX";
+  const UniqueFd made(mkstemp(file));
+  ASSERT_TRUE(made.valid());
+  std::string token;
+  ASSERT_TRUE(absl::Base64Unescape(secret["data"]["token"].get<std::string>(), &token));
+  std::ofstream(file) << token;
+  // A token counts for more than who opened the socket.
+  EXPECT_THAT(Ok({"--server", server_.endpoint(), "--token-file", file, "describe", "network", "blue"}),
+              AllOf(HasSubstr("vni: 100"), HasSubstr("\nEvents:      cannot be read: "),
+                    HasSubstr("cannot list resource \"events\"")));
+  std::filesystem::remove(file);
 }
 
 TEST_F(XpuctlTest, DeleteWaitsUntilTheFinalizersAreGone) {
