@@ -184,8 +184,7 @@ absl::Status NetworkController::Remove(const ResourceName& name, const Resource&
 }
 
 absl::Status NetworkController::WriteOutcome(const Resource& object, const absl::Status& outcome) {
-  // While the agent does not answer, what was confirmed is still what the switch does.
-  if (IsNoAnswer(outcome) && GetCondition(object, "Ready").status == "True") return outcome;
+  if (IsNoAnswer(outcome) && StaysConfirmed(object, card_)) return outcome;
   int64_t ports = 0;
   int64_t addresses = 0;
   const absl::StatusOr<std::vector<agent::v1::PortBinding>> bindings = deps_.opi->ListPortBindings();
@@ -197,7 +196,7 @@ absl::Status NetworkController::WriteOutcome(const Resource& object, const absl:
       addresses += binding.addresses_size();
     }
   }
-  ReadyChange ready;
+  ReadyChange ready([this](const Resource& o) { return ReadyOnCard(o, card_); });
   const auto change = ready.Of([&](Resource* o) {
     // Changed meanwhile: what was found is about another spec, and the next turn is about this one.
     if (GenerationOf(*o) != GenerationOf(object)) return false;
@@ -215,8 +214,10 @@ absl::Status NetworkController::WriteOutcome(const Resource& object, const absl:
   absl::Status written;
   if (change(&wanted)) {
     // The entry is this card's alone, and changes with each pod: applied, it never meets the entries of other
-    // cards. The condition is everybody's, and is only changed as it was read.
-    const bool entry_only = GetCondition(wanted, "Ready") == GetCondition(object, "Ready");
+    // cards. The condition is everybody's, and follows from what all of them say is wrong: both are only
+    // changed as they were read.
+    const bool entry_only = GetCondition(wanted, "Ready") == GetCondition(object, "Ready") &&
+                            ProblemOnCard(wanted, card_) == ProblemOnCard(object, card_);
     written = entry_only ? ApplyEntry(*deps_.store, object, card_, CardEntry(&wanted, card_))
                          : ChangeObject(*deps_.store, Kind(), object, ObjectPart::kStatus, change).status();
   }

@@ -1,14 +1,18 @@
-// Events about what the controllers write into the condition "Ready".
+// Events about what the controllers write into an object's status.
 
+#include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "common/ctrl/event_recorder.h"
 #include "common/kube/change_signal.h"
+#include "xpu-agent/controllers/card_status.h"
 #include "xpu-agent/controllers/controllers_testing.h"
 #include "xpu-agent/controllers/outcome.h"
 #include "xpu/api/v1alpha1/service_chain.pb.h"
@@ -20,6 +24,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 const ResourceKind kEventKind = {"", "v1", "Event", "events"};
 
@@ -130,6 +135,154 @@ TEST_F(ReadyEventsTest, NetworksAndChainsTellToo) {
   AwaitEvent("ServiceChain", "c", "Normal Confirmed 2: card card0 has confirmed it");
 }
 
+// Two cards, each with a bridge that takes VNI 100, and one that takes VNI 200.
+class TwoCardsEventsTest : public ReadyEventsTest {
+ protected:
+  TwoCardsEventsTest() {
+    for (FakeOpiClient* opi : {&opi_, &other_opi_}) {
+      for (const uint32_t vni : {100, 200}) {
+        evpn::LogicalBridgeSpec in_the_way;
+        in_the_way.set_vlan_id(vni);
+        in_the_way.set_vni(vni);
+        EXPECT_TRUE(opi->CreateLogicalBridge(absl::StrCat("in-the-way-", vni), in_the_way).ok());
+      }
+    }
+  }
+  ~TwoCardsEventsTest() override { StopBoth(); }
+  void StartBoth() {
+    Start();
+    other_ = StartFor("card1", other_opi_);
+  }
+  void StopBoth() {
+    Stop();
+    other_.reset();
+  }
+  static void ClearTheWay(FakeOpiClient& opi) {
+    ASSERT_TRUE(opi.DeleteLogicalBridge("logicalBridges/in-the-way-100").ok());
+  }
+  // The hosts that have told of it.
+  std::vector<std::string> SourcesOf(const std::string& reason) {
+    std::vector<std::string> hosts;
+    for (const Resource& event : AllEvents()) {
+      if (event["reason"] != reason) continue;
+      EXPECT_EQ(event["source"]["component"], "xpu-agent");
+      hosts.push_back(event["source"]["host"]);
+    }
+    return hosts;
+  }
+
+  FakeOpiClient other_opi_;
+  std::unique_ptr<Controllers> other_;
+};
+
+TEST_F(TwoCardsEventsTest, EachTellsOfItsOwnPartOfANetwork) {
+  // It must never be said that all is well while it is not.
+  absl::Mutex mu;
+  std::vector<std::string> well_with;
+  const auto watcher = store_.Watch(Networks(), "", store_.List(Networks(), "").value().resource_version, {},
+                                    {[&](const WatchEvent& event) {
+                                       if (GetCondition(event.object, "Ready").status != "True") return;
+                                       absl::MutexLock lock(&mu);
+                                       for (const char* card : {"card0", "card1"}) {
+                                         if (!ProblemOnCard(event.object, card).is_null())
+                                           well_with.push_back(event.object.dump());
+                                       }
+                                     },
+                                     [](const absl::Status&) {}});
+  ASSERT_TRUE(watcher.ok());
+  StartBoth();
+  CreateNetwork("blue", 100);
+  AwaitEvent("Network", "blue", "Warning Conflict 1: card card0: ");
+  AwaitEvent("Network", "blue", "Warning Conflict 1: card card1: ");
+  Resource network = WaitFor(Networks(), "blue", [](const Resource& object) {
+    return ReadyOnCard(object, "card0").reason == "Conflict" &&
+           ReadyOnCard(object, "card1").reason == "Conflict";
+  });
+  EXPECT_EQ(GetCondition(network, "Ready").reason, "Conflict");
+  ClearTheWay(opi_);
+  AwaitEvent("Network", "blue", "Normal Confirmed 1: card card0 has confirmed it");
+  // The word passes to the card that is left, whose it may have been.
+  network = WaitFor(Networks(), "blue",
+                    [](const Resource& object) { return ReadyOnCard(object, "card0").status == "True"; });
+  EXPECT_THAT(GetCondition(network, "Ready").message, ::testing::StartsWith("card card1: "));
+  ClearTheWay(other_opi_);
+  AwaitEvent("Network", "blue", "Normal Confirmed 1: card card1 has confirmed it");
+  WaitForReady(Networks(), "blue");
+  StopBoth();
+  EXPECT_THAT(AllEvents(), SizeIs(4));
+  EXPECT_THAT(SourcesOf("Conflict"), UnorderedElementsAre("card0", "card1"));
+  EXPECT_THAT(SourcesOf("Confirmed"), UnorderedElementsAre("card0", "card1"));
+  absl::MutexLock lock(&mu);
+  EXPECT_THAT(well_with, IsEmpty());
+}
+
+TEST_F(TwoCardsEventsTest, ARestartAndAnotherCardsNewsTellNothingAnew) {
+  StartBoth();
+  CreateNetwork("blue", 100);
+  AwaitEvent("Network", "blue", "Warning Conflict 1: card card0: ");
+  AwaitEvent("Network", "blue", "Warning Conflict 1: card card1: ");
+  StopBoth();
+  StartBoth();
+  ClearTheWay(opi_);
+  AwaitEvent("Network", "blue", "Normal Confirmed 1: card card0 has confirmed it");
+  // One after the other: who has told of this has looked at the other, too.
+  CreateNetwork("red", 200);
+  AwaitEvent("Network", "red", "Warning Conflict 1: card card0: ");
+  AwaitEvent("Network", "red", "Warning Conflict 1: card card1: ");
+  EXPECT_THAT(EventsOf("Network", "blue"),
+              UnorderedElementsAre(HasSubstr("Warning Conflict 1: card card0: "),
+                                   HasSubstr("Warning Conflict 1: card card1: "),
+                                   HasSubstr("Normal Confirmed 1: card card0 ")));
+}
+
+TEST_F(TwoCardsEventsTest, AnAgentsSilenceIsNotToldOfWhatItHasConfirmedWhateverAnotherCardSays) {
+  ClearTheWay(opi_);
+  StartBoth();
+  CreateNetwork("blue", 100);
+  AwaitEvent("Network", "blue", "Warning Conflict 1: card card1: ");
+  WaitFor(Networks(), "blue", [](const Resource& object) {
+    return ReadyOnCard(object, "card0").status == "True" && ReadyOnCard(object, "card1").status == "False";
+  });
+  opi_.FailCall("SetSubnets", 1, absl::UnavailableError("gone for a moment"));
+  PatchSpec(Networks(), "blue", {{"mtu", 1400}});
+  WaitFor(Networks(), "blue", [](const Resource& object) {
+    return ReadyOnCard(object, "card0").observed_generation == 2 &&
+           ReadyOnCard(object, "card1").observed_generation == 2;
+  });
+  StopBoth();
+  EXPECT_THAT(EventsOf("Network", "blue"), ElementsAre(HasSubstr("Warning Conflict 1: card card1: ")));
+}
+
+TEST_F(TwoCardsEventsTest, EachTellsOfItsOwnPartOfAChain) {
+  StartBoth();
+  CreateNetwork("green", 300);
+  CreateNetwork("fw-in", 301, "192.0.2.0/28");
+  CreateNetwork("fw-out", 302, "192.0.2.16/28");
+  const ResourceKind& chains = api::KindOf<api::v1alpha1::ServiceChain>().resource;
+  Resource chain = MakeResource(chains, Name("c"));
+  chain["spec"] = {
+      {"network", "green"},
+      {"functions", Resource::array({{{"name", "fw"}, {"input", "fw-in"}, {"output", "fw-out"}}})}};
+  for (const char* network : {"green", "fw-in", "fw-out"}) {
+    WaitFor(Networks(), network, [](const Resource& object) {
+      return ReadyOnCard(object, "card0").status == "True" && ReadyOnCard(object, "card1").status == "True";
+    });
+  }
+  ASSERT_TRUE(store_.Create(chains, chain).ok());
+  AwaitEvent("ServiceChain", "c", "Warning NotFound 1: card card0: function fw: no pod on this card");
+  AwaitEvent("ServiceChain", "c", "Warning NotFound 1: card card1: function fw: no pod on this card");
+  CreateNetdev("in", 1, "fw-in");
+  CreateNetdev("out", 2, "fw-out");
+  AwaitEvent("ServiceChain", "c", "Normal Confirmed 1: card card0 has confirmed it");
+  const Resource left = WaitFor(
+      chains, "c", [](const Resource& object) { return ReadyOnCard(object, "card0").status == "True"; });
+  EXPECT_THAT(GetCondition(left, "Ready").message, ::testing::StartsWith("card card1: function fw: "));
+  StopBoth();
+  // Meanwhile the card may have said what of the pod was missing still.
+  EXPECT_THAT(SourcesOf("NotFound"), UnorderedElementsAre("card0", "card1"));
+  EXPECT_THAT(SourcesOf("Confirmed"), ElementsAre("card0"));
+}
+
 TEST_F(ReadyEventsTest, AStatusWaitsForNoEvent) {
   store_.SetFaultHook(
       [](FakeStore::Call, const ResourceKind& kind, const ResourceName&) -> std::optional<FakeStore::Fault> {
@@ -169,10 +322,9 @@ TEST_F(ReadyEventsTest, OnlyWhatTheConditionSaysAnewIsTold) {
   tell(later, other);
   tell(other, well);
   AwaitEvent("Network", "blue", "Normal Confirmed 1: card card0 has confirmed it");
-  EXPECT_THAT(
-      EventsOf("Network", "blue"),
-      ::testing::UnorderedElementsAre("Warning InUse 1: a is in the way", "Warning InUse 1: b is in the way",
-                                      "Normal Confirmed 1: card card0 has confirmed it"));
+  EXPECT_THAT(EventsOf("Network", "blue"),
+              UnorderedElementsAre("Warning InUse 1: a is in the way", "Warning InUse 1: b is in the way",
+                                   "Normal Confirmed 1: card card0 has confirmed it"));
 }
 
 }  // namespace

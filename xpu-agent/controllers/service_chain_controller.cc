@@ -221,9 +221,8 @@ absl::Status ServiceChainController::Remove(const ResourceName& name, const Reso
 }
 
 absl::Status ServiceChainController::WriteOutcome(const Resource& object, const Outcome& outcome) {
-  // While the agent does not answer, what was confirmed is still what the switch does.
-  if (IsNoAnswer(outcome.status) && GetCondition(object, "Ready").status == "True") return outcome.status;
-  ReadyChange ready;
+  if (IsNoAnswer(outcome.status) && StaysConfirmed(object, card_)) return outcome.status;
+  ReadyChange ready([this](const Resource& o) { return ReadyOnCard(o, card_); });
   const absl::Status written =
       ChangeObject(*deps_.store, Kind(), object, ObjectPart::kStatus, ready.Of([&](Resource* o) {
         // Changed meanwhile: what was found is about another spec, and the next turn is about this one.
