@@ -69,30 +69,30 @@ absl::string_view TypeInWords(const json& value) {
   }
 }
 
-void Decoder::ReadMessage(const json& in, const std::string& path, const Descriptor& type, Message* out) {
-  if (!in.is_object()) return WrongType(path, "an object", in);
+void Decoder::ReadMessage(const json& in, const Place& place, const Descriptor& type, Message* out) {
+  if (!in.is_object()) return WrongType(place, "an object", in);
   for (const auto& [name, value] : in.items()) {
-    if (has_envelope_ && path.empty() && IsEnvelope(name)) continue;
+    if (has_envelope_ && place.is_root() && IsEnvelope(name)) continue;
     const FieldDescriptor* field = nullptr;
     for (int i = 0; i < type.field_count() && field == nullptr; ++i) {
       if (type.field(i)->json_name() == name) field = type.field(i);
     }
     if (field == nullptr) {
-      errors_.push_back({"FieldValueForbidden", Join(path, name),
+      errors_.push_back({"FieldValueForbidden", place.Field(name).ToString(),
                          absl::StrCat("unknown field; known here: ", KnownFields(type))});
     } else if (!value.is_null()) {
-      ReadField(value, Join(path, name), *field, out);
+      ReadField(value, place.Field(name), *field, out);
     }
   }
 }
 
-void Decoder::ReadField(const json& in, const std::string& path, const FieldDescriptor& field, Message* out) {
-  if (!field.is_repeated()) return ReadValue(in, path, field, out);
-  if (!in.is_array()) return WrongType(path, "a list", in);
-  for (size_t i = 0; i < in.size(); ++i) ReadValue(in[i], Item(path, i), field, out);
+void Decoder::ReadField(const json& in, const Place& place, const FieldDescriptor& field, Message* out) {
+  if (!field.is_repeated()) return ReadValue(in, place, field, out);
+  if (!in.is_array()) return WrongType(place, "a list", in);
+  for (size_t i = 0; i < in.size(); ++i) ReadValue(in[i], place.At(i), field, out);
 }
 
-void Decoder::ReadValue(const json& in, const std::string& path, const FieldDescriptor& field, Message* out) {
+void Decoder::ReadValue(const json& in, const Place& place, const FieldDescriptor& field, Message* out) {
   const Reflection* r = out == nullptr ? nullptr : out->GetReflection();
   bool repeated = field.is_repeated();
   switch (field.cpp_type()) {
@@ -100,41 +100,40 @@ void Decoder::ReadValue(const json& in, const std::string& path, const FieldDesc
       Message* inner = r == nullptr ? nullptr
                        : repeated   ? r->AddMessage(out, &field)
                                     : r->MutableMessage(out, &field);
-      return ReadMessage(in, path, *field.message_type(), inner);
+      return ReadMessage(in, place, *field.message_type(), inner);
     }
     case FieldDescriptor::CPPTYPE_STRING:
-      if (!in.is_string()) return WrongType(path, "a string", in);
+      if (!in.is_string()) return WrongType(place, "a string", in);
       if (r == nullptr) return;
       return repeated ? r->AddString(out, &field, in.get<std::string>())
                       : r->SetString(out, &field, in.get<std::string>());
     case FieldDescriptor::CPPTYPE_BOOL:
-      if (!in.is_boolean()) return WrongType(path, "true or false", in);
+      if (!in.is_boolean()) return WrongType(place, "true or false", in);
       if (r == nullptr) return;
       return repeated ? r->AddBool(out, &field, in.get<bool>()) : r->SetBool(out, &field, in.get<bool>());
     case FieldDescriptor::CPPTYPE_INT32:
     case FieldDescriptor::CPPTYPE_INT64:
-      return ReadInteger(in, path, field, out);
+      return ReadInteger(in, place, field, out);
     default:
       // A kind that uses a type which objects have no form for; a test goes through all kinds.
-      errors_.push_back(
-          {"InternalError", path, absl::StrCat("type ", field.type_name(), " has no form in JSON")});
+      errors_.push_back({"InternalError", place.ToString(),
+                         absl::StrCat("type ", field.type_name(), " has no form in JSON")});
   }
 }
 
-void Decoder::ReadInteger(const json& in, const std::string& path, const FieldDescriptor& field,
-                          Message* out) {
-  if (!in.is_number()) return WrongType(path, "a whole number", in);
+void Decoder::ReadInteger(const json& in, const Place& place, const FieldDescriptor& field, Message* out) {
+  if (!in.is_number()) return WrongType(place, "a whole number", in);
   bool wide = field.cpp_type() == FieldDescriptor::CPPTYPE_INT64;
   int64_t low = wide ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int32_t>::min();
   int64_t high = wide ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int32_t>::max();
   if (!in.is_number_integer()) {
     errors_.push_back(
-        {"FieldValueTypeInvalid", path, absl::StrCat("must be a whole number, not ", Quote(in))});
+        {"FieldValueTypeInvalid", place.ToString(), absl::StrCat("must be a whole number, not ", Quote(in))});
     return;
   }
   bool too_large = in.is_number_unsigned() && in.get<uint64_t>() > static_cast<uint64_t>(high);
   if (too_large || in.get<int64_t>() < low || in.get<int64_t>() > high) {
-    errors_.push_back({"FieldValueInvalid", path,
+    errors_.push_back({"FieldValueInvalid", place.ToString(),
                        absl::StrCat("must be between ", low, " and ", high, ", not ", Quote(in))});
     return;
   }
@@ -149,14 +148,14 @@ void Decoder::ReadInteger(const json& in, const std::string& path, const FieldDe
   }
 }
 
-void Decoder::WrongType(const std::string& path, absl::string_view wanted, const json& got) {
-  errors_.push_back(
-      {"FieldValueTypeInvalid", path, absl::StrCat("must be ", wanted, ", not ", TypeInWords(got))});
+void Decoder::WrongType(const Place& place, absl::string_view wanted, const json& got) {
+  errors_.push_back({"FieldValueTypeInvalid", place.ToString(),
+                     absl::StrCat("must be ", wanted, ", not ", TypeInWords(got))});
 }
 
 FieldErrors DecodeMessage(const json& object, Message* message) {
   Decoder decoder;
-  decoder.ReadMessage(object, "", *message->GetDescriptor(), message);
+  decoder.ReadMessage(object, Place(), *message->GetDescriptor(), message);
   return decoder.Take();
 }
 

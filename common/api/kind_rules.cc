@@ -67,17 +67,18 @@ void CheckNetdev(const Netdev& netdev, FieldErrors* errors) {
   }
 }
 
-template <class T>
-void Check(const nlohmann::json& object, void (*rules)(const T&, FieldErrors*), FieldErrors* errors) {
-  T message;
-  if (DecodeMessage(object, &message).empty()) rules(message, errors);
-}
-
 }  // namespace
 
-void CheckKindRules(const KindInfo& kind, const nlohmann::json& object, FieldErrors* errors) {
-  if (kind.message == Network::descriptor()) Check<Network>(object, CheckNetwork, errors);
-  if (kind.message == Netdev::descriptor()) Check<Netdev>(object, CheckNetdev, errors);
+std::unique_ptr<google::protobuf::Message> MessageWithRules(const KindInfo& kind) {
+  if (kind.message == Network::descriptor()) return std::make_unique<Network>();
+  if (kind.message == Netdev::descriptor()) return std::make_unique<Netdev>();
+  return nullptr;
+}
+
+void CheckKindRules(const google::protobuf::Message& message, FieldErrors* errors) {
+  using google::protobuf::DynamicCastToGenerated;
+  if (const auto* network = DynamicCastToGenerated<Network>(&message)) CheckNetwork(*network, errors);
+  if (const auto* netdev = DynamicCastToGenerated<Netdev>(&message)) CheckNetdev(*netdev, errors);
 }
 
 }  // namespace xpu::api

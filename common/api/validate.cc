@@ -1,6 +1,8 @@
 #include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
 
 #include <algorithm>
+#include <memory>
 #include <set>
 
 #include "absl/strings/str_join.h"
@@ -32,82 +34,82 @@ class RuleChecker {
  public:
   explicit RuleChecker(FieldErrors* errors) : errors_(*errors) {}
 
-  void Message(const Descriptor& type, const json& object, const json* old, const std::string& path) {
+  void Message(const Descriptor& type, const json& object, const json* old, const Place& place) {
     if (!object.is_object()) return;
     for (int i = 0; i < type.field_count(); ++i) {
       const FieldDescriptor& field = *type.field(i);
       const json* old_value = old != nullptr && old->is_object() ? Present(*old, field.json_name()) : nullptr;
-      Field(field, Present(object, field.json_name()), old_value, Join(path, field.json_name()));
+      Field(field, Present(object, field.json_name()), old_value, place.Field(field.json_name()));
     }
   }
 
  private:
-  void Field(const FieldDescriptor& field, const json* value, const json* old, const std::string& path) {
+  void Field(const FieldDescriptor& field, const json* value, const json* old, const Place& place) {
     const FieldOptions& rules = RulesOf(field);
     if (rules.immutable() && !IsEmpty(old) && (value == nullptr || *value != *old)) {
-      Add("FieldValueInvalid", path,
+      Add("FieldValueInvalid", place,
           absl::StrCat("cannot be changed once it is set (it is ", Quote(*old),
                        "); delete the object and make it again"));
     }
-    if (rules.required() && IsEmpty(value)) return Add("FieldValueRequired", path, "must be set");
+    if (rules.required() && IsEmpty(value)) return Add("FieldValueRequired", place, "must be set");
     if (value == nullptr) return;
-    if (!field.is_repeated()) return Value(field, *value, old, path);
+    if (!field.is_repeated()) return Value(field, *value, old, place);
     if (!value->is_array()) return;
     auto size = static_cast<int64_t>(value->size());
     if (rules.has_min_items() && size < rules.min_items()) {
-      Add("FieldValueInvalid", path, absl::StrCat("must have at least ", rules.min_items(), " items"));
+      Add("FieldValueInvalid", place, absl::StrCat("must have at least ", rules.min_items(), " items"));
     }
     if (rules.has_max_items() && size > rules.max_items()) {
-      Add("FieldValueTooMany", path,
+      Add("FieldValueTooMany", place,
           absl::StrCat("must have at most ", rules.max_items(), " items, has ", size));
     }
-    for (size_t i = 0; i < value->size(); ++i) Value(field, (*value)[i], nullptr, Item(path, i));
-    if (rules.list_keys_size() > 0) DistinctItems(rules, *value, path);
+    for (size_t i = 0; i < value->size(); ++i) Value(field, (*value)[i], nullptr, place.At(i));
+    if (rules.list_keys_size() > 0) DistinctItems(rules, *value, place);
   }
 
   // No two items of a list may have the same keys.
-  void DistinctItems(const FieldOptions& rules, const json& list, const std::string& path) {
+  void DistinctItems(const FieldOptions& rules, const json& list, const Place& place) {
     std::set<json> seen;
     for (size_t i = 0; i < list.size(); ++i) {
       if (!list[i].is_object()) continue;
       json keys = json::array();
       for (const std::string& key : rules.list_keys()) keys.push_back(list[i].value(key, json()));
       if (!seen.insert(keys).second) {
-        Add("FieldValueDuplicate", Item(path, i),
+        Add("FieldValueDuplicate", place.At(i),
             absl::StrCat("has the same ", absl::StrJoin(rules.list_keys(), ", "), " as another item"));
       }
     }
   }
 
-  void Value(const FieldDescriptor& field, const json& value, const json* old, const std::string& path) {
+  void Value(const FieldDescriptor& field, const json& value, const json* old, const Place& place) {
     const FieldOptions& rules = RulesOf(field);
-    if (field.message_type() != nullptr) return Message(*field.message_type(), value, old, path);
-    if (value.is_string()) return Text(field, value.get<std::string>(), path);
+    if (field.message_type() != nullptr) return Message(*field.message_type(), value, old, place);
+    if (value.is_string()) return Text(field, value.get_ref<const std::string&>(), place);
     if (!value.is_number_integer()) return;
     auto number = value.get<int64_t>();
     if ((rules.has_min() && number < rules.min()) || (rules.has_max() && number > rules.max())) {
       std::string bounds = !rules.has_max()   ? absl::StrCat("at least ", rules.min())
                            : !rules.has_min() ? absl::StrCat("at most ", rules.max())
                                               : absl::StrCat("between ", rules.min(), " and ", rules.max());
-      Add("FieldValueInvalid", path, absl::StrCat("must be ", bounds, ", not ", number));
+      Add("FieldValueInvalid", place, absl::StrCat("must be ", bounds, ", not ", number));
     }
   }
 
-  void Text(const FieldDescriptor& field, const std::string& text, const std::string& path) {
+  void Text(const FieldDescriptor& field, const std::string& text, const Place& place) {
     const FieldOptions& rules = RulesOf(field);
     if (text.empty() && !field.is_repeated()) return;
     if (std::string wanted = CheckFormat(rules.format(), text); !wanted.empty()) {
-      Add("FieldValueInvalid", path, absl::StrCat("must be ", wanted, ", not ", Quote(text)));
+      Add("FieldValueInvalid", place, absl::StrCat("must be ", wanted, ", not ", Quote(text)));
     }
     const auto& allowed = rules.one_of();
     if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), text) == allowed.end()) {
-      Add("FieldValueNotSupported", path,
+      Add("FieldValueNotSupported", place,
           absl::StrCat("must be one of ", absl::StrJoin(allowed, ", "), ", not ", Quote(text)));
     }
   }
 
-  void Add(absl::string_view reason, const std::string& path, std::string message) {
-    errors_.push_back({std::string(reason), path, std::move(message)});
+  void Add(absl::string_view reason, const Place& place, std::string message) {
+    errors_.push_back({std::string(reason), place.ToString(), std::move(message)});
   }
 
   FieldErrors& errors_;
@@ -145,18 +147,20 @@ FieldErrors Validate(const KindInfo& kind, const json& object, const json* old_o
     return errors;
   }
   Decoder structure;
-  structure.ReadMessage(object, "", *kind.message, nullptr);
-  for (FieldError& error : structure.Take()) errors.push_back(std::move(error));
-  RuleChecker(&errors).Message(*kind.message, object, old_object, "");
-  CheckKindRules(kind, object, &errors);
+  const std::unique_ptr<google::protobuf::Message> message = MessageWithRules(kind);
+  structure.ReadMessage(object, Place(), *kind.message, message.get());
+  const FieldErrors misfits = structure.Take();
+  errors.insert(errors.end(), misfits.begin(), misfits.end());
+  RuleChecker(&errors).Message(*kind.message, object, old_object, Place());
+  if (message != nullptr && misfits.empty()) CheckKindRules(*message, &errors);
   return errors;
 }
 
 FieldErrors ValidateMessage(const Descriptor& type, const json& object) {
   Decoder structure(/*has_envelope=*/false);
-  structure.ReadMessage(object, "", type, nullptr);
+  structure.ReadMessage(object, Place(), type, nullptr);
   FieldErrors errors = structure.Take();
-  RuleChecker(&errors).Message(type, object, nullptr, "");
+  RuleChecker(&errors).Message(type, object, nullptr, Place());
   return errors;
 }
 
