@@ -41,6 +41,8 @@ Buffer MakeBuffer(const std::string& text) {
 }
 
 std::string Decode(absl::string_view text, bool plus_is_space) {
+  // Most are what they look like.
+  if (text.find_first_of(plus_is_space ? "%+" : "%") == absl::string_view::npos) return std::string(text);
   size_t size = 0;
   char* raw = evhttp_uridecode(std::string(text).c_str(), plus_is_space ? 1 : 0, &size);
   std::string out(raw == nullptr ? "" : raw, raw == nullptr ? 0 : size);

@@ -161,14 +161,15 @@ class ApiServerImpl : public ApiServer {
     Saved(store_->Save());
   }
 
-  // Then what has come meanwhile is next; where the group has not happened, neither has that.
+  // Then what has come meanwhile is next, before anybody is answered, as the disk is slow and answers take
+  // long; where the group has not happened, neither has that.
   void Saved(const absl::Status& saved) {
     ++(saved.ok() ? commits_ : failed_commits_);
     store_->Settle(saved);
     std::vector<Waiting> told = std::exchange(saving_, {});
     if (saved.ok()) {
-      Answer(std::move(told), saved);
-      return Save();
+      Save();
+      return Answer(std::move(told), saved);
     }
     std::move(waiting_.begin(), waiting_.end(), std::back_inserter(told));
     waiting_.clear();

@@ -1,6 +1,9 @@
 #include "control-plane/apiserver/http/reply.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
+#include "common/json/json_text.h"
 #include "control-plane/apiserver/http/body.h"
 #include "control-plane/apiserver/http/kube_protobuf.h"
 #include "control-plane/apiserver/store/api_error.h"
@@ -9,12 +12,15 @@ namespace xpu::apiserver {
 
 using nlohmann::json;
 
-HttpReply JsonReply(int code, const json& body) {
+HttpReply TextReply(int code, std::string text) {
   HttpReply reply;
   reply.code = code;
-  reply.body = body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+  reply.body = std::move(text);
+  reply.body.push_back('\n');
   return reply;
 }
+
+HttpReply JsonReply(int code, const json& body) { return TextReply(code, JsonText(body)); }
 
 HttpReply ErrorReply(const absl::Status& error) {
   const json status = StatusObject(error);

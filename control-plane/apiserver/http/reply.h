@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/http/http_server.h"
@@ -7,6 +9,8 @@
 
 namespace xpu::apiserver {
 
+// What is JSON already.
+HttpReply TextReply(int code, std::string text);
 HttpReply JsonReply(int code, const nlohmann::json& body);
 // The Status object of an error (api_error.h), with the headers that go with it.
 HttpReply ErrorReply(const absl::Status& error);

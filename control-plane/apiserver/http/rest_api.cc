@@ -113,8 +113,12 @@ absl::StatusOr<HttpReply> RestApi::Act(const User& user, const std::string& reso
 }
 
 absl::StatusOr<HttpReply> RestApi::Get(const Route& route, const HttpRequest& request) {
-  XPU_ASSIGN_OR_RETURN(json object, parts_.store.Get(*route.kind, {route.ns, route.name}));
   XPU_ASSIGN_OR_RETURN(const View view, ViewOf(request));
+  if (view.is_plain()) {
+    XPU_ASSIGN_OR_RETURN(std::string text, parts_.store.GetText(*route.kind, {route.ns, route.name}));
+    return TextReply(200, std::move(text));
+  }
+  XPU_ASSIGN_OR_RETURN(json object, parts_.store.Get(*route.kind, {route.ns, route.name}));
   return JsonReply(200, view.Object(*route.kind, std::move(object), parts_.clock.Now()));
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/json/json_text.h"
 #include "control-plane/apiserver/store/api_error.h"
 #include "control-plane/apiserver/store/object_rules.h"
 
@@ -23,8 +24,7 @@ constexpr absl::Duration kRetry = absl::Seconds(5);
 constexpr int64_t kBookmarkEvery = 1000;
 
 std::string PlainLine(absl::string_view type, const json& object) {
-  return absl::StrCat("{\"type\":\"", type,
-                      "\",\"object\":", object.dump(-1, ' ', false, json::error_handler_t::replace), "}\n");
+  return absl::StrCat("{\"type\":\"", type, "\",\"object\":", JsonText(object), "}\n");
 }
 
 }  // namespace

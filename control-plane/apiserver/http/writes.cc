@@ -157,11 +157,7 @@ absl::StatusOr<HttpReply> Writes::AnswerObject(
   if (!as_written) {
     return JsonReply(written.code, view.Object(*route.kind, std::move(written.object), clock_.Now()));
   }
-  text.push_back('\n');
-  HttpReply reply;
-  reply.code = written.code;
-  reply.body = std::move(text);
-  return reply;
+  return TextReply(written.code, std::move(text));
 }
 
 absl::StatusOr<HttpReply> Writes::Create(const Route& route, const HttpRequest& request,

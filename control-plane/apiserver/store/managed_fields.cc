@@ -162,6 +162,12 @@ absl::StatusOr<json> Applied(const api::KindInfo& kind, const json& live, const 
   return merged;
 }
 
+bool IsTracked(const json& object) {
+  const json& metadata = object["metadata"];
+  const auto managed = metadata.find("managedFields");
+  return managed != metadata.end() && !managed->empty();
+}
+
 void TrackUpdate(const api::KindInfo& kind, const json& before, const FieldManager& manager, json* after) {
   std::vector<Entry> entries = Read(before);
   if (entries.empty()) return;

@@ -35,6 +35,9 @@ absl::StatusOr<nlohmann::json> Applied(const api::KindInfo& kind, const nlohmann
                                        const nlohmann::json& applied, const FieldManager& manager,
                                        bool force);
 
+// Whether the object was ever applied.
+bool IsTracked(const nlohmann::json& object);
+
 // The managers of `after`, which has replaced `before` by another way than apply: who has changed a field
 // owns it. Nothing for an object that was never applied.
 void TrackUpdate(const api::KindInfo& kind, const nlohmann::json& before, const FieldManager& manager,

@@ -1,14 +1,13 @@
 #include "control-plane/apiserver/store/object_map.h"
 
 #include "common/base/status_macros.h"
+#include "common/json/json_text.h"
 
 namespace xpu::apiserver {
 
 using nlohmann::json;
 
-std::string ObjectText(const json& object) {
-  return object.dump(-1, ' ', false, json::error_handler_t::replace);
-}
+std::string ObjectText(const json& object) { return JsonText(object); }
 
 absl::StatusOr<ObjectPtr> ReadObjectText(const std::string& text) {
   json object = json::parse(text.data(), text.data() + text.size(), nullptr, /*allow_exceptions=*/false);
@@ -32,7 +31,7 @@ std::set<std::string> OwnersOf(const ObjectPtr& object) {
 
 void ObjectMap::Load(const Key& key, std::optional<std::string> text) {
   std::optional<Stored> stored;
-  if (text) stored = Stored{*std::move(text), {}, nullptr, {}};
+  if (text) stored = Stored{.text = *std::move(text)};
   Exchange(key, std::move(stored));
 }
 
@@ -45,20 +44,35 @@ void ObjectMap::LoadOwner(Key key, const std::string& uid) {
   dependents_[uid].insert(std::move(key));
 }
 
-absl::StatusOr<ObjectPtr> ObjectMap::Read(absl::string_view collection, absl::string_view ns,
-                                          absl::string_view name) {
+ObjectMap::Stored* ObjectMap::Find(absl::string_view collection, absl::string_view ns,
+                                   absl::string_view name) {
   const auto objects = collections_.find(collection);
   if (objects == collections_.end()) return nullptr;
   const auto it = objects->second.find(std::pair(ns, name));
-  if (it == objects->second.end()) return nullptr;
-  Stored& stored = it->second;
-  if (stored.object != nullptr) {
-    recent_.splice(recent_.begin(), recent_, stored.place);
-    return stored.object;
+  return it == objects->second.end() ? nullptr : &it->second;
+}
+
+absl::StatusOr<ObjectPtr> ObjectMap::Read(absl::string_view collection, absl::string_view ns,
+                                          absl::string_view name) {
+  Stored* stored = Find(collection, ns, name);
+  if (stored == nullptr) return nullptr;
+  if (stored->object != nullptr) {
+    recent_.splice(recent_.begin(), recent_, stored->place);
+    return stored->object;
   }
-  XPU_ASSIGN_OR_RETURN(ObjectPtr object, ReadObjectText(stored.text));
-  Keep(stored, object);
+  XPU_ASSIGN_OR_RETURN(ObjectPtr object, ReadObjectText(stored->text));
+  stored->is_sound = true;
+  Keep(*stored, object);
   return object;
+}
+
+absl::StatusOr<const std::string*> ObjectMap::Text(absl::string_view collection, absl::string_view ns,
+                                                   absl::string_view name) {
+  Stored* stored = Find(collection, ns, name);
+  if (stored == nullptr) return nullptr;
+  if (!stored->is_sound) XPU_RETURN_IF_ERROR(ReadObjectText(stored->text).status());
+  stored->is_sound = true;
+  return &stored->text;
 }
 
 void ObjectMap::Keep(Stored& stored, ObjectPtr object) {
@@ -152,7 +166,10 @@ std::optional<ObjectMap::Stored> ObjectMap::Exchange(const Key& key, std::option
 std::string ObjectMap::Apply(const Change& change) {
   Key key{change.collection, change.ns, change.name};
   std::optional<Stored> next;
-  if (change.after != nullptr) next = Stored{change.text, OwnersOf(change.after), change.after, {}};
+  if (change.after != nullptr) {
+    next = Stored{
+        .text = change.text, .owners = OwnersOf(change.after), .object = change.after, .is_sound = true};
+  }
   std::optional<Stored> before = Exchange(key, std::move(next));
   std::string text = before ? before->text : "";
   undo_.push_back({change.version, std::move(key), std::move(before)});

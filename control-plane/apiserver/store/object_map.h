@@ -48,6 +48,9 @@ class ObjectMap {
 
   // Null if it is not there.
   absl::StatusOr<ObjectPtr> Read(absl::string_view collection, absl::string_view ns, absl::string_view name);
+  // As it is written, until the map changes; null if it is not there.
+  absl::StatusOr<const std::string*> Text(absl::string_view collection, absl::string_view ns,
+                                          absl::string_view name);
   // The objects behind `after_ns` and `after_name` (both empty: from the first) in the order of namespace and
   // name; an empty `ns` means all. Until `row` says false or an error. `row` must not change the map.
   absl::Status Scan(const std::string& collection, const std::string& ns, const std::string& after_ns,
@@ -85,7 +88,9 @@ class ObjectMap {
     // Null if it has not been in use for long.
     ObjectPtr object;
     // Its place in `recent_`, if it has an object.
-    std::list<Stored*>::iterator place;
+    std::list<Stored*>::iterator place = {};
+    // The text is known to be an object's: what is in the file may have been damaged.
+    bool is_sound = false;
   };
   using Collection = std::map<Name, Stored, NameLess>;
   struct Undo {
@@ -94,6 +99,8 @@ class ObjectMap {
     std::optional<Stored> before;
   };
 
+  // Null if it is not there.
+  Stored* Find(absl::string_view collection, absl::string_view ns, absl::string_view name);
   // Puts it there, or nothing; returns what was there.
   std::optional<Stored> Exchange(const Key& key, std::optional<Stored> next);
   // It was used.

@@ -146,8 +146,27 @@ TEST_F(ObjectMapTest, WhatWasNotInUseForLongIsReadAnew) {
   EXPECT_EQ(Read("g/a", "n", "1"), Object("1", large));
 }
 
+TEST_F(ObjectMapTest, TheTextIsThatOfTheLastState) {
+  map_.Load({"g/a", "n", "loaded"}, ObjectText(Object("loaded", "0")));
+  Change("g/a", "n", "x", Object("x", "1"));
+  Change("g/a", "n", "x", Object("x", "2"));
+  const auto text = [&](const char* name) {
+    const auto read = map_.Text("g/a", "n", name);
+    EXPECT_TRUE(read.ok()) << read.status();
+    return read.ok() && *read != nullptr ? **read : "";
+  };
+  EXPECT_EQ(text("loaded"), ObjectText(Object("loaded", "0")));
+  EXPECT_EQ(text("x"), ObjectText(Object("x", "2")));
+  map_.Revert(1);
+  EXPECT_EQ(text("x"), ObjectText(Object("x", "1")));
+  Change("g/a", "n", "x", nullptr);
+  EXPECT_EQ(text("x"), "");
+  EXPECT_EQ(text("nobody"), "");
+}
+
 TEST_F(ObjectMapTest, WhatIsNoObjectIsToldWhenItIsRead) {
   map_.Load({"g/a", "n", "x"}, "no JSON");
+  EXPECT_TRUE(absl::IsDataLoss(map_.Text("g/a", "n", "x").status()));
   EXPECT_TRUE(absl::IsDataLoss(map_.Read("g/a", "n", "x").status()));
   EXPECT_THAT(Names(map_.KeysOf("g/a")), ElementsAre("g/a:n/x"));
 }

@@ -83,21 +83,21 @@ absl::Status CheckMetadata(const KindInfo& kind, const std::string& name, const 
 }
 
 absl::Status CheckSameObject(const KindInfo& kind, const json& old, const json& sent) {
-  std::string name = MetadataText(old, "name");
+  const std::string& name = MetadataText(old, "name");
   for (const char* field : {"name", "namespace"}) {
-    std::string value = MetadataText(sent, field);
+    const std::string& value = MetadataText(sent, field);
     if (!value.empty() && value != MetadataText(old, field)) {
       return BadRequest(absl::StrCat("metadata.", field, " is \"", value, "\" but the URL says \"",
                                      MetadataText(old, field), "\""));
     }
   }
-  std::string uid = MetadataText(sent, "uid");
+  const std::string& uid = MetadataText(sent, "uid");
   if (!uid.empty() && uid != MetadataText(old, "uid")) {
     return Conflict(
         kind.resource, name,
         "the object that was read is gone, this is another one of that name; read it and try again");
   }
-  std::string version = MetadataText(sent, "resourceVersion");
+  const std::string& version = MetadataText(sent, "resourceVersion");
   if (!version.empty() && version != MetadataText(old, "resourceVersion")) {
     return Conflict(kind.resource, name,
                     "the object has been modified; read the latest version and try again");
@@ -121,12 +121,13 @@ absl::Status CheckFinalizers(const KindInfo& kind, const json& old, const json& 
 
 }  // namespace
 
-std::string MetadataText(const json& object, const char* field) {
-  if (!object.is_object()) return "";
+const std::string& MetadataText(const json& object, const char* field) {
+  static const auto& none = *new std::string();
+  if (!object.is_object()) return none;
   auto metadata = object.find("metadata");
-  if (metadata == object.end() || !metadata->is_object()) return "";
+  if (metadata == object.end() || !metadata->is_object()) return none;
   auto it = metadata->find(field);
-  return it == metadata->end() || !it->is_string() ? "" : it->get<std::string>();
+  return it == metadata->end() || !it->is_string() ? none : it->get_ref<const std::string&>();
 }
 
 void StampVersion(const KindInfo& kind, json* object) {

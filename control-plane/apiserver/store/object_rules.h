@@ -34,7 +34,7 @@ bool IsMarked(const nlohmann::json& object);
 // apiVersion: that of `kind` is put into the object.
 void StampVersion(const api::KindInfo& kind, nlohmann::json* object);
 
-// A string of metadata; empty if it is not there or not a string.
-std::string MetadataText(const nlohmann::json& object, const char* field);
+// A string of metadata, as long as the object stays as it is; empty if it is not there or not a string.
+const std::string& MetadataText(const nlohmann::json& object, const char* field);
 
 }  // namespace xpu::apiserver

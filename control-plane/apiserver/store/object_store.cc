@@ -335,6 +335,17 @@ absl::StatusOr<json> ObjectStore::Get(const KindInfo& kind, const ObjectName& na
   return *object;
 }
 
+absl::StatusOr<std::string> ObjectStore::GetText(const KindInfo& kind, const ObjectName& name) {
+  if (kind.message != nullptr) {
+    XPU_ASSIGN_OR_RETURN(const std::string* text,
+                         state_->objects.Text(CollectionOf(kind.resource), name.ns, name.name));
+    if (text == nullptr) return NotFound(kind.resource, name.name);
+    return *text;
+  }
+  XPU_ASSIGN_OR_RETURN(const json object, Get(kind, name));
+  return ObjectText(object);
+}
+
 absl::StatusOr<Listing> ObjectStore::List(const KindInfo& kind, const std::string& ns,
                                           const api::Selector& selector, const Page& page) {
   Listing listing;
@@ -365,7 +376,7 @@ absl::StatusOr<ObjectPtr> ObjectStore::ReplaceIn(Transaction& transaction, const
   if (options.admit) XPU_RETURN_IF_ERROR(options.admit(old.get(), &result));
   if (managed != nullptr) {
     result["metadata"]["managedFields"] = *managed;
-  } else {
+  } else if (IsTracked(*old)) {
     TrackUpdate(kind, *old, {options.manager, part, Rfc3339(transaction.Now())}, &result);
   }
   if (result == *old) return old;

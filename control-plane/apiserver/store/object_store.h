@@ -130,6 +130,8 @@ class ObjectStore {
   absl::StatusOr<nlohmann::json> Create(const api::KindInfo& kind, const nlohmann::json& object,
                                         const WriteOptions& options = {});
   absl::StatusOr<nlohmann::json> Get(const api::KindInfo& kind, const ObjectName& name);
+  // The same as it is written.
+  absl::StatusOr<std::string> GetText(const api::KindInfo& kind, const ObjectName& name);
   // In the order of namespace and name; an empty `ns` means all.
   absl::StatusOr<Listing> List(const api::KindInfo& kind, const std::string& ns,
                                const api::Selector& selector, const Page& page = {});

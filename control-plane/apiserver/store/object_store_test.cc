@@ -99,6 +99,10 @@ TEST_F(ObjectStoreTest, ObjectsAreThereAfterTheStoreIsOpenedAgain) {
   json made = Create(Network("blue"));
   int64_t version = store_->version();
   Open();
+  const auto text = store_->GetText(Networks(), {"default", "blue"});
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_EQ(*text, made.dump());
+  EXPECT_EQ(Code(store_->GetText(Networks(), {"default", "red"}).status()), 404);
   EXPECT_EQ(Read("blue"), made);
   EXPECT_EQ(store_->version(), version);
   EXPECT_GT(std::stoll(Create(Network("red"))["metadata"]["resourceVersion"].get<std::string>()), version);
@@ -349,6 +353,7 @@ TEST_F(ObjectStoreTest, ADamagedRowIsAnErrorForWhoeverAsksForIt) {
       EXPECT_EQ((*raw)->Changes(), 1);
     }
     Open();
+    EXPECT_EQ(Code(store_->GetText(Networks(), {"default", "bad"}).status()), 500) << damage;
     EXPECT_EQ(Code(store_->Get(Networks(), {"default", "bad"}).status()), 500) << damage;
     EXPECT_EQ(Code(store_->Delete(Networks(), {"default", "bad"}, {}).status()), 500);
     EXPECT_EQ(Code(store_->List(Networks(), "", {}).status()), 500);
