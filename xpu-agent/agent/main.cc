@@ -1,4 +1,4 @@
-// xpu-agent: owns a card's switch; serves OPI and realises Network and Netdev resources.
+// xpu-agent: owns a card's switch; serves OPI and realises Network, Netdev and ServiceChain resources.
 
 #include <csignal>
 #include <memory>
@@ -140,7 +140,7 @@ int main(int argc, char** argv) {
   xpu::SetUpAllocator();
   Flags flags;
   flags.agent.listen = {"unix:/run/xpu/xpu-agent.sock"};
-  CLI::App app{"Owns a card's switch: serves OPI, and realises Network and Netdev resources."};
+  CLI::App app{"Owns a card's switch: serves OPI, and realises Network, Netdev and ServiceChain resources."};
   app.add_option("--card", flags.agent.card, "Name of the card, as in Netdev.spec.card")->required();
   app.add_option("--listen", flags.agent.listen,
                  "Where OPI is served: unix:/path, or host:port with mTLS; may be given more than once")
