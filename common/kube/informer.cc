@@ -79,6 +79,14 @@ class Informer::Core : public std::enable_shared_from_this<Informer::Core> {
     for (const auto& [name, packed] : copy_) all.push_back(Unpack(packed));
     return all;
   }
+  std::vector<Resource> Having(const std::string& value) const {
+    absl::MutexLock lock(&copy_mu_);
+    std::vector<Resource> found;
+    const auto names = index_.find(value);
+    if (names == index_.end()) return found;
+    for (const ResourceName& name : names->second) found.push_back(Unpack(copy_.at(name)));
+    return found;
+  }
   bool synced() const {
     absl::MutexLock lock(&copy_mu_);
     return synced_;
@@ -233,7 +241,9 @@ class Informer::Core : public std::enable_shared_from_this<Informer::Core> {
       absl::MutexLock lock(&copy_mu_);
       std::string& place = copy_[name];
       if (place == packed) return;
+      if (!place.empty()) Unindex(name, place);
       packed_before = std::exchange(place, std::move(packed));
+      if (options_.index) index_[options_.index(object)].insert(name);
     }
     if (packed_before.empty()) {
       if (handler_.added) handler_.added(name, object);
@@ -252,9 +262,20 @@ class Informer::Core : public std::enable_shared_from_this<Informer::Core> {
     if (closed_) return;
     {
       absl::MutexLock lock(&copy_mu_);
-      if (copy_.erase(name) == 0) return;
+      const auto it = copy_.find(name);
+      if (it == copy_.end()) return;
+      Unindex(name, it->second);
+      copy_.erase(it);
     }
     if (handler_.deleted) handler_.deleted(name, last);
+  }
+
+  void Unindex(const ResourceName& name, const std::string& packed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(copy_mu_) {
+    if (!options_.index) return;
+    const auto names = index_.find(options_.index(Unpack(packed)));
+    if (names == index_.end()) return;
+    names->second.erase(name);
+    if (names->second.empty()) index_.erase(names);
   }
 
   EventLoop& loop_;
@@ -272,6 +293,7 @@ class Informer::Core : public std::enable_shared_from_this<Informer::Core> {
   mutable absl::Mutex copy_mu_;
   // Packed.
   std::map<ResourceName, std::string> copy_ ABSL_GUARDED_BY(copy_mu_);
+  std::map<std::string, std::set<ResourceName>> index_ ABSL_GUARDED_BY(copy_mu_);
   bool synced_ ABSL_GUARDED_BY(copy_mu_) = false;
 
   absl::Mutex posted_mu_;
@@ -297,6 +319,7 @@ Informer::~Informer() { core_->Close(); }
 std::optional<Resource> Informer::Get(const ResourceName& name) const { return core_->Get(name); }
 std::vector<ResourceName> Informer::Names() const { return core_->Names(); }
 std::vector<Resource> Informer::All() const { return core_->All(); }
+std::vector<Resource> Informer::Having(const std::string& value) const { return core_->Having(value); }
 bool Informer::synced() const { return core_->synced(); }
 
 }  // namespace xpu

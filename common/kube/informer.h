@@ -40,6 +40,8 @@ class Informer {
     // Empty for all namespaces.
     std::string ns;
     ListOptions selection;
+    // What objects are found by (Having) beside their names; null for nothing. Pure, and safe from any thread.
+    std::function<std::string(const Resource& object)> index;
     Backoff::Options backoff;
     uint64_t seed = 1;
   };
@@ -55,6 +57,8 @@ class Informer {
   std::optional<Resource> Get(const ResourceName& name) const;
   std::vector<ResourceName> Names() const;
   std::vector<Resource> All() const;
+  // Those for which Options::index is `value`; takes as long as there are such. None without an index.
+  std::vector<Resource> Having(const std::string& value) const;
   bool synced() const;
 
  private:

@@ -34,6 +34,7 @@ class InformerTest : public ::testing::Test {
     Informer::Options options;
     options.kind = kKind;
     options.selection = std::move(selection);
+    options.index = index_;
     options.backoff.initial = delay;
     options.backoff.max = delay;
     Informer::Handler handler;
@@ -82,6 +83,7 @@ class InformerTest : public ::testing::Test {
   std::vector<std::string> notes_ ABSL_GUARDED_BY(mu_);
   // Of the next informer.
   std::function<void()> relisted_;
+  std::function<std::string(const Resource&)> index_;
   std::unique_ptr<Informer> informer_;
   std::thread thread_;
 };
@@ -208,6 +210,39 @@ TEST_F(InformerTest, SeesOnlyItsSelection) {
   Put("green");
   Change("red", 2);
   EXPECT_THAT(Notes(3), ElementsAre("added red", "synced", "updated red 1>2"));
+}
+
+TEST_F(InformerTest, FindsByItsIndexWhatThereIsNow) {
+  const auto having = [this](const std::string& value) {
+    std::vector<std::string> names;
+    for (const Resource& object : informer_->Having(value)) names.push_back(NameOf(object).name);
+    return names;
+  };
+  index_ = [](const Resource& object) { return absl::StrCat(object["spec"].value("mtu", 0)); };
+  Put("blue", 1);
+  Put("red", 1);
+  Put("green", 2);
+  Start();
+  Notes(4);
+  EXPECT_THAT(having("1"), ElementsAre("blue", "red"));
+  EXPECT_THAT(having("2"), ElementsAre("green"));
+  EXPECT_THAT(having("3"), ElementsAre());
+  Change("red", 2);
+  Change("green", 3);
+  ASSERT_TRUE(store_.Delete(kKind, {"ns", "blue"}).ok());
+  Notes(7);
+  EXPECT_THAT(having("1"), ElementsAre());
+  EXPECT_THAT(having("2"), ElementsAre("red"));
+  EXPECT_THAT(having("3"), ElementsAre("green"));
+  ASSERT_EQ(informer_->Having("2").size(), 1u);
+  EXPECT_EQ(informer_->Having("2")[0], *store_.Get(kKind, {"ns", "red"}));
+}
+
+TEST_F(InformerTest, WithoutAnIndexNothingIsFoundByIt) {
+  Put("blue");
+  Start();
+  Notes(2);
+  EXPECT_THAT(informer_->Having(""), ElementsAre());
 }
 
 TEST_F(InformerTest, StopsWhileItWaitsForItsNextTry) {

@@ -41,6 +41,7 @@ Recorder::Recorder(Options options, EventLoop& loop, ResourceStore& store, Alloc
   copy.selection.field_selector = absl::StrCat("spec.host=", options_.host);
   copy.selection.labels_of_fields = api::LabelSelector(api::kHostLabel, options_.host);
   copy.backoff = options_.backoff;
+  copy.index = FunctionIn;
   const auto look_at = [this](const Resource& resource) { controller_->Enqueue({"", FunctionIn(resource)}); };
   Informer::Handler handler;
   handler.added = [look_at](const ResourceName&, const Resource& now) { look_at(now); };
@@ -77,8 +78,7 @@ absl::Status Recorder::Reconcile(const ResourceName& key) {
     }
   }
   absl::Status first_error;
-  for (const Resource& resource : informer_->All()) {
-    if (FunctionIn(resource) != key.name) continue;
+  for (const Resource& resource : informer_->Having(key.name)) {
     if (record && NameOf(resource) == NameOf(*record)) continue;
     first_error.Update(Remove(resource));
   }
