@@ -87,8 +87,8 @@ class Netlink {
   // NotFound if there is none.
   virtual absl::StatusOr<Link> GetLink(const std::string& name) = 0;
   virtual absl::StatusOr<Link> GetLinkByIndex(int ifindex) = 0;
-  // Index, name, MAC and MTU alone. Unlike GetLink it does not wait for those who change interfaces, which
-  // takes long while one is moved to another namespace. NotFound if there is none.
+  // Index, name, MAC, MTU and `up` alone. Unlike GetLink it does not wait for those who change interfaces,
+  // which takes long while one is moved to another namespace. NotFound if there is none.
   virtual absl::StatusOr<Link> PeekLink(const std::string& name) = 0;
   // All or nothing: what the kernel had done before it refused is undone. An interface that is up keeps being
   // up when it is renamed (older kernels cannot rename it then, so it goes down for that moment), but is down

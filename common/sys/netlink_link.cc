@@ -102,9 +102,21 @@ absl::StatusOr<Link> PeekAtLink(int fd, const std::string& name) {
   }
   XPU_RETURN_IF_ERROR(ask(SIOCGIFMTU));
   link.mtu = static_cast<uint32_t>(request.ifr_mtu);
+  XPU_RETURN_IF_ERROR(ask(SIOCGIFFLAGS));
+  link.up = (request.ifr_flags & IFF_UP) != 0;
   // Each was asked of the name.
   XPU_RETURN_IF_ERROR(ask(SIOCGIFINDEX));
   if (request.ifr_ifindex != link.ifindex) return absl::NotFoundError("replaced by another while looked at");
+  return link;
+}
+
+absl::StatusOr<Link> PeekAtLink(int fd, int ifindex) {
+  ifreq request{};
+  request.ifr_ifindex = ifindex;
+  if (ioctl(fd, SIOCGIFNAME, &request) != 0) return absl::ErrnoToStatus(errno, std::strerror(errno));
+  absl::StatusOr<Link> link = PeekAtLink(fd, std::string(request.ifr_name));
+  if (link.ok() && link->ifindex != ifindex)
+    return absl::NotFoundError("another has its name since it was looked at");
   return link;
 }
 

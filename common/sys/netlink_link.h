@@ -24,6 +24,8 @@ absl::StatusOr<Link> QueryLink(NetlinkSocket& socket, const std::string& name, i
 
 // The interface `name` in the namespace of the socket `fd`, with no more than Netlink::PeekLink tells of it.
 absl::StatusOr<Link> PeekAtLink(int fd, const std::string& name);
+// The same by its index. NotFound also where it is being renamed.
+absl::StatusOr<Link> PeekAtLink(int fd, int ifindex);
 
 // RTM_NEWLINK that changes the interface as `change` says.
 NetlinkMessage ChangeLinkMessage(int ifindex, const LinkChange& change);

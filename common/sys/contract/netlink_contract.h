@@ -129,8 +129,9 @@ TEST_P(NetlinkContract, APeekTellsWhichInterfaceItIsAndNoMore) {
   EXPECT_EQ(link->name, "vf0");
   EXPECT_EQ(link->mac, kMac);
   EXPECT_EQ(link->mtu, 1400u);
+  EXPECT_TRUE(link->up);
   EXPECT_EQ(link->alias, "");
-  EXPECT_FALSE(link->up);
+  EXPECT_FALSE(link->carrier);
   EXPECT_TRUE(netlink_->PeekLink("lo").ok());
   EXPECT_TRUE(absl::IsNotFound(other_->PeekLink("vf0").status()));
   EXPECT_TRUE(absl::IsNotFound(netlink_->PeekLink("a-name-that-no-interface-may-have").status()));

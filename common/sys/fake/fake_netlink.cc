@@ -52,6 +52,7 @@ class FakeNetlink final : public Netlink {
     seen.name = whole.name;
     seen.mac = whole.mac;
     seen.mtu = whole.mtu;
+    seen.up = whole.up;
     return seen;
   }
 
