@@ -142,8 +142,10 @@ TEST_F(KubectlKindsTest, ActsAsSomebodyElseWhereThatIsAllowed) {
   EXPECT_THAT(Kubectl("get secrets --as bob", /*succeeds=*/false), HasSubstr("User \"bob\" cannot list"));
   EXPECT_THAT(Kubectl("auth can-i delete networks --as bob", /*succeeds=*/false), HasSubstr("no"));
   EXPECT_THAT(Kubectl("get secrets --as bob --as-group system:masters"), HasSubstr("No resources found"));
-  // kubectl is refused at its first question already, and does not always say why.
-  EXPECT_THAT(KubectlAs("ann-token", "get networks --as bob", /*succeeds=*/false), HasSubstr("Forbidden"));
+  // Asked for by its URL, as kubectl is refused at its first question already and does not always say why.
+  EXPECT_THAT(KubectlAs("ann-token", "get --raw /apis/xpu.opiproject.org/v1alpha1/networks --as bob",
+                        /*succeeds=*/false),
+              HasSubstr("Forbidden"));
 }
 
 TEST_F(KubectlKindsTest, DeletesWhatACollectionHolds) {

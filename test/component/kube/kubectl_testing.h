@@ -57,6 +57,8 @@ class KubectlTest : public ::testing::Test {
   std::string Kubectl(const std::string& arguments, bool succeeds = true) {
     return Run(command_ + arguments, succeeds);
   }
+  // The same for a shell.
+  std::string Command(const std::string& arguments) { return command_ + arguments; }
   // As whom a token says; kubectl shows it over TLS only.
   std::string KubectlAs(const std::string& token, const std::string& arguments, bool succeeds = true) {
     const std::string address(absl::StripPrefix(server_->endpoints()[1], "tls:"));
@@ -65,8 +67,8 @@ class KubectlTest : public ::testing::Test {
                succeeds);
   }
 
- private:
-  std::string Run(const std::string& command, bool succeeds) {
+  // A shell's command, errors included.
+  static std::string Run(const std::string& command, bool succeeds = true) {
     FILE* pipe = popen((command + " 2>&1").c_str(), "r");
     std::string output;
     char buffer[4096];
@@ -79,8 +81,6 @@ class KubectlTest : public ::testing::Test {
 
   std::string base_;
   std::string command_;
-
- protected:
   std::string folder_;
   std::unique_ptr<apiserver::TestApiServer> server_;
 };
