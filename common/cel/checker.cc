@@ -240,11 +240,11 @@ class Checker {
     const bool from_optional = operand->kind() == Kind::kOptional;
     if (from_optional) operand = operand->element();
     TypePtr element;
+    const bool by_place = operand->kind() == Kind::kList && IsAssignable(*Type::Of(Kind::kInt), *index);
+    const bool by_key = operand->kind() == Kind::kMap && IsAssignable(*operand->key(), *index);
     if (IsDyn(operand)) {
       element = Dyn();
-    } else if (operand->kind() == Kind::kList && IsAssignable(*Type::Of(Kind::kInt), *index)) {
-      element = operand->element();
-    } else if (operand->kind() == Kind::kMap && IsAssignable(*operand->key(), *index)) {
+    } else if (by_place || by_key) {
       element = operand->element();
     } else {
       return Bad(*expr, absl::StrCat("a ", operand->ToString(), " cannot be indexed by ", index->ToString(),
@@ -273,6 +273,7 @@ class Checker {
       return Bad(*expr, absl::StrCat("there is no function ", expr->name, "() here"));
     }
     std::vector<TypePtr> args;
+    args.reserve(expr->args.size());
     for (const ExprPtr& arg : expr->args) {
       // What format() is given may be of all types.
       const bool mixed = expr->member && expr->name == "format" && arg->kind == Expr::Kind::kList;
@@ -300,6 +301,7 @@ class Checker {
                                 const std::vector<TypePtr>& args) {
     const auto type_text = [](std::string* out, const TypePtr& type) { out->append(type->ToString()); };
     std::vector<std::string> known;
+    known.reserve(overloads.size());
     for (const Overload& overload : overloads) known.push_back(overload.Signature());
     const bool is_operator = OperatorOrName(expr.name) != expr.name + "()";
     std::string out =
@@ -376,11 +378,10 @@ class Checker {
     XPU_ASSIGN_OR_RETURN(const TypePtr range, Node(expr->args[0].get()));
     const bool of_optional = expr->macro == Expr::Macro::kOptMap || expr->macro == Expr::Macro::kOptFlatMap;
     TypePtr element;
+    const Kind wanted = of_optional ? Kind::kOptional : Kind::kList;
     if (IsDyn(range)) {
       element = Dyn();
-    } else if (of_optional && range->kind() == Kind::kOptional) {
-      element = range->element();
-    } else if (!of_optional && range->kind() == Kind::kList) {
+    } else if (range->kind() == wanted) {
       element = range->element();
     } else if (!of_optional && range->kind() == Kind::kMap) {
       element = range->key();

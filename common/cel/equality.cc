@@ -11,13 +11,6 @@ namespace {
 using nlohmann::json;
 using Kind = Type::Kind;
 
-// What a comparison of texts looks at.
-bool SpendOnComparison(const Value& a, Budget* budget) {
-  if (a.As<Value::Text>() != nullptr) return budget->SpendOnText(a.text().size());
-  if (const auto* v = a.As<Value::Bytes>()) return budget->SpendOnText(v->octets->size());
-  return budget->Spend(1);
-}
-
 // Steps for a look at all of it.
 uint64_t SizeOf(const json& value) {
   if (value.is_string()) return 1 + value.get_ref<const std::string&>().size() / 10;
@@ -33,7 +26,7 @@ class Comparison {
   explicit Comparison(Budget* budget) : budget_(*budget) {}
 
   absl::StatusOr<bool> Values(const Value& a, const Value& b) {
-    if (!SpendOnComparison(a, &budget_)) return Exhausted();
+    if (!SpendOn(a, &budget_)) return Exhausted();
     if (const auto* x = a.As<Value::ListPtr>()) {
       const auto* y = b.As<Value::ListPtr>();
       return y == nullptr ? absl::StatusOr<bool>(false) : Lists(**x, **y);
@@ -92,12 +85,12 @@ class Comparison {
     std::set<Value, ScalarLess> elements;
     for (size_t i = 0; i < a.size(); ++i) {
       XPU_ASSIGN_OR_RETURN(Value x, a.at(i));
-      if (!SpendOnComparison(x, &budget_)) return Exhausted();
+      if (!SpendOn(x, &budget_)) return Exhausted();
       elements.insert(std::move(x));
     }
     for (size_t i = 0; i < b.size(); ++i) {
       XPU_ASSIGN_OR_RETURN(const Value y, b.at(i));
-      if (!SpendOnComparison(y, &budget_)) return Exhausted();
+      if (!SpendOn(y, &budget_)) return Exhausted();
       if (elements.count(y) == 0) return false;
     }
     return true;
@@ -169,6 +162,12 @@ class Comparison {
 };
 
 }  // namespace
+
+bool SpendOn(const Value& value, Budget* budget) {
+  if (value.As<Value::Text>() != nullptr) return budget->SpendOnText(value.text().size());
+  if (const auto* v = value.As<Value::Bytes>()) return budget->SpendOnText(v->octets->size());
+  return budget->Spend(1);
+}
 
 absl::StatusOr<bool> Equal(const Value& a, const Value& b, Budget* budget) {
   return Comparison(budget).Values(a, b);

@@ -83,14 +83,25 @@ class Evaluator {
     return Value(!decides);
   }
 
-  // Of `operand`, which may be optional itself: nothing where there is no such key.
+  // Strings are taken from JSON as they are, but bytes are decoded.
+  bool SpendOnReading(const Value& value) {
+    return value.As<Value::Bytes>() == nullptr || SpendOn(value, &budget_);
+  }
+
+  // Of a list or a map: nothing where there is no such key.
   absl::StatusOr<std::optional<Value>> Find(const Value& operand, const Value& key) {
-    if (const auto* map = operand.As<Value::MapPtr>()) return (*map)->Find(key);
+    if (const auto* map = operand.As<Value::MapPtr>()) {
+      if (!SpendOn(key, &budget_)) return Exhausted();
+      XPU_ASSIGN_OR_RETURN(std::optional<Value> found, (*map)->Find(key));
+      if (found && !SpendOnReading(*found)) return Exhausted();
+      return found;
+    }
     if (const auto* list = operand.As<Value::ListPtr>()) {
       const std::optional<int64_t> index = IndexOf(key);
       if (!index) return BadArgument(absl::StrCat("a list cannot be indexed by ", key.ToString()));
       if (*index < 0 || static_cast<uint64_t>(*index) >= (*list)->size()) return std::optional<Value>();
       XPU_ASSIGN_OR_RETURN(Value element, (*list)->at(static_cast<size_t>(*index)));
+      if (!SpendOnReading(element)) return Exhausted();
       return std::optional<Value>(std::move(element));
     }
     return BadArgument(
@@ -154,7 +165,7 @@ class Evaluator {
     for (const ExprPtr& arg : expr.args) {
       XPU_ASSIGN_OR_RETURN(Value value, Node(*arg));
       if (args.empty() && NeedsNoMore(expr, value)) {
-        return expr.name == "or" ? std::move(value) : *value.As<Value::Optional>()->value;
+        return expr.name == "or" ? value : *value.As<Value::Optional>()->value;
       }
       args.push_back(std::move(value));
     }
@@ -183,6 +194,7 @@ class Evaluator {
       if (kind != Kind::kBool && kind != Kind::kInt && kind != Kind::kUint && kind != Kind::kString) {
         return BadArgument(absl::StrCat("keys of a map are bool, int, uint or string, not ", key.ToString()));
       }
+      if (!SpendOn(key, &budget_)) return Exhausted();
       if (!seen.emplace(key, true).second) {
         return BadArgument(absl::StrCat("the map has the key ", key.ToString(), " twice"));
       }
@@ -204,6 +216,7 @@ class Evaluator {
         XPU_RETURN_IF_ERROR(Step(expr, std::move(element), &state));
       }
     } else if (const auto* map = range.As<Value::MapPtr>()) {
+      if (!budget_.Spend((*map)->size())) return Exhausted();
       for (Value& key : (*map)->Keys()) {
         if (state.done) break;
         XPU_RETURN_IF_ERROR(Step(expr, std::move(key), &state));
@@ -223,7 +236,7 @@ class Evaluator {
 
   // One element of a macro's range.
   absl::Status Step(const Expr& expr, Value element, Iteration* state) {
-    if (!budget_.Spend(1)) return Exhausted();
+    if (!budget_.Spend(1) || !SpendOnReading(element)) return Exhausted();
     values_.resize(expr.variable);
     values_.push_back(element);
     const bool all = expr.macro == Expr::Macro::kAll;

@@ -12,7 +12,7 @@
 
 namespace xpu::cel {
 
-inline constexpr uint64_t kPlenty = 1000000;
+inline constexpr uint64_t kPlenty = 100000;
 
 // The value, or the error of compiling or evaluating it, of an expression with these variables.
 inline absl::StatusOr<Value> RunExpression(absl::string_view text,

@@ -17,10 +17,6 @@ absl::Status CannotCompare(const Value& a, const Value& b) {
       absl::StrCat("no such overload: ", a.ToString(), " and ", b.ToString(), " have no order"));
 }
 
-bool SpendOnElement(const Value& element, Budget* budget) {
-  return budget->SpendOnText(element.As<Value::Text>() == nullptr ? 0 : element.text().size());
-}
-
 // -1, 0 or 1 between neighbours; 1 for NaN, which is in no order.
 absl::StatusOr<int> OrderOf(const Value& a, const Value& b) {
   if (const std::optional<int> order = Compare(a, b)) return *order;
@@ -33,7 +29,7 @@ Result IsSorted(const Call& call) {
   Value before;
   for (size_t i = 0; i < list.size(); ++i) {
     XPU_ASSIGN_OR_RETURN(Value element, list.at(i));
-    if (!SpendOnElement(element, &call.budget)) return Exhausted();
+    if (!SpendOn(element, &call.budget)) return Exhausted();
     if (i > 0) {
       XPU_ASSIGN_OR_RETURN(const int order, OrderOf(before, element));
       if (order > 0) return Value(false);
@@ -49,7 +45,7 @@ Result Extreme(const Call& call, int wanted, absl::string_view function) {
   XPU_ASSIGN_OR_RETURN(Value best, list.at(0));
   for (size_t i = 1; i < list.size(); ++i) {
     XPU_ASSIGN_OR_RETURN(Value element, list.at(i));
-    if (!SpendOnElement(element, &call.budget)) return Exhausted();
+    if (!SpendOn(element, &call.budget)) return Exhausted();
     XPU_ASSIGN_OR_RETURN(const int order, OrderOf(element, best));
     if (order == wanted) best = std::move(element);
   }
@@ -85,11 +81,11 @@ Result AddOne(const Value& sum, const Value& element) {
 template <class T>
 Result Sum(const Call& call) {
   const List& list = call.list(0);
-  if (!call.budget.Spend(list.size())) return Exhausted();
   if (list.size() == 0) return Value(T());
   XPU_ASSIGN_OR_RETURN(Value sum, list.at(0));
   for (size_t i = 1; i < list.size(); ++i) {
     XPU_ASSIGN_OR_RETURN(const Value element, list.at(i));
+    if (!SpendOn(element, &call.budget)) return Exhausted();
     XPU_ASSIGN_OR_RETURN(sum, AddOne(sum, element));
   }
   return sum;
@@ -121,7 +117,7 @@ class Members {
       absl::StatusOr<Value> element = list.at(i);
       if (!element.ok()) {
         status_ = element.status();
-      } else if (!SpendOnElement(*element, budget)) {
+      } else if (!SpendOn(*element, budget)) {
         status_ = Exhausted();
       } else if (IsScalar(*element)) {
         scalars_.insert(*std::move(element));
@@ -133,7 +129,7 @@ class Members {
 
   absl::StatusOr<bool> Has(const Value& value) const {
     XPU_RETURN_IF_ERROR(status_);
-    if (!SpendOnElement(value, &budget_)) return Exhausted();
+    if (!SpendOn(value, &budget_)) return Exhausted();
     if (IsScalar(value)) return scalars_.count(value) > 0;
     for (const Value& other : others_) {
       XPU_ASSIGN_OR_RETURN(const bool equal, Equal(other, value, &budget_));

@@ -142,7 +142,6 @@ json KeysOf(const Value& element, const std::vector<std::string>& names) {
 Result JoinLists(const Call& call) {
   const List& a = call.list(0);
   const List& b = call.list(1);
-  if (!call.budget.Spend(a.size() + b.size())) return Exhausted();
   const Type::ListSort sort = a.type() == nullptr ? Type::ListSort::kAtomic : a.type()->list_sort();
   std::vector<Value> elements;
   std::map<Value, bool, ScalarLess> members;
@@ -164,6 +163,8 @@ Result JoinLists(const Call& call) {
   for (const List* list : {&a, &b}) {
     for (size_t i = 0; i < list->size(); ++i) {
       XPU_ASSIGN_OR_RETURN(Value element, list->at(i));
+      // Strings are compared only in sets; bytes are decoded.
+      if (!SpendOn(element, &call.budget)) return Exhausted();
       add(std::move(element));
     }
   }
@@ -222,6 +223,7 @@ Result InList(const Call& call) {
 }
 
 Result InMap(const Call& call) {
+  if (!SpendOn(call.args[0], &call.budget)) return Exhausted();
   XPU_ASSIGN_OR_RETURN(const std::optional<Value> found, call.args[1].map().Find(call.args[0]));
   return Value(found.has_value());
 }

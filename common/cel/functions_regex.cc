@@ -21,7 +21,7 @@ absl::StatusOr<PatternPtr> PatternFor(const Call& call) {
   if (!call.budget.Spend(of_text * of_pattern)) return Exhausted();
   if (call.expr.pattern != nullptr) return call.expr.pattern;
   // A pattern of a few octets can stand for a program of thousands of steps.
-  if (!call.budget.Spend(100 + 10 * pattern.size())) return Exhausted();
+  if (!call.budget.Spend(100 + 100 * pattern.size())) return Exhausted();
   return CompilePattern(pattern);
 }
 
@@ -68,7 +68,6 @@ Result FindAll(const Call& call) {
 
 absl::StatusOr<PatternPtr> CompilePattern(absl::string_view pattern) {
   re2::RE2::Options options(re2::RE2::Quiet);
-  options.set_max_mem(2 << 20);
   auto compiled = std::make_shared<const re2::RE2>(Piece(pattern), options);
   if (compiled->ok()) return compiled;
   return BadArgument(

@@ -10,6 +10,9 @@
 namespace xpu::cel {
 namespace {
 
+// No timestamp or duration that means anything is longer.
+constexpr size_t kMaxTimeText = 100;
+
 // Length and value of the code point at `at`, or length 0 if there is none.
 struct CodePoint {
   size_t length = 0;
@@ -136,14 +139,16 @@ bool IsDurationInRange(absl::Duration duration) {
 
 std::optional<absl::Time> ParseTimestamp(absl::string_view text) {
   absl::Time time;
-  if (text.empty() || !absl::ascii_isdigit(text.front()) || absl::ascii_isspace(text.back()) ||
-      !absl::ParseTime(absl::RFC3339_full, text, &time, nullptr) || !IsTimestampInRange(time)) {
+  if (text.empty() || text.size() > kMaxTimeText || !absl::ascii_isdigit(text.front()) ||
+      absl::ascii_isspace(text.back()) || !absl::ParseTime(absl::RFC3339_full, text, &time, nullptr) ||
+      !IsTimestampInRange(time)) {
     return std::nullopt;
   }
   return time;
 }
 
 std::optional<absl::Duration> ParseGoDuration(absl::string_view text) {
+  if (text.size() > kMaxTimeText) return std::nullopt;
   const std::string plain = absl::StrReplaceAll(text, {{"\u00b5s", "us"}, {"\u03bcs", "us"}});
   for (const char c : plain) {
     if (!absl::ascii_isalnum(c) && c != '.' && c != '-' && c != '+') return std::nullopt;

@@ -214,6 +214,24 @@ TEST(CelTypesTest, AnEvaluationEndsWithItsBudget) {
             absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(RunExpression(absl::StrCat("'%s'.format([", nested, "]) == ''")).status().code(),
             absl::StatusCode::kResourceExhausted);
+  // What is long costs where it is read, copied or looked for.
+  json big = Car();
+  big["key"] = std::string(400000, 'A');
+  big["plate"] = std::string(400000, 'a');
+  for (int i = 0; i < 2000; ++i) big["labels"][absl::StrCat("k", i)] = "v";
+  for (const char* text : {
+           "self.wheels.all(x, self.key.size() > x)",
+           "self.wheels.all(x, !(self.plate in self.labels))",
+           "self.wheels.all(x, {self.plate: 1}.size() == 1)",
+           "self.wheels.all(x, self.labels.exists(k, true))",
+           "self.wheels.all(x, ([self.key] + [self.key]).size() == 2)",
+           "self.wheels.all(x, [self.plate, self.plate].max() == self.plate)",
+           "self.wheels.all(x, self.plate.matches('a*b' + string(x)) || x > 0)",
+       }) {
+    big["wheels"] = std::vector<int>(200, 1);
+    const absl::StatusOr<Value> value = OnCars(text, big, big);
+    EXPECT_EQ(value.status().code(), absl::StatusCode::kResourceExhausted) << text << ": " << value.status();
+  }
   Budget budget(10);
   EXPECT_TRUE(budget.Spend(10));
   EXPECT_FALSE(budget.Spend(1));

@@ -129,6 +129,10 @@ class Value {
   Rep rep_;
 };
 
+// Takes what a look at all of a scalar costs: more than a step for long strings and bytes. False if that is
+// too much.
+bool SpendOn(const Value& value, Budget* budget);
+
 // Are they the same (cel-spec, "Equality")? Values of different types are not, but numbers are compared by
 // value. ResourceExhausted, or InvalidArgument where JSON is not of its type.
 absl::StatusOr<bool> Equal(const Value& a, const Value& b, Budget* budget);
