@@ -4,7 +4,7 @@
 # a library that names one of a higher layer, or one that does not exist yet, is refused when CMake
 # configures. As a library must exist before it is named, there are no cycles either.
 #
-#   layer 0  proto/, common/base, common/json, common/log  words of the project, no I/O
+#   layer 0  proto/, common/base, common/json, common/cel, common/log  words of the project, no I/O
 #   layer 1  common/sys, common/sqlite, common/tls, common/api   the kernel, files, OpenSSL, kinds
 #   layer 2  common/http, common/rpc, common/kube, common/opi, common/ctrl   talking to others
 #   layer 3  models, planners, journals, inventories  what a process knows

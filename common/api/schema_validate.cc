@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "common/api/formats.h"
 #include "common/api/schema.h"
+#include "common/api/structural_rules.h"
 #include "common/api/structural_schema.h"
 #include "common/base/ip_address.h"
 
@@ -69,22 +70,18 @@ class Checker {
  public:
   explicit Checker(FieldErrors* errors) : errors_(*errors) {}
 
-  void Value(const SchemaNode& node, const json& value, const json* old, const std::string& path,
-             bool at_root) {
+  void Value(const SchemaNode& node, const json& value, const std::string& path, bool at_root) {
     if (value.is_null()) {
       if (!node.nullable && !node.type.empty()) WrongType(path, node.type, value);
       return;
     }
     if (!HasType(node, value))
       return WrongType(path, node.int_or_string ? "integer or string" : node.type, value);
-    for (const std::string& message : node.immutable) {
-      if (old != nullptr && *old != value) Add("FieldValueInvalid", path, message);
-    }
     Rules(node, value, path);
     Alternatives(node, value, path);
-    if (value.is_object()) Fields(node, value, old, path, at_root);
+    if (value.is_object()) Fields(node, value, path, at_root);
     for (size_t i = 0; value.is_array() && node.items != nullptr && i < value.size(); ++i) {
-      Value(*node.items, value[i], OldItem(node, value[i], old), Item(path, i), false);
+      Value(*node.items, value[i], Item(path, i), false);
     }
   }
 
@@ -100,8 +97,7 @@ class Checker {
     return true;
   }
 
-  void Fields(const SchemaNode& node, const json& value, const json* old, const std::string& path,
-              bool at_root) {
+  void Fields(const SchemaNode& node, const json& value, const std::string& path, bool at_root) {
     for (const std::string& name : node.required) {
       if (!value.contains(name)) Add("FieldValueRequired", Join(path, name), "Required value");
     }
@@ -109,23 +105,8 @@ class Checker {
       if (at_root && (name == "apiVersion" || name == "kind" || name == "metadata")) continue;
       const auto it = node.properties.find(name);
       const SchemaNode* field = it == node.properties.end() ? node.additional.get() : it->second.get();
-      const json* before = old != nullptr && old->is_object() ? Present(*old, name) : nullptr;
-      if (field != nullptr) Value(*field, inner, before, Join(path, name), false);
+      if (field != nullptr) Value(*field, inner, Join(path, name), false);
     }
-  }
-
-  // The item that has the same keys, where a list has keys: only there can an item be the same one as before.
-  static const json* OldItem(const SchemaNode& node, const json& item, const json* old) {
-    if (node.list_type != SchemaNode::ListType::kMap || old == nullptr || !old->is_array()) return nullptr;
-    for (const json& before : *old) {
-      const bool same =
-          std::all_of(node.list_keys.begin(), node.list_keys.end(), [&](const std::string& key) {
-            return item.is_object() && before.is_object() &&
-                   item.value(key, json()) == before.value(key, json());
-          });
-      if (same) return &before;
-    }
-    return nullptr;
   }
 
   void Rules(const SchemaNode& node, const json& value, const std::string& path) {
@@ -192,10 +173,10 @@ class Checker {
   void Alternatives(const SchemaNode& node, const json& value, const std::string& path) {
     const auto holds = [&](const std::unique_ptr<SchemaNode>& rule) {
       FieldErrors errors;
-      Checker(&errors).Value(*rule, value, nullptr, path, false);
+      Checker(&errors).Value(*rule, value, path, false);
       return errors.empty();
     };
-    for (const std::unique_ptr<SchemaNode>& rule : node.all_of) Value(*rule, value, nullptr, path, false);
+    for (const std::unique_ptr<SchemaNode>& rule : node.all_of) Value(*rule, value, path, false);
     if (!node.any_of.empty() && std::none_of(node.any_of.begin(), node.any_of.end(), holds)) {
       Bad(path, value, "must validate at least one schema (anyOf)");
     }
@@ -232,11 +213,26 @@ class Checker {
   FieldErrors& errors_;
 };
 
+bool BlocksRules(const FieldError& error) {
+  return error.reason == "FieldValueRequired" || error.reason == "FieldValueTypeInvalid" ||
+         error.reason == "FieldValueTooLong" || error.reason == "FieldValueTooMany";
+}
+
 }  // namespace
 
 FieldErrors StructuralSchema::Validate(const json& object, const json* old) const {
   FieldErrors errors;
-  Checker(&errors).Value(*root_, object, old, "", /*at_root=*/true);
+  Checker(&errors).Value(*root_, object, "", /*at_root=*/true);
+  if (!root_->has_rules) return errors;
+  // As Kubernetes: rules rely on what is there, on its types and on its size.
+  const auto blocking = std::find_if(errors.begin(), errors.end(), BlocksRules);
+  if (blocking != errors.end()) {
+    errors.push_back({"FieldValueInvalid", blocking->field,
+                      "some validation rules were not checked because the object was invalid; correct the "
+                      "existing errors to complete validation"});
+  } else {
+    CheckRules(*root_, object, old, &errors);
+  }
   return errors;
 }
 

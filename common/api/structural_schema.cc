@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/api/schema.h"
+#include "common/api/structural_rules.h"
 
 namespace xpu::api {
 namespace {
@@ -17,14 +18,26 @@ using nlohmann::json;
 constexpr int kMaxDepth = 64;
 constexpr absl::string_view kTypes[] = {"object", "array", "string", "integer", "number", "boolean"};
 
+// Where a schema stands.
+struct NodePlace {
+  int depth = 0;
+  // Below allOf, anyOf, oneOf or not, where a schema only adds rules to the one that it stands in.
+  bool in_rule = false;
+  bool correlates = true;  // as RulePlace
+
+  // One level below, where values can be found in the object before if `correlated`.
+  NodePlace Below(bool correlated) const { return {depth + 1, in_rule, correlates && correlated}; }
+  NodePlace InRule() const { return {depth + 1, true, correlates}; }
+};
+
 class Reader {
  public:
   explicit Reader(FieldErrors* errors) : errors_(*errors) {}
 
-  // `in_rule`: below allOf, anyOf, oneOf or not, where a schema only adds rules to the one that it stands in.
-  std::unique_ptr<SchemaNode> Node(const json& in, const std::string& path, int depth, bool in_rule) {
+  std::unique_ptr<SchemaNode> Node(const json& in, const std::string& path, const NodePlace& place) {
+    const bool in_rule = place.in_rule;
     auto node = std::make_unique<SchemaNode>();
-    if (depth > kMaxDepth) {
+    if (place.depth > kMaxDepth) {
       Add("FieldValueInvalid", path, "is nested too deeply");
       return node;
     }
@@ -33,20 +46,21 @@ class Reader {
       return node;
     }
     Kind(in, path, in_rule, node.get());
-    Parts(in, path, depth, in_rule, node.get());
+    Parts(in, path, place, node.get());
     Rules(in, path, node.get());
     for (const auto& [name, list] :
          {std::pair{"allOf", &node->all_of}, {"anyOf", &node->any_of}, {"oneOf", &node->one_of}}) {
       const json* schemas = Present(in, name);
       for (size_t i = 0; schemas != nullptr && schemas->is_array() && i < schemas->size(); ++i) {
-        list->push_back(Node((*schemas)[i], Item(Join(path, name), i), depth + 1, true));
+        list->push_back(Node((*schemas)[i], Item(Join(path, name), i), place.InRule()));
       }
     }
     if (const json* inner = Present(in, "not"))
-      node->none_of = Node(*inner, Join(path, "not"), depth + 1, true);
+      node->none_of = Node(*inner, Join(path, "not"), place.InRule());
     if (const json* rules = Present(in, "x-kubernetes-validations")) {
-      CelRules(*rules, Join(path, "x-kubernetes-validations"), node.get());
+      CelRules(*rules, Join(path, "x-kubernetes-validations"), place, node.get());
     }
+    NoteRules(node.get());
     if (const json* value = Present(in, "default"); value != nullptr && !in_rule)
       node->default_value = *value;
     return node;
@@ -83,27 +97,30 @@ class Reader {
     node->atomic_object = Text(in, "x-kubernetes-map-type", path) == "atomic";
   }
 
-  void Parts(const json& in, const std::string& path, int depth, bool in_rule, SchemaNode* node) {
+  void Parts(const json& in, const std::string& path, const NodePlace& place, SchemaNode* node) {
+    // What is in an atomic map or in a list without keys is not the same thing as before.
+    const NodePlace inner = place.Below(!node->atomic_object);
     if (const json* properties = Present(in, "properties");
         properties != nullptr && properties->is_object()) {
       for (const auto& [name, schema] : properties->items()) {
-        node->properties[name] =
-            Node(schema, absl::StrCat(Join(path, "properties"), "[", name, "]"), depth + 1, in_rule);
+        node->properties[name] = Node(schema, absl::StrCat(Join(path, "properties"), "[", name, "]"), inner);
       }
     }
     if (const json* additional = Present(in, "additionalProperties")) {
       if (additional->is_boolean()) {
         node->any_additional = additional->get<bool>();
       } else {
-        node->additional = Node(*additional, Join(path, "additionalProperties"), depth + 1, in_rule);
+        node->additional = Node(*additional, Join(path, "additionalProperties"), inner);
       }
-      if (!node->properties.empty() && !in_rule) {
+      if (!node->properties.empty() && !place.in_rule) {
         Add("FieldValueForbidden", Join(path, "additionalProperties"), "cannot stand beside properties");
       }
     }
-    if (const json* items = Present(in, "items"))
-      node->items = Node(*items, Join(path, "items"), depth + 1, in_rule);
-    if (node->type == "array" && node->items == nullptr && !in_rule) {
+    if (const json* items = Present(in, "items")) {
+      const bool keyed = node->list_type == SchemaNode::ListType::kMap;
+      node->items = Node(*items, Join(path, "items"), place.Below(keyed));
+    }
+    if (node->type == "array" && node->items == nullptr && !place.in_rule) {
       Add("FieldValueRequired", Join(path, "items"), "must be set for an array");
     }
   }
@@ -141,22 +158,29 @@ class Reader {
     node->unique_items = Flag(in, "uniqueItems", path);
   }
 
-  void CelRules(const json& rules, const std::string& path, SchemaNode* node) {
-    for (size_t i = 0; rules.is_array() && i < rules.size(); ++i) {
-      const json& rule = rules[i];
-      std::string text =
-          rule.is_object() ? rule.value("rule", json()).is_string() ? rule["rule"] : json("") : json("");
-      text.erase(std::remove(text.begin(), text.end(), ' '), text.end());
-      if (text == "self==oldSelf") {
-        node->immutable.push_back(rule.value("message", json()).is_string()
-                                      ? rule["message"].get<std::string>()
-                                      : "cannot be changed once it is set");
-        continue;
-      }
-      Add("FieldValueNotSupported", absl::StrCat(Item(path, i), ".rule"),
-          "this server evaluates no CEL but \"self == oldSelf\"; take the rule out, or serve the kind from "
-          "kube-apiserver");
+  void CelRules(const json& rules, const std::string& path, const NodePlace& place, SchemaNode* node) {
+    if (place.in_rule) {
+      return Add("FieldValueForbidden", path,
+                 "cannot stand below allOf, anyOf, oneOf and not; put the rules on the schema around them");
     }
+    const bool is_root = place.depth == 0 || node->embedded_resource;
+    ReadRules(rules, path, {.is_root = is_root, .correlates = place.correlates}, node, &errors_);
+  }
+
+  // What rules there are here and below.
+  static void NoteRules(SchemaNode* node) {
+    for (const SchemaRule& rule : node->rules) {
+      (rule.uses_old ? node->has_transition_rules : node->has_plain_rules) = true;
+    }
+    const auto below = [node](const SchemaNode* inner) {
+      if (inner == nullptr) return;
+      node->has_plain_rules |= inner->has_plain_rules;
+      node->has_transition_rules |= inner->has_transition_rules;
+    };
+    for (const auto& [name, property] : node->properties) below(property.get());
+    below(node->additional.get());
+    below(node->items.get());
+    node->has_rules = node->has_plain_rules || node->has_transition_rules;
   }
 
   std::string Text(const json& in, const char* name, const std::string& path) {
@@ -204,13 +228,14 @@ class Reader {
 
 }  // namespace
 
+SchemaNode::SchemaNode() = default;
 SchemaNode::~SchemaNode() = default;
 
 std::shared_ptr<const StructuralSchema> StructuralSchema::Parse(const json& schema, const std::string& path,
                                                                 FieldErrors* errors) {
   const size_t before = errors->size();
   std::shared_ptr<StructuralSchema> out(new StructuralSchema());
-  out->root_ = Reader(errors).Node(schema, path, 0, /*in_rule=*/false);
+  out->root_ = Reader(errors).Node(schema, path, NodePlace());
   if (errors->size() == before && out->root_->type != "object") {
     errors->push_back({"FieldValueInvalid", Join(path, "type"), "must be object at the root"});
   }

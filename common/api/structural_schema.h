@@ -9,6 +9,7 @@
 
 #include "absl/strings/string_view.h"
 #include "common/api/field_error.h"
+#include "common/cel/type.h"
 #include "nlohmann/json.hpp"
 
 namespace re2 {
@@ -17,9 +18,12 @@ class RE2;
 
 namespace xpu::api {
 
+struct SchemaRule;
+
 // A node of a structural schema (Kubernetes, "Extend the Kubernetes API with CustomResourceDefinitions":
 // openAPIV3Schema of a CRD) as it was read: what a value looks like, and the rules for it.
 struct SchemaNode {
+  SchemaNode();
   ~SchemaNode();
 
   std::string type;  // empty: any, or a rule of anyOf and its like
@@ -52,16 +56,21 @@ struct SchemaNode {
   bool unique_items = false;
   std::vector<std::unique_ptr<SchemaNode>> all_of, any_of, one_of;
   std::unique_ptr<SchemaNode> none_of;  // "not"
-  // Messages of rules "self == oldSelf": the value cannot be changed once it is there.
-  std::vector<std::string> immutable;
+
+  // Rules in CEL (x-kubernetes-validations), and what the value is for them; null where there are none.
+  std::vector<SchemaRule> rules;
+  cel::TypePtr cel_type;
+  // Are there rules here or below, and of which sort: those that look at the value alone, and those that
+  // compare it with the one before?
+  bool has_rules = false, has_plain_rules = false, has_transition_rules = false;
 };
 
 // What objects of a kind look like, as its CRD says. Immutable; safe from any thread.
 class StructuralSchema {
  public:
   // `schema` is openAPIV3Schema, which lies at `path` of its CRD for the messages. Null if there are errors:
-  // what is not structural, cannot be read, or cannot be held to. Of rules in CEL (x-kubernetes-validations)
-  // only "self == oldSelf" can.
+  // what is not structural, cannot be read, or cannot be held to, such as a rule in CEL
+  // (x-kubernetes-validations) that names a field which the schema does not have.
   static std::shared_ptr<const StructuralSchema> Parse(const nlohmann::json& schema, const std::string& path,
                                                        FieldErrors* errors);
 
@@ -73,7 +82,9 @@ class StructuralSchema {
   void Default(nlohmann::json* object) const;
   // Removes fields that it does not name; returns their paths. The object's envelope stays.
   std::vector<std::string> Prune(nlohmann::json* object) const;
-  // All that is wrong with spec, status and the like; `old`, if not null, is what the object replaces.
+  // All that is wrong with spec, status and the like; `old`, if not null, is what the object replaces. Rules
+  // in CEL are evaluated once all fields are there and of their types; each, and all together, may take so
+  // many steps.
   FieldErrors Validate(const nlohmann::json& object, const nlohmann::json* old) const;
 
  private:

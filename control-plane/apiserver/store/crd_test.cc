@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
+#include "common/api/structural_schema.h"
 #include "common/api/yaml.h"
 #include "control-plane/apiserver/store/store_testing.h"
 
@@ -123,14 +126,72 @@ TEST_F(CrdTest, WhatCannotBeServedIsRefused) {
   EXPECT_THAT(refused("/spec/versions", json::array()), HasSubstr("spec.versions"));
   EXPECT_THAT(refused("/spec/versions/1/storage", true), HasSubstr("exactly one"));
   EXPECT_THAT(refused("/spec/versions/0/schema", json::object()), HasSubstr("schemas are required"));
-  EXPECT_THAT(refused("/spec/versions/0/schema/openAPIV3Schema/x-kubernetes-validations",
-                      {{{"rule", "self.spec.seats < 9"}}}),
-              HasSubstr("CEL"));
+  EXPECT_THAT(
+      refused("/spec/versions/0/schema/openAPIV3Schema/x-kubernetes-validations",
+              {{{"rule", "self.spec.wings < 9"}}}),
+      HasSubstr("x-kubernetes-validations[0].rule: Invalid value: \"self.spec.wings < 9\": at 1:10: there is "
+                "no field 'wings' in spec"));
   EXPECT_THAT(refused("/spec/conversion", {{"strategy", "Webhook"}}), HasSubstr("conversion"));
   EXPECT_EQ(store_->kinds().FindKind("example.org/v1", "Car"), nullptr);
   EXPECT_EQ(
       Code(store_->Create(Kind(kApi, "CustomResourceDefinition"), {{"metadata", {{"name", "a"}}}}).status()),
       422);
+}
+
+TEST_F(CrdTest, RulesInCelHoldForSpecAndStatus) {
+  json crd = CarCrd();
+  json& schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+  schema["properties"]["spec"]["x-kubernetes-validations"] = {
+      {{"rule", "self.seats < 9 || self.colour == 'white'"}, {"message", "buses are white"}},
+      {{"rule", "self.seats >= oldSelf.seats"}, {"fieldPath", ".seats"}, {"reason", "FieldValueForbidden"}}};
+  schema["properties"]["status"] = {{"type", "object"}, {"properties", {{"wheels", {{"type", "integer"}}}}}};
+  schema["x-kubernetes-validations"] = {
+      {{"rule", "!has(self.status) || !has(self.status.wheels) || self.status.wheels <= self.spec.seats"},
+       {"messageExpression", "'%s has more wheels than seats'.format([self.metadata.name])"}}};
+  Make(crd);
+  const api::KindInfo& kind = Kind("example.org/v1", "Car");
+  json bus = Car("bus");
+  bus["spec"]["seats"] = 50;
+  const absl::Status red = store_->Create(kind, bus).status();
+  EXPECT_EQ(Code(red), 422);
+  EXPECT_THAT(std::string(red.message()), HasSubstr("spec: Invalid value: \"object\": buses are white"));
+  bus["spec"]["colour"] = "white";
+  bus = Make(bus);
+  bus["spec"]["seats"] = 40;
+  const absl::Status smaller = store_->Update(kind, {"default", "bus"}, Part::kMain, bus).status();
+  EXPECT_EQ(Code(smaller), 422);
+  EXPECT_THAT(std::string(smaller.message()),
+              HasSubstr("spec.seats: Forbidden: failed rule: self.seats >= oldSelf.seats"));
+  bus["spec"]["seats"] = 60;
+  bus = *store_->Update(kind, {"default", "bus"}, Part::kMain, bus);
+  bus["status"]["wheels"] = 61;
+  const absl::Status wheels = store_->Update(kind, {"default", "bus"}, Part::kStatus, bus).status();
+  EXPECT_EQ(Code(wheels), 422);
+  EXPECT_THAT(std::string(wheels.message()), HasSubstr("bus has more wheels than seats"));
+  bus["status"]["wheels"] = 6;
+  EXPECT_TRUE(store_->Update(kind, {"default", "bus"}, Part::kStatus, bus).ok());
+}
+
+TEST_F(CrdTest, RulesOfOurOwnCrdsSayWhatTheProgramHolds) {
+  const api::KindInfo& kind = Kind("xpu.opiproject.org/v1alpha1", "Netdev");
+  json rules = json::array();
+  const std::function<void(const json&)> collect = [&](const json& schema) {
+    if (!schema.is_structured()) return;
+    if (schema.is_object() && schema.contains("x-kubernetes-validations")) rules.push_back(schema);
+    for (const json& inner : schema) collect(inner);
+  };
+  collect(kind.schema->source());
+  EXPECT_GE(rules.size(), 3u);
+  const json before = {
+      {"spec",
+       {{"card", "card0"}, {"function", "0000:03:00.2"}, {"host", "h"}, {"port", "p"}, {"claim", 1}}}};
+  for (const char* field : {"card", "function", "host"}) {
+    json after = before;
+    after["spec"][field] = field == std::string("function") ? "0000:03:00.3" : "other";
+    EXPECT_THAT(api::ToStatus(kind.schema->Validate(after, &before), "netdev").message(),
+                HasSubstr(std::string("spec.") + field +
+                          ": Invalid value: \"string\": cannot be changed once it is set"));
+  }
 }
 
 TEST_F(CrdTest, OurOwnCrdsMayBeApplied) {

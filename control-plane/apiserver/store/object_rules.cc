@@ -34,15 +34,17 @@ bool IsNamespace(const KindInfo& kind) {
   return kind.resource.group.empty() && kind.resource.plural == "namespaces";
 }
 
-// Only the errors of the part that is written: nobody can mend the other one with this request.
+// Only the errors of the part that is written, and of the object as a whole: nobody can mend the other part
+// with this request.
 FieldErrors ErrorsOf(Part part, FieldErrors errors) {
   auto of_status = [](const api::FieldError& error) {
     return error.field == "status" || absl::StartsWith(error.field, "status.") ||
            absl::StartsWith(error.field, "status[");
   };
   bool keep_status = part == Part::kStatus;
-  errors.erase(std::remove_if(errors.begin(), errors.end(),
-                              [&](const api::FieldError& e) { return of_status(e) != keep_status; }),
+  errors.erase(std::remove_if(
+                   errors.begin(), errors.end(),
+                   [&](const api::FieldError& e) { return !e.field.empty() && of_status(e) != keep_status; }),
                errors.end());
   return errors;
 }
