@@ -29,6 +29,8 @@ struct Change {
   std::string text = {};
   // The same of `before`.
   std::string before_text = {};
+  // False: it is known that neither of them names owners.
+  bool may_have_owners = true;
 };
 
 // What a watch with a selector makes of a change.

@@ -163,17 +163,22 @@ std::optional<ObjectMap::Stored> ObjectMap::Exchange(const Key& key, std::option
   return before;
 }
 
-std::string ObjectMap::Apply(const Change& change) {
+ObjectMap::Applied ObjectMap::Apply(const Change& change) {
+  Applied applied;
   Key key{change.collection, change.ns, change.name};
   std::optional<Stored> next;
   if (change.after != nullptr) {
     next = Stored{
         .text = change.text, .owners = OwnersOf(change.after), .object = change.after, .is_sound = true};
+    applied.has_owners = !next->owners.empty();
   }
   std::optional<Stored> before = Exchange(key, std::move(next));
-  std::string text = before ? before->text : "";
+  if (before) {
+    applied.before = before->text;
+    applied.has_owners |= !before->owners.empty();
+  }
   undo_.push_back({change.version, std::move(key), std::move(before)});
-  return text;
+  return applied;
 }
 
 void ObjectMap::Revert(int64_t version) {

@@ -36,6 +36,10 @@ class ObjectMap {
     std::string ns;
     std::string name;
     friend auto operator<=>(const Key&, const Key&) = default;
+    template <typename H>
+    friend H AbslHashValue(H state, const Key& key) {
+      return H::combine(std::move(state), key.collection, key.ns, key.name);
+    }
   };
 
   // So much, as it is written, is also kept as it is read.
@@ -63,9 +67,14 @@ class ObjectMap {
   // Of all objects as they are written.
   size_t bytes() const { return bytes_; }
 
-  // Versions grow from change to change. Returns how the object was written before, empty if it was not
-  // there.
-  std::string Apply(const Change& change);
+  struct Applied {
+    // How the object was written before; empty if it was not there.
+    std::string before;
+    // It names owners, or did.
+    bool has_owners = false;
+  };
+  // Versions grow from change to change.
+  Applied Apply(const Change& change);
   // Takes back all changes behind that version, the last first.
   void Revert(int64_t version);
   // The changes up to that version stay.

@@ -184,6 +184,8 @@ absl::Status ObjectTable::Write(const std::deque<Change>& changes, int64_t forge
 }
 
 absl::Status ObjectTable::NoteOwners(const Change& change) {
+  // Looking would take the objects out of the cache of the thread that works on them.
+  if (!change.may_have_owners) return absl::OkStatus();
   const std::set<std::string> before = OwnersOf(change.before);
   const std::set<std::string> after = OwnersOf(change.after);
   const auto run = [&](Statement& statement, const std::string& uid) {

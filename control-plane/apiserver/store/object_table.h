@@ -2,11 +2,11 @@
 
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/sqlite/database.h"
@@ -66,7 +66,7 @@ class ObjectTable {
   const std::string path_;
   // The last change of each object that this program has committed, as long as the history has it. With the
   // database's mutex.
-  std::map<ObjectMap::Key, int64_t> last_;
+  absl::flat_hash_map<ObjectMap::Key, int64_t> last_;
   // Prepared once; destroyed before the database.
   struct Statements;
   struct StatementsDeleter {

@@ -151,9 +151,10 @@ void Transaction::Apply(const KindInfo& kind, ObjectPtr before, ObjectPtr after)
                 std::move(before),
                 std::move(after)};
   if (change.after != nullptr) change.text = ObjectText(*change.after);
-  std::string was = objects_.Apply(change);
+  ObjectMap::Applied applied = objects_.Apply(change);
+  change.may_have_owners = applied.has_owners;
   // What goes is told of under another version than it was written.
-  if (change.after != nullptr) change.before_text = std::move(was);
+  if (change.after != nullptr) change.before_text = std::move(applied.before);
   changes_.push_back(std::move(change));
 }
 
