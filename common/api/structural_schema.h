@@ -31,18 +31,21 @@ struct SchemaNode {
   bool int_or_string = false;
   bool preserve_unknown = false;
   bool embedded_resource = false;
+  bool any_additional = false;
+  // Are there rules here or below, and of which sort: those that look at the value alone, and those that
+  // compare it with the one before?
+  bool has_rules = false, has_plain_rules = false, has_transition_rules = false;
   std::map<std::string, std::unique_ptr<SchemaNode>> properties;
   // Of what properties does not name; null with `any_additional` false: there is nothing.
   std::unique_ptr<SchemaNode> additional;
-  bool any_additional = false;
   std::unique_ptr<SchemaNode> items;
   std::optional<nlohmann::json> default_value;
 
   // How lists and objects are merged by server-side apply.
   enum class ListType { kAtomic, kSet, kMap };
   ListType list_type = ListType::kAtomic;
-  std::vector<std::string> list_keys;
   bool atomic_object = false;
+  std::vector<std::string> list_keys;
 
   // Rules of values.
   std::vector<std::string> required;
@@ -60,9 +63,6 @@ struct SchemaNode {
   // Rules in CEL (x-kubernetes-validations), and what the value is for them; null where there are none.
   std::vector<SchemaRule> rules;
   cel::TypePtr cel_type;
-  // Are there rules here or below, and of which sort: those that look at the value alone, and those that
-  // compare it with the one before?
-  bool has_rules = false, has_plain_rules = false, has_transition_rules = false;
 };
 
 // What objects of a kind look like, as its CRD says. Immutable; safe from any thread.

@@ -31,7 +31,7 @@ class MadeList : public List {
 class MadeMap : public Map {
  public:
   explicit MadeMap(std::vector<std::pair<Value, Value>> entries) {
-    for (auto& [key, value] : entries) entries_.emplace(std::move(key), std::move(value));
+    for (std::pair<Value, Value>& entry : entries) entries_.insert(std::move(entry));
   }
   size_t size() const override { return entries_.size(); }
   absl::StatusOr<std::optional<Value>> Find(const Value& key) const override {
