@@ -142,6 +142,9 @@ struct Controllers::State {
   Informer::Options NetdevInformerOptions() const {
     Informer::Options informer = InformerOptions<api::v1alpha1::Netdev>("spec.card=" + options.card);
     informer.selection.labels_of_fields = api::LabelSelector(api::kCardLabel, options.card);
+    informer.index = [](const Resource& netdev) {
+      return ResourceName{NameOf(netdev).ns, NetworkNameOf(netdev)}.ToString();
+    };
     return informer;
   }
 
@@ -241,7 +244,9 @@ struct Controllers::State {
     deps.clock = options.clock;
     deps.tell_ready = EventsTeller();
     deps.get = [this](const ResourceName& name) { return chain_informer->Get(name); };
-    deps.netdevs = [this] { return netdev_informer->All(); };
+    deps.netdevs_in = [this](const ResourceName& network) {
+      return netdev_informer->Having(network.ToString());
+    };
     return deps;
   }
   Informer::Handler ChainHandler() {
@@ -452,10 +457,8 @@ struct Controllers::State {
   }
 
   void EnqueueNetdevsOf(const ResourceName& network) {
-    for (const Resource& netdev : netdev_informer->All()) {
-      const ResourceName name = NameOf(netdev);
-      if (name.ns == network.ns && NetworkNameOf(netdev) == network.name) netdev_queue.Enqueue(name);
-    }
+    for (const Resource& netdev : netdev_informer->Having(network.ToString()))
+      netdev_queue.Enqueue(NameOf(netdev));
   }
 
   const ControllerOptions options;

@@ -36,14 +36,13 @@ struct Candidate {
 // each time.
 using Candidates = std::map<std::string, std::map<std::string, std::map<std::string, Candidate>>>;
 
-Candidates CandidatesIn(const std::string& ns, const std::set<std::string>& networks,
-                        const std::vector<Resource>& netdevs) {
+Candidates CandidatesAmong(const std::vector<Resource>& netdevs) {
   Candidates candidates;
   for (const Resource& object : netdevs) {
     const ResourceName name = NameOf(object);
-    if (name.ns != ns || IsBeingDeleted(object)) continue;
+    if (IsBeingDeleted(object)) continue;
     const absl::StatusOr<Netdev> netdev = api::Decode<Netdev>(object);
-    if (!netdev.ok() || !networks.contains(netdev->spec().network())) continue;
+    if (!netdev.ok()) continue;
     const absl::StatusOr<MacAddress> mac = MacAddress::Parse(netdev->spec().mac());
     if (!mac.ok()) continue;
     Candidate candidate{.netdev = name.name, .port = {}};
@@ -139,7 +138,9 @@ ServiceChainController::Outcome ServiceChainController::Act(const ResourceName& 
   const absl::StatusOr<ServiceChain> chain = api::Decode<ServiceChain>(object);
   if (!chain.ok()) return {.status = chain.status(), .functions = std::nullopt, .waits = true};
   const std::string& network = chain->spec().network();
-  Candidates candidates = CandidatesIn(name.ns, NetworksOf(object), deps_.netdevs());
+  Candidates candidates;
+  for (const std::string& member : NetworksOf(object))
+    candidates.merge(CandidatesAmong(deps_.netdevs_in({name.ns, member})));
   std::vector<Placed> placed;
   for (const ServiceFunction& function : chain->spec().functions()) {
     Placed& one =

@@ -29,8 +29,8 @@ class ServiceChainController {
     // The object as the informer knows it.
     std::function<std::optional<Resource>(const ResourceName&)> get;
     TellReady tell_ready;
-    // Netdevs of this card.
-    std::function<std::vector<Resource>()> netdevs;
+    // Netdevs of this card in a Network.
+    std::function<std::vector<Resource>(const ResourceName& network)> netdevs_in;
   };
   ServiceChainController(std::string card, Deps deps);
 
