@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "absl/strings/str_join.h"
+#include "absl/strings/str_cat.h"
 
 namespace xpu::api {
 namespace {
@@ -111,7 +111,7 @@ TEST(StructuralSchemaTest, WhatIsNotStructuralOrCannotBeHeldToIsRefused) {
   EXPECT_THAT(Problem(R"({"type": "object", "properties": {"a": {"type": "string", "pattern": "("}}})"),
               HasSubstr("regular expression"));
   std::string deep = R"({"type": "object"})";
-  for (int i = 0; i < 100; ++i) deep = R"({"type": "object", "properties": {"a": )" + deep + "}}";
+  for (int i = 0; i < 100; ++i) deep = absl::StrCat(R"({"type": "object", "properties": {"a": )", deep, "}}");
   EXPECT_THAT(Problem(deep.c_str()), HasSubstr("too deeply"));
 }
 

@@ -215,6 +215,7 @@ Result Query(const Call& call) {
     if (key && value) found[*key].push_back(Value::String(*value));
   }
   std::vector<std::pair<Value, Value>> entries;
+  entries.reserve(found.size());
   for (auto& [key, values] : found)
     entries.emplace_back(Value::String(key), Value::OfList(std::move(values)));
   return Value::OfMap(std::move(entries));

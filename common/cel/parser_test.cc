@@ -113,7 +113,7 @@ TEST(CelParserTest, WhatIsNoExpressionIsRefusedWithItsPlace) {
 TEST(CelParserTest, DepthAndLengthAreBounded) {
   const auto nested = [](int depth, const std::string& open, const std::string& close) {
     std::string text = "1";
-    for (int i = 0; i < depth; ++i) text = open + text + close;
+    for (int i = 0; i < depth; ++i) text = absl::StrCat(open, text, close);
     return text;
   };
   ExpectTrue(nested(150, "(", ")") + " == 1");

@@ -77,8 +77,8 @@ TEST(CelTypesTest, FieldsHaveTheTypesOfTheirSchema) {
            "self.port == 'http' && type(self.port) == string",
            "self.built < timestamp('2025-01-01T00:00:00Z') && self.built + self.warranty > self.built",
            "self.key == b'\\x01\\x02'",
-           "self.labels.a == 'b' && self.labels['c'] == 'd' && 'a' in self.labels && self.labels.all(k, "
-           "k.size() == 1)",
+           "self.labels.a == 'b' && self.labels['c'] == 'd' && 'a' in self.labels",
+           "self.labels.all(k, k.size() == 1)",
            "self.labels.exists(k, self.labels[k] == 'd') && size(self.labels) == 2",
            "self.doors.exists(d, d.side == 'left' && d.locks == 1) && self.doors.map(d, d.locks).sum() == 3",
            "'red' in self.colours && self.wheels.isSorted() && self.doors[1].side == 'right'",
