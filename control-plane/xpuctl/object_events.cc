@@ -73,7 +73,7 @@ Told ReadEvent(const Resource& event) {
 
 std::string AgeOf(const Told& told, absl::Time now) {
   if (told.last == absl::InfinitePast()) return "";
-  const std::string last = api::AgeText(now - told.last);
+  std::string last = api::AgeText(now - told.last);
   if (told.times == 1) return last;
   return absl::StrCat(last, " (x", told.times, " over ", api::AgeText(now - told.first), ")");
 }

@@ -40,6 +40,7 @@ std::vector<std::string> EventsAbout(const std::vector<Resource>& events, const 
                      event["count"].get<int>(), ": ", event["message"].get<std::string>());
   }
   std::vector<std::string> texts;
+  texts.reserve(by_version.size());
   for (const auto& [uid, text] : by_version) texts.push_back(text);
   return texts;
 }

@@ -39,6 +39,7 @@ std::vector<Resource> Manifests(const std::string& file, const std::string& tena
   const std::string text = absl::StrReplaceAll(ReadFile(path).value(), {{"tenant-a", tenant}});
   const std::vector<api::YamlDocument> documents = api::YamlToJson(text, path).value();
   std::vector<Resource> objects;
+  objects.reserve(documents.size());
   for (const api::YamlDocument& document : documents) objects.push_back(document.value);
   return objects;
 }

@@ -83,7 +83,7 @@ class XpuctlTest : public ::testing::Test {
     std::string err;
   };
 
-  Result Run(std::vector<std::string> args, const std::string& input = "") {
+  Result Run(const std::vector<std::string>& args, const std::string& input = "") {
     std::istringstream in(input);
     std::ostringstream out;
     std::ostringstream err;
@@ -101,15 +101,15 @@ class XpuctlTest : public ::testing::Test {
             nullptr};
   }
   // Runs and expects success.
-  std::string Ok(std::vector<std::string> args, const std::string& input = "") {
-    const Result result = Run(std::move(args), input);
+  std::string Ok(const std::vector<std::string>& args, const std::string& input = "") {
+    const Result result = Run(args, input);
     EXPECT_EQ(result.code, 0) << result.err;
     EXPECT_EQ(result.err, "");
     return result.out;
   }
   // Runs and expects failure.
-  std::string Fail(std::vector<std::string> args, const std::string& input = "") {
-    const Result result = Run(std::move(args), input);
+  std::string Fail(const std::vector<std::string>& args, const std::string& input = "") {
+    const Result result = Run(args, input);
     EXPECT_EQ(result.code, 1) << result.out;
     return result.err;
   }
