@@ -87,6 +87,45 @@ json Map(const std::string& name, int version, const json& owners = nullptr) {
 
 std::string Name(int i) { return absl::StrCat("map-", i); }
 
+// Its rule names a field that its schema does not have, which this program refuses when it is asked to take
+// it.
+json Cars(const std::string& rule) {
+  return {{"apiVersion", "apiextensions.k8s.io/v1"},
+          {"kind", "CustomResourceDefinition"},
+          {"metadata",
+           {{"name", "cars.example.org"},
+            {"uid", "uid-cars"},
+            {"generation", 1},
+            {"creationTimestamp", "2026-01-02T03:04:05Z"},
+            {"resourceVersion", "2"}}},
+          {"spec",
+           {{"group", "example.org"},
+            {"scope", "Namespaced"},
+            {"names", {{"plural", "cars"}, {"singular", "car"}, {"kind", "Car"}, {"listKind", "CarList"}}},
+            {"versions",
+             {{{"name", "v1"},
+               {"served", true},
+               {"storage", true},
+               {"schema",
+                {{"openAPIV3Schema",
+                  {{"type", "object"},
+                   {"properties",
+                    {{"spec",
+                      {{"type", "object"},
+                       {"properties", {{"wheels", {{"type", "integer"}}}}},
+                       {"x-kubernetes-validations", {{{"rule", rule}}}}}}}}}}}}}}}}}};
+}
+const json kCar = {{"apiVersion", "example.org/v1"},
+                   {"kind", "Car"},
+                   {"metadata",
+                    {{"name", "mini"},
+                     {"namespace", "default"},
+                     {"uid", "uid-mini"},
+                     {"generation", 1},
+                     {"creationTimestamp", "2026-01-02T03:04:05Z"},
+                     {"resourceVersion", "3"}}},
+                   {"spec", {{"wheels", 4}}}};
+
 // A file as the program of the schema with that number left it: a namespace, an owner, maps that it owns, and
 // two that were changed and deleted last.
 class MigrationTest : public MemoryStoreTest, public ::testing::WithParamInterface<int> {
@@ -131,6 +170,9 @@ class MigrationTest : public MemoryStoreTest, public ::testing::WithParamInterfa
         {{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"name", "owner"}, {"uid", "uid-owner"}}};
     ASSERT_TRUE(db.Transaction([&]() -> absl::Status {
                     Insert(db, "/namespaces", "", "default", ns);
+                    Insert(db, "apiextensions.k8s.io/customresourcedefinitions", "", "cars.example.org",
+                           Cars("self.nosuch > 0"));
+                    Insert(db, "example.org/cars", "default", "mini", kCar);
                     Insert(db, "/configmaps", "default", "owner", owner);
                     Note(db, version, "owner", nullptr, owner);
                     for (int i = 0; i < kMaps; ++i) {
@@ -227,6 +269,18 @@ TEST_P(MigrationTest, WritesGoOnUnderTheNextVersionAndStay) {
 TEST_P(MigrationTest, WhatAnOwnerTakesAlongIsKnown) {
   ASSERT_TRUE(store_->Delete(Maps(), {"default", "owner"}, {}).ok());
   EXPECT_TRUE(store_->List(Maps(), "default", {})->items.empty());
+}
+
+TEST_P(MigrationTest, AKindThatCannotBeServedAnyMoreKeepsItsObjectsUntilItIsPutRight) {
+  EXPECT_EQ(store_->kinds().FindKind("example.org/v1", "Car"), nullptr);
+  const api::KindInfo& crds = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition");
+  json cars = *store_->Get(crds, {"", "cars.example.org"});
+  cars["spec"] = Cars("self.wheels > 2")["spec"];
+  const auto changed = store_->Update(crds, {"", "cars.example.org"}, Part::kMain, cars);
+  ASSERT_TRUE(changed.ok()) << changed.status();
+  const KindPtr kind = store_->kinds().FindKind("example.org/v1", "Car");
+  ASSERT_NE(kind, nullptr);
+  EXPECT_EQ(*store_->Get(*kind, {"default", "mini"}), kCar);
 }
 
 INSTANTIATE_TEST_SUITE_P(Schema, MigrationTest, ::testing::Values(1, 2, 3, 4));

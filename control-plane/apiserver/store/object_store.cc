@@ -19,6 +19,7 @@
 #include "control-plane/apiserver/store/object_table.h"
 #include "control-plane/apiserver/store/patching.h"
 #include "control-plane/apiserver/store/transaction.h"
+#include "spdlog/spdlog.h"
 
 namespace xpu::apiserver {
 namespace {
@@ -159,8 +160,14 @@ absl::Status ObjectStore::ServeAllCrds() {
   const KindPtr crds = kinds().FindKind("apiextensions.k8s.io/v1", "CustomResourceDefinition");
   XPU_ASSIGN_OR_RETURN(Listing declared, List(*crds, "", {}));
   for (json& crd : declared.items) {
-    XPU_RETURN_IF_ERROR(ServeCrd({0, CollectionOf(*crds), "", MetadataText(crd, "name"), nullptr,
-                                  std::make_shared<const json>(std::move(crd))}));
+    const absl::Status served = ServeCrd({0, CollectionOf(*crds), "", MetadataText(crd, "name"), nullptr,
+                                          std::make_shared<const json>(std::move(crd))});
+    // An earlier program took it. All other kinds are not to suffer for that, and it can be put right only
+    // while the server runs.
+    if (!served.ok()) {
+      spdlog::error("{}; its objects stay, and are served again once the CustomResourceDefinition is changed",
+                    std::string(served.message()));
+    }
   }
   return absl::OkStatus();
 }
