@@ -87,9 +87,10 @@ class NetlinkReal final : public Netlink {
       return absl::InvalidArgumentError(Describe(ifindex, change) + ": no interface may have this MAC");
     }
     absl::MutexLock lock(&mu_);
-    // What a refused change is undone to. Nobody should wait for RTNL twice, so it is peeked at; that does
-    // not tell an alias.
-    auto before = change.alias ? QueryLink(socket_, "", ifindex) : PeekAtLink(socket_.fd(), ifindex);
+    // What a refused change is undone to. Nobody should wait for RTNL twice, so it is peeked at where that
+    // tells enough: neither an alias, nor the kind by which one that has moved is known again.
+    const bool peek = !change.alias && change.net_namespace == nullptr;
+    auto before = peek ? PeekAtLink(socket_.fd(), ifindex) : QueryLink(socket_, "", ifindex);
     if (!before.ok()) before = QueryLink(socket_, "", ifindex);
     if (!before.ok()) return Annotate(before.status(), Describe(ifindex, change));
     const absl::Status status = Change(*before, change);
@@ -203,7 +204,7 @@ class NetlinkReal final : public Netlink {
       // The name is changed after the MAC, so it is still the old one, unless that was taken there.
       const bool same_name = link.name == before.name || (change.name && link.name == *change.name);
       const bool same_mac = link.mac == before.mac || (change.mac && link.mac == *change.mac);
-      if (!same_name || !same_mac) continue;
+      if (!same_name || !same_mac || link.kind != before.kind) continue;
       back.net_namespace = ns_;
       back.name = before.name;
       NetlinkMessage request = ChangeLinkMessage(link.ifindex, back);
