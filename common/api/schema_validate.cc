@@ -70,18 +70,18 @@ class Checker {
  public:
   explicit Checker(FieldErrors* errors) : errors_(*errors) {}
 
-  void Value(const SchemaNode& node, const json& value, const std::string& path, bool at_root) {
+  void Value(const SchemaNode& node, const json& value, const Place& place, bool at_root) {
     if (value.is_null()) {
-      if (!node.nullable && !node.type.empty()) WrongType(path, node.type, value);
+      if (!node.nullable && !node.type.empty()) WrongType(place, node.type, value);
       return;
     }
     if (!HasType(node, value))
-      return WrongType(path, node.int_or_string ? "integer or string" : node.type, value);
-    Rules(node, value, path);
-    Alternatives(node, value, path);
-    if (value.is_object()) Fields(node, value, path, at_root);
+      return WrongType(place, node.int_or_string ? "integer or string" : node.type, value);
+    Rules(node, value, place);
+    Alternatives(node, value, place);
+    if (value.is_object()) Fields(node, value, place, at_root);
     for (size_t i = 0; value.is_array() && node.items != nullptr && i < value.size(); ++i) {
-      Value(*node.items, value[i], Item(path, i), false);
+      Value(*node.items, value[i], place.At(i), false);
     }
   }
 
@@ -97,62 +97,62 @@ class Checker {
     return true;
   }
 
-  void Fields(const SchemaNode& node, const json& value, const std::string& path, bool at_root) {
+  void Fields(const SchemaNode& node, const json& value, const Place& place, bool at_root) {
     for (const std::string& name : node.required) {
-      if (!value.contains(name)) Add("FieldValueRequired", Join(path, name), "Required value");
+      if (!value.contains(name)) Add("FieldValueRequired", place.Field(name), "Required value");
     }
     for (const auto& [name, inner] : value.items()) {
       if (at_root && (name == "apiVersion" || name == "kind" || name == "metadata")) continue;
       const auto it = node.properties.find(name);
       const SchemaNode* field = it == node.properties.end() ? node.additional.get() : it->second.get();
-      if (field != nullptr) Value(*field, inner, Join(path, name), false);
+      if (field != nullptr) Value(*field, inner, place.Field(name), false);
     }
   }
 
-  void Rules(const SchemaNode& node, const json& value, const std::string& path) {
+  void Rules(const SchemaNode& node, const json& value, const Place& place) {
     if (!node.allowed.empty() &&
         std::find(node.allowed.begin(), node.allowed.end(), value) == node.allowed.end()) {
       const std::string list =
           absl::StrJoin(node.allowed, ", ", [](std::string* out, const json& v) { out->append(Quote(v)); });
-      Add("FieldValueNotSupported", path,
+      Add("FieldValueNotSupported", place,
           absl::StrCat("Unsupported value: ", Quote(value), ": supported values: ", list));
     }
-    if (value.is_string()) Text(node, value.get_ref<const std::string&>(), path);
-    if (value.is_number()) Number(node, value.get<double>(), path);
-    if (value.is_array()) List(node, value, path);
-    if (value.is_object()) Sizes("properties", value.size(), node.min_properties, node.max_properties, path);
+    if (value.is_string()) Text(node, value.get_ref<const std::string&>(), place);
+    if (value.is_number()) Number(node, value.get<double>(), place);
+    if (value.is_array()) List(node, value, place);
+    if (value.is_object()) Sizes("properties", value.size(), node.min_properties, node.max_properties, place);
   }
 
-  void Text(const SchemaNode& node, const std::string& text, const std::string& path) {
-    Sizes("characters", LengthOf(text), node.min_length, node.max_length, path);
+  void Text(const SchemaNode& node, const std::string& text, const Place& place) {
+    Sizes("characters", LengthOf(text), node.min_length, node.max_length, place);
     if (node.pattern != nullptr && !re2::RE2::PartialMatch(text, *node.pattern)) {
-      Bad(path, text, absl::StrCat("should match '", node.pattern_text, "'"));
+      Bad(place, text, absl::StrCat("should match '", node.pattern_text, "'"));
     }
     if (!node.format.empty() && !HasFormat(node.format, text)) {
-      Bad(path, text, absl::StrCat("must be of type ", node.format));
+      Bad(place, text, absl::StrCat("must be of type ", node.format));
     }
   }
 
-  void Number(const SchemaNode& node, double number, const std::string& path) {
+  void Number(const SchemaNode& node, double number, const Place& place) {
     if (node.minimum && (number < *node.minimum || (node.exclusive_minimum && number == *node.minimum))) {
-      Bad(path, number,
+      Bad(place, number,
           absl::StrCat("should be greater than ", node.exclusive_minimum ? "" : "or equal to ",
                        *node.minimum));
     }
     if (node.maximum && (number > *node.maximum || (node.exclusive_maximum && number == *node.maximum))) {
-      Bad(path, number,
+      Bad(place, number,
           absl::StrCat("should be less than ", node.exclusive_maximum ? "" : "or equal to ", *node.maximum));
     }
     if (node.multiple_of && *node.multiple_of > 0 && std::fmod(number, *node.multiple_of) != 0) {
-      Bad(path, number, absl::StrCat("should be a multiple of ", *node.multiple_of));
+      Bad(place, number, absl::StrCat("should be a multiple of ", *node.multiple_of));
     }
     const bool narrow = node.format == "int32";
     if (narrow && (number < -2147483648.0 || number > 2147483647.0))
-      Bad(path, number, "must be of type int32");
+      Bad(place, number, "must be of type int32");
   }
 
-  void List(const SchemaNode& node, const json& list, const std::string& path) {
-    Sizes("items", list.size(), node.min_items, node.max_items, path);
+  void List(const SchemaNode& node, const json& list, const Place& place) {
+    Sizes("items", list.size(), node.min_items, node.max_items, place);
     const bool set = node.unique_items || node.list_type == SchemaNode::ListType::kSet;
     if (!set && node.list_type != SchemaNode::ListType::kMap) return;
     std::set<json> seen;
@@ -165,49 +165,50 @@ class Checker {
         }
       }
       if (!seen.insert(identity).second) {
-        Add("FieldValueDuplicate", Item(path, i), absl::StrCat("Duplicate value: ", Quote(identity)));
+        Add("FieldValueDuplicate", place.At(i), absl::StrCat("Duplicate value: ", Quote(identity)));
       }
     }
   }
 
-  void Alternatives(const SchemaNode& node, const json& value, const std::string& path) {
+  void Alternatives(const SchemaNode& node, const json& value, const Place& place) {
     const auto holds = [&](const std::unique_ptr<SchemaNode>& rule) {
       FieldErrors errors;
-      Checker(&errors).Value(*rule, value, path, false);
+      Checker(&errors).Value(*rule, value, place, false);
       return errors.empty();
     };
-    for (const std::unique_ptr<SchemaNode>& rule : node.all_of) Value(*rule, value, path, false);
+    for (const std::unique_ptr<SchemaNode>& rule : node.all_of) Value(*rule, value, place, false);
     if (!node.any_of.empty() && std::none_of(node.any_of.begin(), node.any_of.end(), holds)) {
-      Bad(path, value, "must validate at least one schema (anyOf)");
+      Bad(place, value, "must validate at least one schema (anyOf)");
     }
     if (!node.one_of.empty() && std::count_if(node.one_of.begin(), node.one_of.end(), holds) != 1) {
-      Bad(path, value, "must validate one and only one schema (oneOf)");
+      Bad(place, value, "must validate one and only one schema (oneOf)");
     }
     if (node.none_of != nullptr && holds(node.none_of))
-      Bad(path, value, "must not validate the schema (not)");
+      Bad(place, value, "must not validate the schema (not)");
   }
 
   void Sizes(absl::string_view of_what, uint64_t size, const std::optional<uint64_t>& min,
-             const std::optional<uint64_t>& max, const std::string& path) {
+             const std::optional<uint64_t>& max, const Place& place) {
     if (min && size < *min) {
-      Add("FieldValueInvalid", path, absl::StrCat("must have at least ", *min, " ", of_what, ", has ", size));
+      Add("FieldValueInvalid", place,
+          absl::StrCat("must have at least ", *min, " ", of_what, ", has ", size));
     }
     if (max && size > *max) {
-      Add(of_what == "characters" ? "FieldValueTooLong" : "FieldValueTooMany", path,
+      Add(of_what == "characters" ? "FieldValueTooLong" : "FieldValueTooMany", place,
           absl::StrCat("must have at most ", *max, " ", of_what, ", has ", size));
     }
   }
 
-  void WrongType(const std::string& path, absl::string_view wanted, const json& got) {
-    Add("FieldValueTypeInvalid", path,
+  void WrongType(const Place& place, absl::string_view wanted, const json& got) {
+    Add("FieldValueTypeInvalid", place,
         absl::StrCat("Invalid value: ", Quote(got), ": must be of type ", wanted, ", not ",
                      TypeInWords(got)));
   }
-  void Bad(const std::string& path, const json& value, absl::string_view wanted) {
-    Add("FieldValueInvalid", path, absl::StrCat("Invalid value: ", Quote(value), ": ", wanted));
+  void Bad(const Place& place, const json& value, absl::string_view wanted) {
+    Add("FieldValueInvalid", place, absl::StrCat("Invalid value: ", Quote(value), ": ", wanted));
   }
-  void Add(absl::string_view reason, const std::string& path, std::string message) {
-    errors_.push_back({std::string(reason), path, std::move(message)});
+  void Add(absl::string_view reason, const Place& place, std::string message) {
+    errors_.push_back({std::string(reason), place.ToString(), std::move(message)});
   }
 
   FieldErrors& errors_;
@@ -222,7 +223,7 @@ bool BlocksRules(const FieldError& error) {
 
 FieldErrors StructuralSchema::Validate(const json& object, const json* old) const {
   FieldErrors errors;
-  Checker(&errors).Value(*root_, object, "", /*at_root=*/true);
+  Checker(&errors).Value(*root_, object, Place(), /*at_root=*/true);
   if (!root_->has_rules) return errors;
   // As Kubernetes: rules rely on what is there, on its types and on its size.
   const auto blocking = std::find_if(errors.begin(), errors.end(), BlocksRules);

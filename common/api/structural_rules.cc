@@ -259,38 +259,36 @@ class RuleRunner {
       : errors_(*errors), limits_(limits), left_(limits.steps_per_object) {}
 
   // `unchanged`: this value, or one that it is in, is what it was before.
-  void Node(const SchemaNode& node, const json& value, const json* old, const std::string& path,
-            bool unchanged) {
+  void Node(const SchemaNode& node, const json& value, const json* old, const Place& place, bool unchanged) {
     if (!node.has_rules || value.is_null() || is_over_) return;
     if (!unchanged && node.has_plain_rules && old != nullptr) unchanged = *old == value;
     if (unchanged && !node.has_transition_rules) return;
-    if (!node.rules.empty()) Rules(node, value, old, path, unchanged);
-    if (value.is_object()) Fields(node, value, old, path, unchanged);
+    if (!node.rules.empty()) Rules(node, value, old, place, unchanged);
+    if (value.is_object()) Fields(node, value, old, place, unchanged);
     if (!value.is_array() || node.items == nullptr || !node.items->has_rules) return;
     const OldItems before(node, old);
     for (size_t i = 0; i < value.size(); ++i) {
-      Node(*node.items, value[i], before.Find(value[i]), Item(path, i), unchanged);
+      Node(*node.items, value[i], before.Find(value[i]), place.At(i), unchanged);
     }
   }
 
  private:
-  void Fields(const SchemaNode& node, const json& value, const json* old, const std::string& path,
+  void Fields(const SchemaNode& node, const json& value, const json* old, const Place& place,
               bool unchanged) {
     const bool found_before = old != nullptr && old->is_object() && !node.atomic_object;
     for (const auto& [name, field] : node.properties) {
       const auto it = field->has_rules ? value.find(name) : value.end();
       if (it == value.end()) continue;
-      Node(*field, *it, found_before ? Present(*old, name) : nullptr, Join(path, name), unchanged);
+      Node(*field, *it, found_before ? Present(*old, name) : nullptr, place.Field(name), unchanged);
     }
     if (node.additional == nullptr || !node.additional->has_rules) return;
     for (const auto& [name, inner] : value.items()) {
-      Node(*node.additional, inner, found_before ? Present(*old, name) : nullptr, Join(path, name),
+      Node(*node.additional, inner, found_before ? Present(*old, name) : nullptr, place.Field(name),
            unchanged);
     }
   }
 
-  void Rules(const SchemaNode& node, const json& value, const json* old, const std::string& path,
-             bool unchanged) {
+  void Rules(const SchemaNode& node, const json& value, const json* old, const Place& place, bool unchanged) {
     const auto self = cel::Value::FromJson(value, node.cel_type);
     const auto before =
         old == nullptr ? absl::StatusOr<cel::Value>(cel::Value()) : cel::Value::FromJson(*old, node.cel_type);
@@ -300,12 +298,12 @@ class RuleRunner {
       if (skipped) continue;
       if (!self.ok() || !before.ok()) {
         return Add(
-            "FieldValueInvalid", path,
+            "FieldValueInvalid", place,
             absl::StrCat((self.ok() ? before : self).status().message(), " evaluating rule: ", Name(rule)));
       }
       cel::Value values[] = {*self, *before};
       if (rule.optional_old) values[1] = old == nullptr ? cel::Value::None() : cel::Value::Some(*before);
-      Rule(rule, values, TypeName(node, value), path);
+      Rule(rule, values, TypeName(node, value), place);
     }
   }
 
@@ -315,18 +313,19 @@ class RuleRunner {
   }
 
   void Rule(const SchemaRule& rule, absl::Span<const cel::Value> values, const std::string& type,
-            const std::string& path) {
+            const Place& place) {
     const absl::StatusOr<cel::Value> result = Evaluate(*rule.program, values);
     if (!result.ok()) {
       const std::string problem = absl::StrCat(result.status().message(), " evaluating rule: ", Name(rule));
       is_over_ = result.status().code() == absl::StatusCode::kResourceExhausted;
-      return Add("FieldValueInvalid", path,
+      return Add("FieldValueInvalid", place,
                  absl::StrCat("Invalid value: \"", type, "\": ", problem,
                               is_over_ ? "; no further validation rules were run" : ""));
     }
     if (const bool* holds = result->As<bool>(); holds != nullptr && *holds) return;
     const std::string message = Message(rule, values);
-    const std::string where = rule.field_path.empty() ? path : Join(path, rule.field_path);
+    const Place below = place.Field(rule.field_path);
+    const Place& where = rule.field_path.empty() ? place : below;
     if (rule.reason == "FieldValueForbidden") return Add(rule.reason, where, "Forbidden: " + message);
     if (rule.reason == "FieldValueRequired") return Add(rule.reason, where, "Required value: " + message);
     const char* words = rule.reason == "FieldValueDuplicate" ? "Duplicate" : "Invalid";
@@ -358,8 +357,8 @@ class RuleRunner {
     return result;
   }
 
-  void Add(absl::string_view reason, const std::string& path, std::string message) {
-    errors_.push_back({std::string(reason), path, std::move(message)});
+  void Add(absl::string_view reason, const Place& place, std::string message) {
+    errors_.push_back({std::string(reason), place.ToString(), std::move(message)});
   }
 
   FieldErrors& errors_;
@@ -389,7 +388,7 @@ void ReadRules(const json& rules, const std::string& path, const RulePlace& plac
 
 void CheckRules(const SchemaNode& root, const json& object, const json* old, FieldErrors* errors,
                 const RuleLimits& limits) {
-  RuleRunner(errors, limits).Node(root, object, old, "", /*unchanged=*/false);
+  RuleRunner(errors, limits).Node(root, object, old, Place(), /*unchanged=*/false);
 }
 
 }  // namespace xpu::api
