@@ -156,7 +156,7 @@ TypePtr OpaqueType(absl::string_view name) {
     }
     return out;
   }());
-  const auto it = types.find(std::string(name));
+  const auto it = types.find(name);
   return it == types.end() ? nullptr : it->second;
 }
 

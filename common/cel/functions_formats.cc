@@ -77,11 +77,7 @@ const NamedFormat kNamedFormats[] = {
        std::string octets;
        return std::string(absl::Base64Unescape(text, &octets) ? "" : "invalid base64");
      }},
-    {"date",
-     [](absl::string_view text) {
-       const bool is_date = text.size() == 10 && ParseTimestamp(absl::StrCat(text, "T00:00:00Z"));
-       return std::string(is_date ? "" : "invalid date");
-     }},
+    {"date", [](absl::string_view text) { return std::string(ParseDate(text) ? "" : "invalid date"); }},
     {"datetime",
      [](absl::string_view text) { return std::string(ParseTimestamp(text) ? "" : "invalid datetime"); }},
 };

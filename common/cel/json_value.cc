@@ -99,7 +99,7 @@ absl::StatusOr<Value> TextFrom(const json& value, const Type& type) {
     case Kind::kTimestamp: {
       // "date-time", or "date".
       std::optional<absl::Time> time = ParseTimestamp(text);
-      if (!time && text.size() == 10) time = ParseTimestamp(text + "T00:00:00Z");
+      if (!time) time = ParseDate(text);
       if (!time) return NotOfType(type, ": it is neither a date nor a time of RFC 3339");
       return Value(*time);
     }

@@ -147,6 +147,12 @@ std::optional<absl::Time> ParseTimestamp(absl::string_view text) {
   return time;
 }
 
+std::optional<absl::Time> ParseDate(absl::string_view text) {
+  // As long as "2024-02-29".
+  if (text.size() != 10) return std::nullopt;
+  return ParseTimestamp(absl::StrCat(text, "T00:00:00Z"));
+}
+
 std::optional<absl::Duration> ParseGoDuration(absl::string_view text) {
   if (text.size() > kMaxTimeText) return std::nullopt;
   const std::string plain = absl::StrReplaceAll(text, {{"\u00b5s", "us"}, {"\u03bcs", "us"}});

@@ -29,6 +29,8 @@ std::string TimestampText(absl::Time time);
 std::string DurationText(absl::Duration duration);
 // RFC 3339; nothing for what is none or outside of the years 1 to 9999.
 std::optional<absl::Time> ParseTimestamp(absl::string_view text);
+// A date alone, as RFC 3339 writes it: the moment at which it begins in UTC.
+std::optional<absl::Time> ParseDate(absl::string_view text);
 // As Go writes durations: "1h30m", "-1.5s", "100ms"; nothing for what is none, or does not fit into 64 bits
 // of ns.
 std::optional<absl::Duration> ParseGoDuration(absl::string_view text);
