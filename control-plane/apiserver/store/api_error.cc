@@ -5,6 +5,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/json/json_text.h"
 
 namespace xpu::apiserver {
 namespace {
@@ -12,8 +13,6 @@ namespace {
 using nlohmann::json;
 
 constexpr absl::string_view kPayload = "xpu.opiproject.org/apiserver/Status";
-
-std::string Text(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 // "networks.xpu.opiproject.org", as Kubernetes names a resource in messages.
 std::string Resource(const ResourceKind& kind) {
@@ -38,7 +37,7 @@ json Failure(int code, absl::string_view reason, absl::string_view message, json
 absl::Status Make(absl::StatusCode code, int http, absl::string_view reason, const std::string& message,
                   json details = nullptr) {
   absl::Status status(code, message);
-  status.SetPayload(kPayload, absl::Cord(Text(Failure(http, reason, message, std::move(details)))));
+  status.SetPayload(kPayload, absl::Cord(JsonText(Failure(http, reason, message, std::move(details)))));
   return status;
 }
 

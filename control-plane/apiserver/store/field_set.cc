@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/json/json_text.h"
 
 namespace xpu::apiserver {
 namespace {
@@ -28,8 +29,6 @@ const api::StructuralSchema& MetadataSchema() {
   return *schema;
 }
 
-std::string Text(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
-
 const SchemaNode* Child(const SchemaNode* node, const std::string& name) {
   if (node == nullptr) return nullptr;
   const auto it = node->properties.find(name);
@@ -50,10 +49,10 @@ bool IsGranularList(const SchemaNode* node, const json& value) {
 }
 
 std::string KeyOf(const SchemaNode* node, const json& item) {
-  if (TypeOf(node) == ListType::kSet || !item.is_object()) return absl::StrCat("v:", Text(item));
+  if (TypeOf(node) == ListType::kSet || !item.is_object()) return absl::StrCat("v:", JsonText(item));
   json keys = json::object();
   for (const std::string& key : node->list_keys) keys[key] = item.value(key, json());
-  return absl::StrCat("k:", Text(keys));
+  return absl::StrCat("k:", JsonText(keys));
 }
 
 json* Find(const SchemaNode* node, json& list, const std::string& key) {
@@ -263,7 +262,7 @@ void FieldSet::AppendPaths(const std::string& path, std::vector<std::string>* ou
     if (absl::StartsWith(name, "k:")) {
       const json keys = json::parse(text, nullptr, /*allow_exceptions=*/false);
       std::vector<std::string> parts;
-      for (const auto& [key, value] : keys.items()) parts.push_back(absl::StrCat(key, "=", Text(value)));
+      for (const auto& [key, value] : keys.items()) parts.push_back(absl::StrCat(key, "=", JsonText(value)));
       step = absl::StrCat("[", absl::StrJoin(parts, ","), "]");
     }
     inner.AppendPaths(path + step, out);
