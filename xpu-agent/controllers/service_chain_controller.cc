@@ -32,9 +32,8 @@ struct Candidate {
   std::string netdev;
   agent::v1::ChainPort port;
 };
-// The candidates of a namespace by Network and pod. The first by name counts, so that the choice is the same
-// each time.
-using Candidates = std::map<std::string, std::map<std::string, std::map<std::string, Candidate>>>;
+// The candidates of a Network by pod. The first by name counts, so that the choice is the same each time.
+using Candidates = std::map<std::string, std::map<std::string, Candidate>>;
 
 Candidates CandidatesAmong(const std::vector<Resource>& netdevs) {
   Candidates candidates;
@@ -49,8 +48,7 @@ Candidates CandidatesAmong(const std::vector<Resource>& netdevs) {
     candidate.port.set_bridge_port(BridgePortName(netdev->spec().port()));
     candidate.port.set_mac_address(mac->ToBytes());
     candidate.port.set_claim(netdev->spec().claim());
-    candidates[netdev->spec().network()][netdev->spec().pod().name()].emplace(name.name,
-                                                                              std::move(candidate));
+    candidates[netdev->spec().pod().name()].emplace(name.name, std::move(candidate));
   }
   return candidates;
 }
@@ -138,9 +136,9 @@ ServiceChainController::Outcome ServiceChainController::Act(const ResourceName& 
   const absl::StatusOr<ServiceChain> chain = api::Decode<ServiceChain>(object);
   if (!chain.ok()) return {.status = chain.status(), .functions = std::nullopt, .waits = true};
   const std::string& network = chain->spec().network();
-  Candidates candidates;
+  std::map<std::string, Candidates> candidates;
   for (const std::string& member : NetworksOf(object))
-    candidates.merge(CandidatesAmong(deps_.netdevs_in({name.ns, member})));
+    candidates[member] = CandidatesAmong(deps_.netdevs_in({name.ns, member}));
   std::vector<Placed> placed;
   for (const ServiceFunction& function : chain->spec().functions()) {
     Placed& one =
